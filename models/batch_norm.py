@@ -1,0 +1,135 @@
+"""Batch normalisation from first principles, and its removal at inference time.
+
+Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+Covariate Shift", 2015, https://arxiv.org/abs/1502.03167.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class BatchNorm(nn.Module):
+    """Normalise every feature or channel to mean 0 and variance 1, then scale and shift it.
+
+    In training mode the statistics are those of the batch; in eval mode they are the running ones, so that
+    an image's result does not depend on its neighbours. The mode is `self.training`, never a question of
+    whether gradients are on.
+
+    `momentum` is PyTorch's: the weight of the *new* statistic, ``running = (1 - momentum) * running +
+    momentum * batch``. Textbooks write the weight of the old one; their 0.9 is 0.1 here.
+
+    The batch is normalised by its biased variance (divided by n), while the running variance takes the
+    unbiased one (divided by n - 1), as in PyTorch. Parameters and buffers carry PyTorch's names, so that
+    state dicts are exchanged with `nn.BatchNorm1d` and `nn.BatchNorm2d` in both directions.
+
+    Half-precision input is normalised in float32 and returned in its own type.
+
+    Shapes: (N, C) or (N, C, H, W), unchanged. Raises `ValueError` for any other shape, for another number
+    of channels, and in training mode for a batch that holds one value per channel (its variance is
+    undefined).
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        if num_features < 1:
+            raise ValueError(f"num_features must be at least 1, got {num_features}")
+        if eps <= 0:
+            raise ValueError(f"eps must be greater than 0, got {eps}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum must be in 0..1, got {momentum}")
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+        self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() not in (2, 4):
+            raise ValueError(f"expected an input of shape (N, C) or (N, C, H, W), got {tuple(x.shape)}")
+        if x.shape[1] != self.num_features:
+            raise ValueError(f"expected {self.num_features} channels, got an input of shape {tuple(x.shape)}")
+
+        over = (0,) if x.dim() == 2 else (0, 2, 3)
+        per_channel = (1, -1) if x.dim() == 2 else (1, -1, 1, 1)
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
+
+        if self.training:
+            count = x.numel() // self.num_features
+            if count < 2:
+                raise ValueError(
+                    f"expected more than 1 value per channel in training mode, got an input of {tuple(x.shape)}"
+                )
+            mean = values.mean(over)
+            centred = values - mean.view(per_channel)
+            var = centred.square().mean(over)
+            self._update_running_statistics(mean.detach(), var.detach() * (count / (count - 1)))
+        else:
+            mean, var = self.running_mean, self.running_var
+            centred = values - mean.view(per_channel)
+
+        normalised = centred * torch.rsqrt(var + self.eps).view(per_channel)
+        return (normalised * self.weight.view(per_channel) + self.bias.view(per_channel)).to(x.dtype)
+
+    @torch.no_grad()
+    def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(unbiased_var.to(self.running_var.dtype), self.momentum)
+        self.num_batches_tracked.add_(1)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+BATCH_NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)
+"""Every batch-norm class a network of ours may hold, for `isinstance`."""
+
+
+@torch.no_grad()
+def fold_batch_norm(conv: nn.Conv2d, bn: BatchNorm | nn.BatchNorm2d) -> nn.Conv2d:
+    """Return one convolution that equals `conv` followed by `bn` in eval mode.
+
+    Per output channel, with s = weight / sqrt(running_var + eps): the kernel is multiplied by s, and the bias
+    becomes (bias - running_mean) * s + shift. Computed in float64, returned in the convolution's own type.
+
+    Raises `ValueError` if `bn` is in training mode (its statistics would change with every batch), has no
+    running statistics, or has another number of channels than `conv` puts out.
+    """
+    if bn.training:
+        raise ValueError("only a batch norm in eval mode can be folded: call eval() first")
+    if bn.running_mean is None or bn.running_var is None:
+        raise ValueError("only a batch norm with running statistics can be folded")
+    if bn.num_features != conv.out_channels:
+        raise ValueError(f"the batch norm has {bn.num_features} channels, the convolution {conv.out_channels}")
+
+    scale = torch.rsqrt(bn.running_var.double() + bn.eps)
+    if bn.weight is not None:
+        scale = scale * bn.weight.double()
+    bias = conv.bias.double() if conv.bias is not None else torch.zeros_like(scale)
+    bias = (bias - bn.running_mean.double()) * scale
+    if bn.bias is not None:
+        bias = bias + bn.bias.double()
+
+    folded = nn.utils.skip_init(
+        nn.Conv2d,
+        conv.in_channels,
+        conv.out_channels,
+        kernel_size=conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
+        groups=conv.groups,
+        padding_mode=conv.padding_mode,
+        device=conv.weight.device,
+        dtype=conv.weight.dtype,
+    )
+    assert folded.bias is not None
+    folded.weight.copy_(conv.weight.double() * scale.view(-1, 1, 1, 1))
+    folded.bias.copy_(bias)
+    return folded.train(conv.training)

@@ -1,0 +1,35 @@
+"""How a network's weights start, by name."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+
+def xavier(weight: Tensor) -> None:
+    """Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html: uniform, for sigmoid networks."""
+    nn.init.xavier_uniform_(weight)
+
+
+def kaiming(weight: Tensor) -> None:
+    """He et al., 2015, https://arxiv.org/abs/1502.01852: normal over fan-out, for ReLU networks."""
+    nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+
+
+INITIALIZATIONS: dict[str, Callable[[Tensor], None]] = {
+    "xavier": xavier,
+    "kaiming": kaiming,
+}
+
+
+def initialize(model: nn.Module, name: str) -> None:
+    """Set the weights of every convolution and linear layer of `model` by the named scheme, biases to 0.
+
+    Raises `ValueError` for a name that is not in `INITIALIZATIONS`.
+    """
+    if name not in INITIALIZATIONS:
+        raise ValueError(f"unknown initialization {name!r}: choose from {', '.join(INITIALIZATIONS)}")
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            INITIALIZATIONS[name](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
