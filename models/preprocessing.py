@@ -1,0 +1,136 @@
+"""Image to network input, built from an artifact's metadata alone: the same in training and in serving."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from models.metadata import ModelDescription
+
+INTERPOLATIONS: dict[str, Image.Resampling] = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+COLOUR_MODES: dict[int, str] = {1: "L", 3: "RGB"}
+"""Pillow's colour mode for a number of input channels."""
+
+WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's modes of more than 8 bits, which it would clip rather than scale on conversion."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Scale an image's shorter side to `input_size` pixels, crop the centre square, normalise every channel.
+
+    `mean` and `std` are per channel, for values in 0..1. `interpolation` is one of `INTERPOLATIONS`, always
+    antialiased. Raises `ValueError` naming the field that is out of its range.
+    """
+
+    input_size: int
+    in_channels: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.input_size < 1:
+            raise ValueError(f"input_size must be at least 1, got {self.input_size}")
+        if self.in_channels not in COLOUR_MODES:
+            raise ValueError(f"in_channels must be 1 (greyscale) or 3 (RGB), got {self.in_channels}")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation must be one of {', '.join(INTERPOLATIONS)}, got {self.interpolation!r}"
+            )
+        for field, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.in_channels:
+                raise ValueError(
+                    f"{field} must hold in_channels = {self.in_channels} values, got {len(values)}"
+                )
+            if not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{field} must hold finite numbers, got {values}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must hold numbers above 0, got {self.std}")
+
+    @classmethod
+    def from_metadata(cls, metadata: "ModelDescription") -> Self:
+        """The preprocessing that a stored model asks for."""
+        return cls(
+            input_size=metadata.input_size,
+            in_channels=metadata.in_channels,
+            interpolation=metadata.interpolation,
+            mean=metadata.mean,
+            std=metadata.std,
+        )
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Turn one image of any size into the network's input, float32 (in_channels, S, S); S is input_size."""
+        return self.normalize(self.resize(image).unsqueeze(0)).squeeze(0)
+
+    def resize(self, image: Image.Image) -> Tensor:
+        """Turn one image of any size into uint8 (in_channels, S, S); S is input_size.
+
+        An image that has the right size and mode comes out bit for bit as it came in. Transparency is
+        dropped, so compose it onto a background first where it matters.
+
+        Raises `ValueError` for an image of more than 8 bits per channel.
+        """
+        if image.mode in WIDE_MODES:
+            raise ValueError(
+                f"image mode must hold 8 bits per channel, got {image.mode!r}: scale it to 8 bits first"
+            )
+        mode = COLOUR_MODES[self.in_channels]
+        converted = image if image.mode == mode else image.convert(mode)
+        # Only the part that the crop keeps is computed: scaling the whole of a picture that is 1 pixel high
+        # and a million wide would need gigabytes.
+        square = converted.resize(
+            (self.input_size, self.input_size),
+            INTERPOLATIONS[self.interpolation],
+            box=_centre_box(converted.size, self.input_size),
+        )
+        pixels = torch.from_numpy(np.array(square, dtype=np.uint8))
+        return (
+            pixels.reshape(self.input_size, self.input_size, self.in_channels).permute(2, 0, 1).contiguous()
+        )
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(value - mean) / std per channel, in float32 on the images' own device.
+
+        `images` is (N, in_channels, H, W), either uint8 in 0..255 or floating point in 0..1; both give
+        exactly the same result for the same pixels. Raises `ValueError` for any other shape or type.
+        """
+        if images.dim() != 4 or images.shape[1] != self.in_channels:
+            raise ValueError(
+                f"images must have shape (N, {self.in_channels}, H, W), got {tuple(images.shape)}"
+            )
+        if images.dtype == torch.uint8:
+            values = images.to(torch.float32) / 255
+        elif images.is_floating_point():
+            values = images.to(torch.float32)
+        else:
+            raise ValueError(f"images must be uint8, or floating point in 0..1, got {images.dtype}")
+        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
+        return (values - mean) / std
+
+
+def _centre_box(size: tuple[int, int], target: int) -> tuple[float, float, float, float]:
+    """Find the part of an image that scaling its shorter side to `target` and cropping the centre keeps.
+
+    `size` is (width, height); the result is (left, top, right, bottom) in the image's own pixels. The long
+    side and the crop's offset are rounded to whole pixels of the scaled image, as scaling and then cropping would.
+    """
+    shorter = min(size)
+    box = []
+    for length in size:
+        scaled = max(target, round(length * target / shorter))
+        offset = (scaled - target) // 2
+        box.append((offset * length / scaled, (offset + target) * length / scaled))
+    (left, right), (top, bottom) = box
+    return left, top, right, bottom
