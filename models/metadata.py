@@ -1,0 +1,139 @@
+"""What a stored model says about itself: one JSON, in which no field has a default."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from models import ARCHITECTURES
+from models.preprocessing import Preprocessing
+
+MODEL_FILE = "model.safetensors"
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# Names and versions become folder names and parts of addresses.
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Strict(BaseModel):
+    """A record that takes its fields as they are, all of them and no others, and never changes."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Metrics(Strict):
+    """What the stored weights reach on the test set, in one forward pass per image.
+
+    `accuracy` and `per_class_accuracy` are shares in 0..1, `images` the number of test images,
+    `negative_log_likelihood` the mean in nats, `expected_calibration_error` a share in 0..1.
+    """
+
+    accuracy: Share
+    images: Count
+    negative_log_likelihood: Annotated[float, Field(ge=0)]
+    expected_calibration_error: Share
+    per_class_accuracy: dict[str, Share]
+
+
+class Dataset(Strict):
+    """What the model was trained on; `sha256` is the digest of the data, the counts are images."""
+
+    name: Text
+    sha256: Sha256
+    train_images: Count
+    held_out_images: Annotated[int, Field(ge=0)]
+    test_images: Annotated[int, Field(ge=0)]
+
+
+class ModelDescription(Strict):
+    """Everything about a model but the digests of its files.
+
+    `temperature` divides the logits before the softmax, so that probabilities are calibrated. `weights_dtype`
+    is the type of the stored tensors of two or more dimensions. `metrics` are those of the stored weights on
+    the test set. `created` is a time in ISO 8601, UTC.
+    """
+
+    schema_version: Literal[1]
+    name: Slug
+    version: Slug
+    architecture: str
+    in_channels: Literal[1, 3]
+    classes: Annotated[tuple[Text, ...], Field(min_length=1)]
+    input_size: Count
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    temperature: Annotated[float, Field(gt=0)]
+    weights_dtype: Literal["float32", "float16", "bfloat16"]
+    metrics: Metrics
+    recipe: dict[str, JsonValue]
+    dataset: Dataset
+    hardware: Text
+    training_seconds: Annotated[float, Field(ge=0)]
+    library_versions: dict[str, str]
+    created: str
+
+    @field_validator("architecture")
+    @classmethod
+    def _architecture_is_known(cls, value: str) -> str:
+        if value not in ARCHITECTURES:
+            raise ValueError(f"unknown architecture {value!r}: choose from {', '.join(ARCHITECTURES)}")
+        return value
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({name for name in value if value.count(name) > 1})
+        if repeated:
+            raise ValueError(f"every class may occur once, repeated: {', '.join(repeated)}")
+        return value
+
+    @field_validator("created")
+    @classmethod
+    def _created_is_utc(cls, value: str) -> str:
+        try:
+            offset = datetime.fromisoformat(value).utcoffset()
+        except ValueError:
+            offset = None
+        if offset != timedelta(0):
+            raise ValueError(
+                f"must be a time in ISO 8601 and UTC such as 2026-01-31T12:00:00Z, got {value!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        Preprocessing.from_metadata(self)
+        measured = set(self.metrics.per_class_accuracy)
+        if measured != set(self.classes):
+            differing = ", ".join(sorted(measured ^ set(self.classes)))
+            raise ValueError(
+                f"metrics.per_class_accuracy must have the classes as its keys, differing: {differing}"
+            )
+        return self
+
+
+class ModelMetadata(ModelDescription):
+    """The whole of what is stored: the description and the digests.
+
+    `tensors_sha256` covers the names, types, shapes and bytes of all tensors. `files` maps the name of every
+    other file in the folder to the SHA-256 of its bytes.
+    """
+
+    tensors_sha256: Sha256
+    files: dict[str, Sha256]
+
+    @field_validator("files")
+    @classmethod
+    def _files_lie_in_the_folder(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+                raise ValueError(f"{name!r} is not the plain name of a file in the model's folder")
+            if name == MODEL_FILE:
+                raise ValueError(f"{MODEL_FILE!r} holds this list and cannot be on it")
+        return value
