@@ -64,7 +64,8 @@ class BatchNorm(nn.Module):
             count = x.numel() // self.num_features
             if count < 2:
                 raise ValueError(
-                    f"expected more than 1 value per channel in training mode, got an input of {tuple(x.shape)}"
+                    f"expected more than 1 value per channel in training mode, got an input of shape "
+                    f"{tuple(x.shape)}"
                 )
             mean = values.mean(over)
             centred = values - mean.view(per_channel)
@@ -106,7 +107,9 @@ def fold_batch_norm(conv: nn.Conv2d, bn: BatchNorm | nn.BatchNorm2d) -> nn.Conv2
     if bn.running_mean is None or bn.running_var is None:
         raise ValueError("only a batch norm with running statistics can be folded")
     if bn.num_features != conv.out_channels:
-        raise ValueError(f"the batch norm has {bn.num_features} channels, the convolution {conv.out_channels}")
+        raise ValueError(
+            f"the batch norm has {bn.num_features} channels, the convolution {conv.out_channels}"
+        )
 
     scale = torch.rsqrt(bn.running_var.double() + bn.eps)
     if bn.weight is not None:

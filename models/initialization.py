@@ -1,18 +1,24 @@
 """How a network's weights start, by name."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
 
 def xavier(weight: Tensor) -> None:
-    """Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html: uniform, for sigmoid networks."""
+    """Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html: uniform, for sigmoids."""
     nn.init.xavier_uniform_(weight)
 
 
 def kaiming(weight: Tensor) -> None:
-    """He et al., 2015, https://arxiv.org/abs/1502.01852: normal over fan-out, for ReLU networks."""
-    nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+    """He et al., 2015, https://arxiv.org/abs/1502.01852: normal, for ReLU networks.
+
+    Over fan-out for convolutions, which keeps the gradients' size; over fan-in for linear layers, for a
+    classifier's few outputs would make its first logits, and so its first loss, far too large.
+    """
+    mode: Literal["fan_in", "fan_out"] = "fan_out" if weight.dim() == 4 else "fan_in"
+    nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")
 
 
 INITIALIZATIONS: dict[str, Callable[[Tensor], None]] = {

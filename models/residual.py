@@ -36,7 +36,8 @@ class Residual(nn.Module):
         super().__init__()
         if not use_1x1conv and (stride != 1 or in_channels != out_channels):
             raise ValueError(
-                f"use_1x1conv is needed to go from {in_channels} to {out_channels} channels with stride {stride}"
+                f"use_1x1conv is needed to go from {in_channels} to {out_channels} channels "
+                f"with stride {stride}"
             )
         # A convolution's bias would be undone by the mean that the batch norm after it subtracts.
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
