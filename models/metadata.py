@@ -62,7 +62,7 @@ class ModelDescription(Strict):
     name: Slug
     version: Slug
     architecture: str
-    in_channels: Literal[1, 3]
+    in_channels: int
     classes: Annotated[tuple[Text, ...], Field(min_length=1)]
     input_size: Count
     interpolation: str

@@ -70,11 +70,11 @@ class Preprocessing:
         )
 
     def __call__(self, image: Image.Image) -> Tensor:
-        """Turn one image of any size into the network's input, float32 (in_channels, S, S); S is input_size."""
+        """Turn one image of any size into network input: float32 (in_channels, S, S), S = input_size."""
         return self.normalize(self.resize(image).unsqueeze(0)).squeeze(0)
 
     def resize(self, image: Image.Image) -> Tensor:
-        """Turn one image of any size into uint8 (in_channels, S, S); S is input_size.
+        """Turn one image of any size into uint8 (in_channels, S, S), S = input_size.
 
         An image that has the right size and mode comes out bit for bit as it came in. Transparency is
         dropped, so compose it onto a background first where it matters.
@@ -124,7 +124,7 @@ def _centre_box(size: tuple[int, int], target: int) -> tuple[float, float, float
     """Find the part of an image that scaling its shorter side to `target` and cropping the centre keeps.
 
     `size` is (width, height); the result is (left, top, right, bottom) in the image's own pixels. The long
-    side and the crop's offset are rounded to whole pixels of the scaled image, as scaling and then cropping would.
+    side and the crop's offset are rounded to whole pixels of the scaled image, as by scaling, then cropping.
     """
     shorter = min(size)
     box = []
