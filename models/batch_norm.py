@@ -119,8 +119,8 @@ def fold_batch_norm(conv: nn.Conv2d, bn: BatchNorm | nn.BatchNorm2d) -> nn.Conv2
     if bn.bias is not None:
         bias = bias + bn.bias.double()
 
-    folded = nn.utils.skip_init(
-        nn.Conv2d,
+    # Made on the meta device, so that no random numbers are drawn for weights about to be replaced.
+    folded = nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
         kernel_size=conv.kernel_size,
@@ -129,9 +129,9 @@ def fold_batch_norm(conv: nn.Conv2d, bn: BatchNorm | nn.BatchNorm2d) -> nn.Conv2
         dilation=conv.dilation,
         groups=conv.groups,
         padding_mode=conv.padding_mode,
-        device=conv.weight.device,
+        device="meta",
         dtype=conv.weight.dtype,
-    )
+    ).to_empty(device=conv.weight.device)
     assert folded.bias is not None
     folded.weight.copy_(conv.weight.double() * scale.view(-1, 1, 1, 1))
     folded.bias.copy_(bias)
