@@ -4,6 +4,8 @@ Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Train
 Covariate Shift", 2015, https://arxiv.org/abs/1502.03167.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -119,20 +121,7 @@ def fold_batch_norm(conv: nn.Conv2d, bn: BatchNorm | nn.BatchNorm2d) -> nn.Conv2
     if bn.bias is not None:
         bias = bias + bn.bias.double()
 
-    # Made on the meta device, so that no random numbers are drawn for weights about to be replaced.
-    folded = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        kernel_size=conv.kernel_size,
-        stride=conv.stride,
-        padding=conv.padding,
-        dilation=conv.dilation,
-        groups=conv.groups,
-        padding_mode=conv.padding_mode,
-        device="meta",
-        dtype=conv.weight.dtype,
-    ).to_empty(device=conv.weight.device)
-    assert folded.bias is not None
-    folded.weight.copy_(conv.weight.double() * scale.view(-1, 1, 1, 1))
-    folded.bias.copy_(bias)
-    return folded.train(conv.training)
+    folded = copy.deepcopy(conv)
+    folded.weight = nn.Parameter((conv.weight.double() * scale.view(-1, 1, 1, 1)).to(conv.weight.dtype))
+    folded.bias = nn.Parameter(bias.to(conv.weight.dtype))
+    return folded
