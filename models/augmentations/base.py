@@ -31,9 +31,9 @@ class Augmentation(Protocol):
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Change `images`, floats (N, 3, H, W) in 0..1, by `params`, which `sample` drew for N images.
 
-        The result is a tensor of the same shape, type, device and value range, without gradient. The input is
-        left as it is. Params on another device are moved to that of the images. Raises `ValueError` for
-        another shape, or for params of another number of images.
+        The result is a new tensor of the same shape, type, device and value range, without gradient. The
+        input is left as it is. Params on another device are moved to that of the images. Raises
+        `ValueError` for another shape, or for params of another number of images.
         """
         ...
 

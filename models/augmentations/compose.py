@@ -34,8 +34,10 @@ class Compose:
         }
 
     def apply(self, images: Tensor, params: Params) -> Tensor:
+        if not self.operations:
+            return images.detach().clone()
         for name, operation in self.operations:
             prefix = f"{name}."
             own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
             images = operation.apply(images, own)
-        return images.detach()
+        return images
