@@ -1,0 +1,79 @@
+"""A rectangle of the image painted over."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from models.augmentations.base import Params, per_image, require_batch
+from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.rectangles import first_fitting, sample_offsets, sample_sides
+
+
+@dataclass(frozen=True)
+class RandomErasing:
+    """Paint a random rectangle of each image in one grey, with the given probability.
+
+    The rectangle is chosen as torchvision's `RandomErasing` does: area uniform in `scale`, aspect ratio
+    log-uniform in `ratio`, ten attempts to find one that is both lower and narrower than the image; where
+    none is found, nothing is erased.
+
+    Source: Zhong et al., "Random Erasing Data Augmentation", 2017, https://arxiv.org/abs/1708.04896.
+
+    Params: `top`, `left`, `height` and `width` of the rectangle in pixels, int64 (n,), all 0 where nothing
+    is erased. Raises `ValueError` for a probability, scale or value outside 0..1, a ratio outside 0.05..20
+    and a range whose low end is above its high end.
+    """
+
+    probability: float = parameter(0.5, "Chance that a part of an image is erased.", minimum=0, maximum=1)
+    scale: tuple[float, float] = parameter(
+        (0.02, 0.33), "Erased area, as a share of the image's.", minimum=0, maximum=1
+    )
+    ratio: tuple[float, float] = parameter(
+        (0.3, 3.3), "Height of the erased part divided by its width.", minimum=0.05, maximum=20
+    )
+    value: float = parameter(0.0, "Grey of the erased part, 0 is black and 1 white.", minimum=0, maximum=1)
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    @classmethod
+    def cutout(cls, area: float = 0.25, value: float = 0.0) -> Self:
+        """Erase from every image one square of `area`, its share of the image's: cutout.
+
+        This is ``probability=1, scale=(area, area), ratio=(1, 1)``. The square lies wholly within the image,
+        while the paper's may reach over the border. Raises `ValueError` for an area or a value outside 0..1.
+
+        Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
+        2017, https://arxiv.org/abs/1708.04552; 0.25 is their 16 x 16 pixels on CIFAR-10.
+        """
+        return cls(probability=1.0, scale=(area, area), ratio=(1.0, 1.0), value=value)
+
+    def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
+        image_height, image_width = image_size
+        erased = torch.rand(n, generator=generator, device=generator.device) < self.probability
+        heights, widths = sample_sides(n, image_height * image_width, self.scale, self.ratio, generator)
+        fits = (heights < image_height) & (widths < image_width)
+        height = first_fitting(heights, fits, 0)
+        width = first_fitting(widths, fits, 0)
+        top = sample_offsets(height, image_height, generator)
+        left = sample_offsets(width, image_width, generator)
+        erased &= (height > 0) & (width > 0)
+        return {
+            "top": torch.where(erased, top, 0),
+            "left": torch.where(erased, left, 0),
+            "height": torch.where(erased, height, 0),
+            "width": torch.where(erased, width, 0),
+        }
+
+    @torch.no_grad()
+    def apply(self, images: Tensor, params: Params) -> Tensor:
+        require_batch(images, params)
+        top, left, height, width = (
+            per_image(params[key], images) for key in ("top", "left", "height", "width")
+        )
+        row = torch.arange(images.shape[2], device=images.device).view(-1, 1)
+        column = torch.arange(images.shape[3], device=images.device)
+        erased = (row >= top) & (row < top + height) & (column >= left) & (column < left + width)
+        return images.masked_fill(erased, self.value)
