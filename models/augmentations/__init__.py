@@ -6,10 +6,14 @@ from dataclasses import fields
 from pydantic import JsonValue
 
 from models.augmentations.base import Augmentation, Params
+from models.augmentations.color_jitter import ColorJitter
 from models.augmentations.compose import Compose
 from models.augmentations.horizontal_flip import HorizontalFlip
 from models.augmentations.parameters import ParameterError
 from models.augmentations.random_crop import RandomCrop
+from models.augmentations.random_erasing import RandomErasing
+from models.augmentations.random_resized_crop import RandomResizedCrop
+from models.augmentations.vertical_flip import VerticalFlip
 
 __all__ = [
     "AUGMENTATIONS",
@@ -24,7 +28,11 @@ __all__ = [
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "horizontal_flip": HorizontalFlip,
+    "vertical_flip": VerticalFlip,
     "random_crop": RandomCrop,
+    "random_resized_crop": RandomResizedCrop,
+    "color_jitter": ColorJitter,
+    "random_erasing": RandomErasing,
 }
 
 
@@ -50,9 +58,13 @@ def to_spec(augmentation: Compose) -> list[dict[str, JsonValue]]:
     """Describe a composition in JSON's own types, one object per operation, in order, nothing left out:
 
     ``[{"name": "random_crop", "padding": 4, "padding_mode": "zero"}]``
+
+    Raises `ValueError` for an operation that has another name than in `AUGMENTATIONS`.
     """
     spec = []
     for name, operation in augmentation.operations:
+        if type(operation) is not AUGMENTATIONS.get(name):
+            raise ValueError(f"{type(operation).__name__} has no entry {name!r} among the augmentations")
         entry: dict[str, JsonValue] = {"name": name}
         for declared in fields(operation):
             entry[declared.name] = _to_json(getattr(operation, declared.name))
