@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import optim
+
+from models import create_model
+from tests.unit.tiny_run import RECIPE
+from training.optimizer import create_optimizer, learning_rate, parameter_groups
+
+
+def test_batch_norm_and_biases_are_not_decayed() -> None:
+    model = create_model("resnet18-3x3", 10)
+    decayed, plain = parameter_groups(model, 5e-4)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decayed_names = {names[id(p)] for p in decayed["params"]}  # type: ignore[attr-defined]
+    plain_names = {names[id(p)] for p in plain["params"]}  # type: ignore[attr-defined]
+    assert decayed["weight_decay"] == 5e-4
+    assert plain["weight_decay"] == 0
+    assert "stem.0.weight" in decayed_names
+    assert "classifier.weight" in decayed_names
+    assert "classifier.bias" in plain_names
+    assert {"stem.1.weight", "stem.1.bias", "stages.3.1.bn2.weight"} <= plain_names
+    assert decayed_names | plain_names == set(names.values())
+    assert not decayed_names & plain_names
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    model = create_model("lenet", 3)
+    model.requires_grad_(requires_grad=False)
+    assert [group["params"] for group in parameter_groups(model, 0.1)] == [[], []]
+
+
+def test_the_optimiser_is_the_recipes() -> None:
+    model = create_model("lenet", 3)
+    sgd = create_optimizer(model, RECIPE)
+    assert isinstance(sgd, optim.SGD)
+    assert sgd.defaults["nesterov"]
+    assert sgd.defaults["momentum"] == RECIPE.momentum
+    assert isinstance(create_optimizer(model, replace(RECIPE, optimizer="adam")), optim.Adam)
+    assert not create_optimizer(model, replace(RECIPE, momentum=0.0)).defaults["nesterov"]
+
+
+def test_linear_schedule_rises_over_the_warmup_and_falls_to_nothing() -> None:
+    recipe = replace(RECIPE, learning_rate=0.4, schedule="linear", warmup=0.25)
+    rates = torch.tensor([learning_rate(recipe, step, 100) for step in range(100)])
+    assert rates.argmax() in (24, 25)
+    assert rates.max() == pytest.approx(0.4, rel=0.03)
+    assert (rates[:25].diff() > 0).all()
+    assert (rates[25:].diff() < 0).all()
+    assert 0 < rates[-1] < 0.4 / 70
+    assert 0 < rates[0] < 0.4 / 20
+
+
+def test_constant_schedule_stays_after_its_warmup() -> None:
+    recipe = replace(RECIPE, learning_rate=0.4, schedule="constant", warmup=0.0)
+    assert {learning_rate(recipe, step, 10) for step in range(10)} == {0.4}
+    warmed = replace(recipe, warmup=0.5)
+    assert learning_rate(warmed, 0, 10) < learning_rate(warmed, 4, 10) < learning_rate(warmed, 5, 10) == 0.4

@@ -1,0 +1,248 @@
+"""The training loop: one run of one recipe, from its first step or from its checkpoint."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models import create_model
+from models.augmentations.horizontal_flip import HorizontalFlip
+from models.batch_norm import BatchNorm
+from models.initialization import initialize
+from models.preprocessing import Preprocessing
+from training.checkpoint import EpochRecord, RunState, load_checkpoint, require_same_run, save_checkpoint
+from training.data import ImageData
+from training.device import autocast, describe_hardware, resolve_precision
+from training.ema import Ema
+from training.evaluate import predict
+from training.optimizer import create_optimizer, learning_rate
+from training.progress import Progress
+from training.recipe import Recipe
+from training.whitening import whiten
+
+WHITENING_IMAGES = 5000
+CHECK_EVERY = 20
+"""Steps between two looks at the loss: each look makes the host wait for the device."""
+
+
+class TrainingError(RuntimeError):
+    """The run cannot go on; the message says why, and what is kept."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and its state is saved."""
+
+
+def preprocessing_of(recipe: Recipe, data: ImageData) -> Preprocessing:
+    """What turns an image into the network's input, at training and at serving time."""
+    return Preprocessing(
+        input_size=recipe.stages[-1].image_size,
+        in_channels=data.train.images.shape[1],
+        interpolation="bilinear",
+        mean=data.mean,
+        std=data.std,
+    )
+
+
+def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
+    """The recipe's network with its initial weights, on the CPU, so that every device starts alike."""
+    torch.manual_seed(seed)
+    norm_layer = nn.BatchNorm2d if recipe.norm_layer == "torch" else BatchNorm
+    model = create_model(recipe.architecture, len(data.classes), data.train.images.shape[1], norm_layer)
+    initialize(model, recipe.initialization)
+    if recipe.zero_init_residual:
+        for name, parameter in model.named_parameters():
+            if name.endswith(".bn2.weight"):
+                nn.init.zeros_(parameter)
+    if recipe.whiten_stem:
+        stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+        whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
+    return model
+
+
+def seeded(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
+    """The random numbers of one step follow from these alone, so that a checkpoint need not carry any."""
+    generator = torch.Generator(device)
+    generator.manual_seed(((seed * 100_003 + epoch) * 100_003 + step) % 2**63)
+    return generator
+
+
+class Batches:
+    """Makes the augmented, normalised and resized batches of a run on the data's device."""
+
+    def __init__(self, recipe: Recipe, data: ImageData, seed: int) -> None:
+        self.recipe, self.data, self.seed = recipe, data, seed
+        self.device = data.train.images.device
+        self.preprocessing = preprocessing_of(recipe, data)
+        self.per_epoch = len(data.train) // recipe.batch_size
+        if self.per_epoch == 0:
+            raise TrainingError(
+                f"batch_size must be at most the {len(data.train)} training images, got {recipe.batch_size}"
+            )
+
+    def order(self, epoch: int) -> Tensor:
+        """The images of `epoch` in their order; the last few that fill no batch are left out this time."""
+        generator = seeded(self.seed, epoch, self.per_epoch, self.device)
+        return torch.randperm(len(self.data.train), generator=generator, device=self.device)
+
+    def batch(self, epoch: int, step: int, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (batch_size, C, S, S) float32 and labels (batch_size,) of one step."""
+        size = self.recipe.batch_size
+        index = order[step * size : (step + 1) * size]
+        images = self.data.train.images[index].float() / 255
+        if self.recipe.alternating_flip:
+            first_half = self._flipped_first()[index]
+            images = HorizontalFlip().apply(images, {"flip": first_half ^ bool(epoch % 2)})
+        generator = seeded(self.seed, epoch, step, self.device)
+        height, width = images.shape[2:]
+        params = self.recipe.augmentation.sample(size, (height, width), generator)
+        images = self.preprocessing.normalize(self.recipe.augmentation.apply(images, params))
+        pixels = self.recipe.image_size_at(epoch)
+        if (height, width) != (pixels, pixels):
+            images = F.interpolate(images, (pixels, pixels), mode="bilinear", antialias=True)
+        return images.contiguous(memory_format=torch.channels_last), self.data.train.labels[index]
+
+    def _flipped_first(self) -> Tensor:
+        generator = seeded(self.seed, 0, self.per_epoch + 1, self.device)
+        return torch.rand(len(self.data.train), generator=generator, device=self.device) < 0.5
+
+
+class Run:
+    """A run in progress: the network, its average, its optimiser, and where it stands."""
+
+    def __init__(self, recipe: Recipe, data: ImageData, seed: int, out: Path) -> None:
+        self.recipe, self.data, self.out = recipe, data, out
+        self.batches = Batches(recipe, data, seed)
+        self.device = self.batches.device
+        self.dtype = resolve_precision(recipe.precision, self.device)
+        self.model = build_model(recipe, data, seed).to(self.device).to(memory_format=torch.channels_last)
+        self.ema = None if recipe.ema_decay is None else Ema(self.model, recipe.ema_decay)
+        self.optimizer = create_optimizer(self.model, recipe)
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if recipe.compile else self.model
+        recipe_json = json.loads(json.dumps(recipe.to_json()))
+        self.state = RunState(recipe_json, seed, data.sha256, describe_hardware(self.device))
+
+    def restore(self) -> None:
+        state = load_checkpoint(self.out)
+        require_same_run(state, self.recipe, self.state.seed, self.data.sha256)
+        self.model.load_state_dict(state.model)
+        self.optimizer.load_state_dict(state.optimizer)
+        if self.ema is not None:
+            self.ema.model.load_state_dict(state.ema)
+            self.ema.updates = state.ema_updates
+        self.state = state
+
+    def save(self) -> None:
+        self.state.model = self.model.state_dict()
+        self.state.optimizer = self.optimizer.state_dict()
+        if self.ema is not None:
+            self.state.ema, self.state.ema_updates = self.ema.model.state_dict(), self.ema.updates
+        save_checkpoint(self.out, self.state)
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the weights once. Returns the loss and the number of right answers, still on the device."""
+        done = self.state.epoch * self.batches.per_epoch + self.state.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.recipe, done, self.recipe.epochs * self.batches.per_epoch)
+        with autocast(self.device, self.dtype):
+            logits = self.forward(images)
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
+        self.optimizer.step()
+        if self.ema is not None:
+            self.ema.update(self.model)
+        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+
+    def epoch(self, progress: Progress, stopping: Callable[[], bool]) -> None:
+        """Go on to the end of the current epoch. Raises `TrainingError` or `Interrupted`."""
+        state, per_epoch = self.state, self.batches.per_epoch
+        self.model.train()
+        order = self.batches.order(state.epoch)
+        loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
+        correct = torch.tensor(state.correct, device=self.device)
+        started = time.perf_counter() - state.epoch_seconds
+        while state.step < per_epoch:
+            loss, right = self.step(*self.batches.batch(state.epoch, state.step, order))
+            loss_sum += loss
+            correct += right
+            state.step += 1
+            stop = stopping()
+            if stop or state.step % CHECK_EVERY == 0 or state.step == per_epoch:
+                state.loss_sum, state.correct = loss_sum.item(), int(correct.item())
+                state.epoch_seconds = time.perf_counter() - started
+                if not torch.isfinite(loss_sum):
+                    raise TrainingError(
+                        f"the loss is no longer finite in epoch {state.epoch + 1}, step {state.step}: try a "
+                        f"lower learning rate; the last good checkpoint is kept in {self.out}"
+                    )
+                progress.update(state, self.recipe.batch_size)
+            if stop and state.step < per_epoch:
+                self.save()
+                raise Interrupted
+
+    def finish_epoch(self) -> EpochRecord:
+        """Evaluate at the epoch's own image size, record, and move on to the next epoch."""
+        state, recipe = self.state, self.recipe
+        images = self.batches.per_epoch * recipe.batch_size
+        network = self.model if self.ema is None else self.ema.model
+        watched = self.data.held_out if len(self.data.held_out) else self.data.test
+        pixels = recipe.image_size_at(state.epoch)
+        logits = predict(network, watched.images, self.batches.preprocessing, self.dtype, image_size=pixels)
+        record = EpochRecord(
+            epoch=state.epoch + 1,
+            image_size=pixels,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            train_loss=state.loss_sum / self.batches.per_epoch,
+            train_accuracy=state.correct / images,
+            watched_loss=F.cross_entropy(logits, watched.labels).item(),
+            watched_accuracy=(logits.argmax(1) == watched.labels).float().mean().item(),
+            images_per_second=images / state.epoch_seconds,
+            seconds=state.epoch_seconds,
+        )
+        state.history.append(record)
+        state.epoch, state.step, state.loss_sum, state.correct, state.epoch_seconds = (
+            state.epoch + 1,
+            0,
+            0.0,
+            0,
+            0.0,
+        )
+        return record
+
+
+def train(
+    recipe: Recipe,
+    data: ImageData,
+    out: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> RunState:
+    """Run `recipe` on `data`, on the data's device, with a checkpoint in `out` after each epoch.
+
+    With `resume` the run in `out` goes on, to the same final weights as if it had never stopped (same
+    machine, same seed). `stopping` is asked after each step; once it says yes, the state is saved.
+
+    Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite, and
+    `CheckpointError` where the checkpoint is absent, damaged or of another run.
+    """
+    run = Run(recipe, data, seed, out)
+    progress = progress or Progress.silent()
+    if resume:
+        run.restore()
+    with progress.watching(recipe, run.state, run.batches.per_epoch, out):
+        while run.state.epoch < recipe.epochs:
+            run.epoch(progress, stopping)
+            record = run.finish_epoch()
+            run.save()
+            progress.epoch_done(record, run.state)
+    return run.state
