@@ -1,0 +1,93 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.artifact import load_artifact
+from models.golden import check_golden
+from models.preprocessing import Preprocessing
+from tests.unit.conftest import QUIET
+from tests.unit.tiny_run import RECIPE, tiny_data
+from training.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.evaluate import evaluate, predict
+from training.export import export_run, require_equal_weights
+from training.train import Interrupted, train
+
+
+def test_the_artifact_describes_the_run(finished_run: RunState, exported: Path) -> None:
+    metadata, data = load_artifact(exported).metadata, tiny_data()
+    assert metadata.architecture == RECIPE.architecture
+    assert metadata.classes == data.classes
+    assert metadata.input_size == 20
+    assert (metadata.mean, metadata.std) == (data.mean, data.std)
+    assert metadata.recipe == json.loads(json.dumps({**RECIPE.to_json(), "seed": 0}))
+    assert metadata.dataset.sha256 == data.sha256
+    assert (
+        metadata.dataset.train_images,
+        metadata.dataset.held_out_images,
+        metadata.dataset.test_images,
+    ) == (48, 12, 30)
+    assert metadata.training_seconds == pytest.approx(finished_run.seconds, abs=0.06)
+    assert metadata.library_versions["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_the_figures_are_those_of_the_stored_weights(exported: Path) -> None:
+    artifact, data = load_artifact(exported), tiny_data()
+    logits = predict(artifact.model, data.test.images, Preprocessing.from_metadata(artifact.metadata))
+    again = evaluate(logits, data.test.labels, data.classes, artifact.metadata.temperature)
+    assert again.accuracy == artifact.metadata.metrics.accuracy
+    assert again.per_class_accuracy == artifact.metadata.metrics.per_class_accuracy
+    assert again.negative_log_likelihood == pytest.approx(
+        artifact.metadata.metrics.negative_log_likelihood, rel=1e-4
+    )
+    assert artifact.metadata.temperature != 1.0
+
+
+def test_the_golden_tensors_are_reproduced(exported: Path) -> None:
+    artifact = load_artifact(exported)
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    check_golden(exported, lambda images: predict(artifact.model, images, preprocessing), tolerance=1e-4)
+
+
+def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
+    files = {path.name for path in exported.iterdir()}
+    plots = {f"{name}.{kind}" for name in ("training", "confusion", "calibration") for kind in ("png", "svg")}
+    assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | plots
+    assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
+
+
+def test_without_held_out_images_the_temperature_is_one(tmp_path: Path) -> None:
+    recipe = replace(RECIPE.with_epochs(1), held_out=0)
+    data = replace(
+        tiny_data(),
+        held_out=replace(tiny_data().held_out, images=torch.empty(0, 3, 20, 20), labels=torch.empty(0)),
+    )
+    state = train(recipe, data, tmp_path / "run")
+    export_run(state, data, tmp_path / "artifact", name="x", version="1", console=QUIET)
+    assert load_artifact(tmp_path / "artifact").metadata.temperature == 1.0
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(RECIPE, tiny_data(), tmp_path, stopping=lambda: True)
+    with pytest.raises(CheckpointError, match="0 of 3 epochs: go on with train --resume"):
+        export_run(
+            load_checkpoint(tmp_path), tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET
+        )
+
+
+def test_another_data_set_is_refused(finished_run: RunState, tmp_path: Path) -> None:
+    other = replace(tiny_data(), sha256="other")
+    with pytest.raises(CheckpointError, match="another data set than the one given by --data"):
+        export_run(finished_run, other, tmp_path / "a", name="x", version="1", console=QUIET)
+
+
+def test_weights_that_are_not_the_measured_ones_are_noticed(exported: Path) -> None:
+    measured, stored = load_artifact(exported).model, load_artifact(exported).model
+    require_equal_weights(measured, stored)
+    with torch.no_grad():
+        next(stored.parameters()).view(-1)[0] += 1
+    with pytest.raises(RuntimeError, match=r"features\.0\.weight is not the one that was measured"):
+        require_equal_weights(measured, stored)

@@ -1,0 +1,173 @@
+"""The command line of training: `python -m training data | train | evaluate | export | report`."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from models.artifact import ArtifactError
+from training import data, export, report
+from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
+from training.device import select_device
+from training.plots import write_run_plots
+from training.progress import Progress
+from training.recipe import Recipe
+from training.recipes import RECIPES
+from training.train import Interrupted, TrainingError, train
+
+
+class StopOnSignal:
+    """Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
+
+    def __call__(self) -> bool:
+        return self.asked
+
+
+def run_folder(recipe: Recipe, seed: int) -> Path:
+    return Path("runs") / f"{recipe.name}-seed{seed}"
+
+
+def command_data(arguments: argparse.Namespace) -> None:
+    data.download_cifar10(arguments.data)
+
+
+def command_train(arguments: argparse.Namespace) -> None:
+    recipe = RECIPES[arguments.recipe]
+    if arguments.epochs is not None:
+        recipe = recipe.with_epochs(arguments.epochs)
+    out = arguments.out or run_folder(recipe, arguments.seed)
+    if (out / FILE_NAME).exists() and not arguments.resume:
+        raise CheckpointError(
+            f"{out} already holds a run: add --resume to go on with it, or choose another --out"
+        )
+    device = select_device(arguments.device)
+    images = data.load_cifar10(arguments.data, recipe.held_out).to(device)
+    console = Console()
+    console.print(
+        f"{recipe.name}: {recipe.epochs} epochs on {device}, {len(images.train):,} images, into {out}"
+    )
+    try:
+        state = train(
+            recipe,
+            images,
+            out,
+            seed=arguments.seed,
+            resume=arguments.resume,
+            progress=Progress(console),
+            stopping=StopOnSignal(),
+        )
+    except Interrupted:
+        again = [*(a for a in sys.argv[1:] if a != "--resume"), "--resume"]
+        console.print(f"stopped and saved; go on with: python -m training {' '.join(again)}", soft_wrap=True)
+        sys.exit(130)
+    write_run_plots(out, state)
+    console.print(f"done in {state.seconds / 60:.1f} minutes; next: python -m training export --run {out}")
+
+
+def command_evaluate(arguments: argparse.Namespace) -> None:
+    report.evaluate_artifact(arguments.artifact, arguments.data, select_device(arguments.device), Console())
+
+
+def command_export(arguments: argparse.Namespace) -> None:
+    state = load_checkpoint(arguments.run)
+    recipe_name = str(state.recipe["name"])
+    folder = arguments.out or Path("models/weights") / recipe_name / arguments.version
+    images = data.load_cifar10(arguments.data, int(state.recipe["held_out"])).to(
+        select_device(arguments.device)
+    )
+    export.export_run(
+        state,
+        images,
+        folder,
+        name=arguments.name or recipe_name,
+        version=arguments.version,
+        console=Console(),
+    )
+
+
+def command_report(arguments: argparse.Namespace) -> None:
+    written = report.write_report(arguments.artifact, arguments.out)
+    Console().print("\n".join(str(path) for path in written), soft_wrap=True)
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m training", description="Train, measure and export a classifier."
+    )
+    commands = top.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run_command=run)
+        return sub
+
+    def takes_data(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--data", type=Path, default=data.DEFAULT_FOLDER, help="folder of cifar-10-batches-py"
+        )
+
+    def takes_device(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+    takes_data(command("data", command_data, "Download CIFAR-10."))
+
+    sub = command("train", command_train, "Train a recipe, with a checkpoint after each epoch.")
+    sub.add_argument("--recipe", choices=sorted(RECIPES), required=True)
+    takes_data(sub)
+    sub.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE-seedN)")
+    takes_device(sub)
+    sub.add_argument("--epochs", type=positive, help="run the recipe over this many epochs")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+
+    sub = command("evaluate", command_evaluate, "Measure an artifact on the test set.")
+    sub.add_argument("--artifact", type=Path, required=True)
+    takes_data(sub)
+    takes_device(sub)
+
+    sub = command("export", command_export, "Turn a finished run into an artifact.")
+    sub.add_argument("--run", type=Path, required=True)
+    sub.add_argument(
+        "--out", type=Path, help="folder of the artifact (default: models/weights/RECIPE/VERSION)"
+    )
+    sub.add_argument("--name", help="the model's name (default: the recipe's)")
+    sub.add_argument("--version", default="1")
+    takes_data(sub)
+    takes_device(sub)
+
+    sub = command("report", command_report, "Write an artifact's plots and model card.")
+    sub.add_argument("--artifact", type=Path, required=True)
+    sub.add_argument("--out", type=Path, required=True)
+    return top
+
+
+def main() -> None:
+    arguments = parser().parse_args()
+    try:
+        arguments.run_command(arguments)
+    except (ArtifactError, CheckpointError, TrainingError, data.DataError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

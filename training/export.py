@@ -1,0 +1,145 @@
+"""From a finished run to an artifact: stored weights, their measured figures, golden tensors, card, plots."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from models import create_model
+from models.artifact import Dataset, Metrics, ModelDescription, load_artifact, save_artifact
+from models.golden import make_golden
+from models.preprocessing import Preprocessing
+from training.checkpoint import CheckpointError, RunState
+from training.data import ImageData
+from training.evaluate import Evaluation, evaluate, fit_temperature, predict
+from training.report import Report, render_report
+
+GOLDEN_IMAGES = 16
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights that an artifact stores as `dtype`, those of two or more dimensions, in place."""
+    for parameter in model.parameters():
+        if parameter.dim() >= 2:
+            parameter.copy_(parameter.to(dtype))
+
+
+def metrics(evaluation: Evaluation) -> Metrics:
+    return Metrics(
+        accuracy=evaluation.accuracy,
+        images=evaluation.images,
+        negative_log_likelihood=evaluation.negative_log_likelihood,
+        expected_calibration_error=evaluation.expected_calibration_error,
+        per_class_accuracy=evaluation.per_class_accuracy,
+    )
+
+
+def finished_model(state: RunState, data: ImageData) -> nn.Module:
+    """The run's result on the data's device, in eval mode. Raises `CheckpointError` if it is unfinished."""
+    epochs = sum(stage["epochs"] for stage in state.recipe["stages"])
+    if state.epoch < epochs:
+        raise CheckpointError(f"the run has done {state.epoch} of {epochs} epochs: go on with train --resume")
+    if state.data_sha256 != data.sha256:
+        raise CheckpointError("the run was trained on another data set than the one given by --data")
+    model = create_model(state.recipe["architecture"], len(data.classes), data.train.images.shape[1])
+    model.load_state_dict(state.result)
+    return model.to(data.train.images.device).to(memory_format=torch.channels_last).eval()
+
+
+def export_run(
+    state: RunState, data: ImageData, folder: Path, *, name: str, version: str, console: Console
+) -> None:
+    """Write the artifact of a finished run to `folder`.
+
+    Weights are stored as float16 where that leaves the test accuracy as it is, as float32 otherwise. The
+    temperature is fitted on the held-out images (1 where none were held out). The figures in the artifact
+    are those of the stored weights in float32 arithmetic, one forward pass an image.
+
+    Raises `CheckpointError` for an unfinished run or another data set.
+    """
+    model = finished_model(state, data)
+    preprocessing = Preprocessing(
+        input_size=state.recipe["stages"][-1]["image_size"],
+        in_channels=data.train.images.shape[1],
+        interpolation="bilinear",
+        mean=data.mean,
+        std=data.std,
+    )
+
+    console.print("measuring the weights as trained, then as stored")
+    logits = predict(model, data.test.images, preprocessing)
+    exact = (logits.argmax(1) == data.test.labels).sum()
+    weights_dtype: Literal["float16", "float32"] = "float32"
+    unrounded = {name: value.clone() for name, value in model.state_dict().items()}
+    round_weights(model, torch.float16)
+    rounded_logits = predict(model, data.test.images, preprocessing)
+    if (rounded_logits.argmax(1) == data.test.labels).sum() == exact:
+        weights_dtype, logits = "float16", rounded_logits
+    else:
+        model.load_state_dict(unrounded)
+    temperature = 1.0
+    if len(data.held_out):
+        temperature = fit_temperature(
+            predict(model, data.held_out.images, preprocessing), data.held_out.labels
+        )
+    evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
+    console.print(f"test accuracy {evaluation.accuracy:.2%} as {weights_dtype}, temperature {temperature}")
+
+    description = ModelDescription(
+        schema_version=1,
+        name=name,
+        version=version,
+        architecture=state.recipe["architecture"],
+        in_channels=preprocessing.in_channels,
+        classes=data.classes,
+        input_size=preprocessing.input_size,
+        interpolation=preprocessing.interpolation,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        temperature=temperature,
+        weights_dtype=weights_dtype,
+        metrics=metrics(evaluation),
+        recipe={**state.recipe, "seed": state.seed},
+        dataset=Dataset(
+            name=data.name,
+            sha256=data.sha256,
+            train_images=len(data.train),
+            held_out_images=len(data.held_out),
+            test_images=len(data.test),
+        ),
+        hardware=state.hardware,
+        training_seconds=round(state.seconds, 1),
+        library_versions=library_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    report = Report(history=state.history, evaluation=evaluation)
+    files: Mapping[str, bytes] = {
+        "golden.safetensors": make_golden(model.cpu(), preprocessing, data.test.images[:GOLDEN_IMAGES].cpu()),
+        "report.json": json.dumps(asdict(report), indent=1).encode(),
+        **render_report(description, report),
+    }
+    save_artifact(folder, model, description, files)
+    require_equal_weights(model, load_artifact(folder).model)
+    console.print(f"artifact written to {folder}")
+
+
+def require_equal_weights(measured: nn.Module, stored: nn.Module) -> None:
+    """The figures belong to the stored weights only if those are the measured ones, bit for bit."""
+    values = stored.state_dict()
+    for name, value in measured.state_dict().items():
+        if not torch.equal(value.float(), values[name].float()):
+            raise RuntimeError(f"the stored tensor {name} is not the one that was measured")
+
+
+def library_versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in LIBRARIES}}

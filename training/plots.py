@@ -1,0 +1,130 @@
+"""Figures of a run and of an evaluation, as PNG and SVG, readable in print."""
+
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from training.checkpoint import EpochRecord, RunState
+from training.evaluate import CALIBRATION_BINS, Evaluation
+
+# Told apart without colour too: by line style and marker.
+TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
+WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
+
+
+def _new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(b=False)
+        ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+        ax.set_axisbelow(b=True)
+    return figure, axes
+
+
+def training_figure(
+    history: Sequence[EpochRecord], watched: str, test_accuracy: float | None = None
+) -> Figure:
+    """Training loss, and training and `watched` accuracy, over epochs; the final test accuracy as a line."""
+    figure, (left, right) = _new(9, 3.4, columns=2)
+    epochs = [record.epoch for record in history]
+    left.plot(epochs, [r.train_loss for r in history], label="training", **TRAIN)
+    left.plot(epochs, [r.watched_loss for r in history], label=watched, **WATCHED)
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss")
+    right.plot(epochs, [r.train_accuracy for r in history], label="training (augmented)", **TRAIN)
+    right.plot(epochs, [r.watched_accuracy for r in history], label=watched, **WATCHED)
+    if test_accuracy is not None:
+        right.axhline(
+            test_accuracy, color="#333333", linestyle=":", label=f"test, final weights: {test_accuracy:.2%}"
+        )
+    right.set(xlabel="epoch", ylabel="accuracy", title="Accuracy")
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for ax in (left, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _mark_image_sizes(ax, history)
+        ax.legend(frameon=False)
+    return figure
+
+
+def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
+    """Where the image size changes, a line and the sizes on its two sides, for the curves jump there."""
+    for before, after in pairwise(history):
+        if before.image_size != after.image_size:
+            x = (before.epoch + after.epoch) / 2
+            ax.axvline(x, color="#999999", linewidth=0.8)
+            text = f"{before.image_size} | {after.image_size} px"
+            ax.annotate(
+                text, (x, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
+            )
+    ax.title.set_y(1.06)
+
+
+def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
+    """Counts of true class (row) against predicted class (column)."""
+    size = max(4.0, 0.55 * len(classes) + 1.2)
+    figure, (ax,) = _new(size, size)
+    ax.grid(visible=False)
+    shares = [[n / max(1, sum(row)) for n in row] for row in evaluation.confusion]
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, row in enumerate(evaluation.confusion):
+        for j, count in enumerate(row):
+            ax.text(
+                j,
+                i,
+                str(count),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="w" if shares[i][j] > 0.5 else "k",
+            )
+    ax.set_xticks(range(len(classes)), labels=list(classes), rotation=45, ha="right")
+    ax.set_yticks(range(len(classes)), labels=list(classes))
+    ax.set(xlabel="predicted", ylabel="true", title=f"Confusion, accuracy {evaluation.accuracy:.2%}")
+    return figure
+
+
+def calibration_figure(evaluation: Evaluation) -> Figure:
+    """How often the network is right when it is so sure, against the diagonal of a calibrated one."""
+    figure, (ax,) = _new(4.4, 4)
+    filled = [i for i, share in enumerate(evaluation.bin_share) if share > 0]
+    ax.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="perfectly calibrated")
+    ax.bar(
+        [evaluation.bin_confidence[i] for i in filled],
+        [evaluation.bin_accuracy[i] for i in filled],
+        width=0.8 / CALIBRATION_BINS,
+        color="#1b4f8f",
+        label=f"network, expected error {evaluation.expected_calibration_error:.3f}",
+    )
+    ax.set(xlabel="confidence", ylabel="accuracy", title="Calibration", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def render(figure: Figure, name: str) -> dict[str, bytes]:
+    """The figure as `name`.png and `name`.svg; the same figure gives the same bytes."""
+    files = {}
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+            files[f"{name}.{kind}"] = buffer.getvalue()
+    return files
+
+
+def watched_name(held_out: int) -> str:
+    """What the epochs of a run were watched on."""
+    return "held-out" if held_out else "test"
+
+
+def write_run_plots(folder: Path, state: RunState) -> None:
+    """Write training.png and training.svg into the run's folder."""
+    figure = training_figure(state.history, watched_name(int(state.recipe["held_out"])))
+    for name, content in render(figure, "training").items():
+        (folder / name).write_bytes(content)
