@@ -1,0 +1,76 @@
+"""Every setting of the service, read from environment variables of the same name in capitals."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import models
+
+BUNDLED_MODEL = Path(models.__file__).parent / "weights" / "resnet18-cifar10" / "1"
+
+
+class SettingsError(ValueError):
+    """A setting has an illegal value; the message is one line that names the variable."""
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults and ranges. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` is every network interface.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="Least severe messages to log: `debug`, `info`, `warning` or `error`."
+    )
+    model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
+    )
+    torch_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads that compute one batch on the CPU; 0 leaves the choice to torch.",
+    )
+    decode_threads: int = Field(
+        2, ge=1, le=256, description="Requests whose images are decoded at the same time."
+    )
+    max_batch: int = Field(64, ge=1, le=4096, description="Most images that the network takes at once.")
+    max_files: int = Field(256, ge=1, le=10_000, description="Most images in one request.")
+    max_waiting: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="Most requests being worked on or waiting; the next gets status 503.",
+    )
+    max_body_bytes: int = Field(
+        10_000_000, ge=1_000, le=1_000_000_000, description="Largest request body; above it, status 413."
+    )
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
+    )
+    keep_alive_seconds: int = Field(
+        15, ge=1, le=3600, description="How long an idle connection is kept open for the next request."
+    )
+    drain_seconds: int = Field(
+        20,
+        ge=0,
+        le=3600,
+        description="How long running requests may take to finish when the service is stopped.",
+    )
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` that are not `None` take precedence.
+
+    Raises `SettingsError` for an illegal value.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        raise SettingsError(f"{name}: {first['msg']}, got {first['input']!r}") from error
