@@ -24,6 +24,9 @@ COLOUR_MODES: dict[int, str] = {1: "L", 3: "RGB"}
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of more than 8 bits, which it would clip rather than scale on conversion."""
 
+LONGEST_TO_SHORTEST = 16
+"""A longer image loses its ends before it is scaled; the crop of the centre would cut them off anyway."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -87,13 +90,13 @@ class Preprocessing:
             )
         mode = COLOUR_MODES[self.in_channels]
         converted = image if image.mode == mode else image.convert(mode)
-        # Only the part that the crop keeps is computed: scaling the whole of a picture that is 1 pixel high
-        # and a million wide would need gigabytes.
-        square = converted.resize(
-            (self.input_size, self.input_size),
-            INTERPOLATIONS[self.interpolation],
-            box=_centre_box(converted.size, self.input_size),
+        # Scaling the whole of a picture 1 pixel high and a million wide would need gigabytes.
+        longest = LONGEST_TO_SHORTEST * min(converted.size)
+        trimmed = _crop_centre(converted, min(converted.width, longest), min(converted.height, longest))
+        scaled = trimmed.resize(
+            _scaled_size(trimmed.size, self.input_size), INTERPOLATIONS[self.interpolation]
         )
+        square = _crop_centre(scaled, self.input_size, self.input_size)
         pixels = torch.from_numpy(np.array(square, dtype=np.uint8))
         return (
             pixels.reshape(self.input_size, self.input_size, self.in_channels).permute(2, 0, 1).contiguous()
@@ -120,17 +123,12 @@ class Preprocessing:
         return (values - mean) / std
 
 
-def _centre_box(size: tuple[int, int], target: int) -> tuple[float, float, float, float]:
-    """Find the part of an image that scaling its shorter side to `target` and cropping the centre keeps.
+def _scaled_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
+    """Width and height once the shorter of the two is `shorter`, the other rounded to whole pixels."""
+    width, height = (round(length * shorter / min(size)) for length in size)
+    return width, height
 
-    `size` is (width, height); the result is (left, top, right, bottom) in the image's own pixels. The long
-    side and the crop's offset are rounded to whole pixels of the scaled image, as by scaling, then cropping.
-    """
-    shorter = min(size)
-    box = []
-    for length in size:
-        scaled = max(target, round(length * target / shorter))
-        offset = (scaled - target) // 2
-        box.append((offset * length / scaled, (offset + target) * length / scaled))
-    (left, right), (top, bottom) = box
-    return left, top, right, bottom
+
+def _crop_centre(image: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
