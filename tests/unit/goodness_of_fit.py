@@ -1,5 +1,7 @@
 """How far samples are from the distribution that they should have, in units that suit any sample size."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ def uniform_misfit(values: Tensor, low: float, high: float) -> float:
     expected = (values.double().sort().values - low) / (high - low)
     steps = torch.arange(n + 1, dtype=torch.float64) / n
     distance = torch.maximum((expected - steps[:-1]).abs().max(), (expected - steps[1:]).abs().max())
-    return float(distance) * n**0.5
+    return float(distance) * math.sqrt(n)
 
 
 def equal_counts_misfit(values: Tensor, classes: int) -> float:
@@ -25,4 +27,4 @@ def equal_counts_misfit(values: Tensor, classes: int) -> float:
     expected = len(values) / classes
     chi_square = float(((counts - expected) ** 2 / expected).sum())
     degrees = classes - 1
-    return (chi_square - degrees) / (2 * degrees) ** 0.5
+    return (chi_square - degrees) / math.sqrt(2 * degrees)
