@@ -1,0 +1,118 @@
+# The commands of this project. `make` alone lists them. Each prepares what it needs by itself, in .venv.
+#
+# HOST and PORT of the service, and every other setting, come from the environment or from the command
+# line: `make serve PORT=9000`. Further options for a command go into ARGS: `make test ARGS="-k flip"`.
+
+PYTHON ?= python3
+RECIPE ?= resnet18-cifar10
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --disable-pip-version-check --no-input --constraint constraints.txt
+BENCHMARKS := $(filter-out tests/bench/test_% %/__init__.py %/conftest.py,$(wildcard tests/bench/*.py))
+
+# The build of PyTorch without CUDA, for machines without an NVIDIA GPU. TORCH_INDEX_URL, when it is set,
+# names the index to take PyTorch from; set but empty it means pip's own default index.
+TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+# The releases of PyTorch that `make lock` pins; the other packages follow from them and pyproject.toml.
+TORCH := 2.14.1
+TORCHVISION := 0.29.1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help serve test check train data bench docker-test setup lock clean distclean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
+	@exec $(BIN)/python -m app serve $(ARGS)
+
+test: $(VENV)/.installed-test ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-test ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for another one)
+	@exec $(BIN)/python -m training train --recipe $(RECIPE) $(ARGS)
+
+data: $(VENV)/.installed-train ## Download CIFAR-10 into data/ (about 170 MB)
+	@exec $(BIN)/python -m training data --data data $(ARGS)
+
+bench: $(if $(BENCHMARKS),$(VENV)/.installed-test) ## Run the benchmarks under tests/bench
+	@$(if $(BENCHMARKS),,echo "There is no benchmark under tests/bench.")
+	@set -e; for module in $(subst /,.,$(BENCHMARKS:.py=)); do \
+	  echo "==> $$module"; $(BIN)/python -m $$module $(ARGS); \
+	done
+
+docker-test: $(VENV)/.installed-serve ## Build the container image, run it and compare its answers
+	$(BIN)/python tests/check_docker.py $(ARGS)
+
+setup: $(VENV)/.installed-test ## Install everything, for serving, training and tests, and run nothing
+
+lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest releases)
+	$(INSTALL) pip-tools
+	@echo "==> Resolving all packages; some minutes"
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) \
+	  --upgrade-package torch==$(TORCH) --upgrade-package torchvision==$(TORCHVISION) \
+	  --all-extras --strip-extras --unsafe-package pip --unsafe-package resnet-serve \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --output-file constraints.txt pyproject.toml
+
+clean: ## Remove caches and build leftovers
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find app models training tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well; data/ and runs/ stay
+	rm -rf $(VENV)
+
+# pip is the last thing that `venv` installs, so its presence means that the environment is complete.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1 || true)." \
+	    "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "$(PYTHON) cannot create virtual environments:" \
+	    "on Debian and Ubuntu, 'apt-get install python$$version-venv' adds what is missing." >&2; exit 1; }
+	@echo "==> Creating $(VENV) with $$($(PYTHON) --version); a few seconds"
+	@$(PYTHON) -m venv $(VENV)
+
+# Exits with 0 when the index answers within five seconds, whatever the network does.
+define PROBE
+import os, sys, threading, urllib.request
+threading.Timer(5, os._exit, [1]).start()
+try:
+    urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5).close()
+except OSError:
+    os._exit(1)
+os._exit(0)
+endef
+export PROBE
+
+$(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
+	@default="pip's default index (on Linux with CUDA: 3 GB to download, 6 GB on disk, some minutes)"; \
+	index=; \
+	if [ -n "$${TORCH_INDEX_URL+set}" ]; then \
+	  index=$$TORCH_INDEX_URL; echo "==> PyTorch: from $${index:-$$default}, as TORCH_INDEX_URL says"; \
+	elif nvidia-smi -L 2>/dev/null | grep -q GPU; then \
+	  echo "==> PyTorch: an NVIDIA GPU was found, so from $$default"; \
+	elif $(BIN)/python -c "$$PROBE" $(TORCH_CPU_INDEX); then \
+	  index=$(TORCH_CPU_INDEX); \
+	  echo "==> PyTorch: no NVIDIA GPU was found, so the CPU-only build (200 MB) from $$index"; \
+	else \
+	  echo "==> PyTorch: no NVIDIA GPU was found, but $(TORCH_CPU_INDEX) does not answer, so from $$default"; \
+	fi; \
+	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
+	@echo "==> Installing what serving needs; the last step, unpacking, is silent and may take minutes"
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-train $(VENV)/.installed-test: $(VENV)/.installed-%: $(VENV)/.installed-serve
+	@echo "==> Adding what '$*' needs (100 MB, about a minute)"
+	$(INSTALL) --editable '.[$*]'
+	@touch $@
