@@ -24,18 +24,18 @@ class Workers:
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._max_waiting = max_waiting
-        self._admitted = 0
+        self.admitted = 0
 
     @contextmanager
     def admit(self) -> Iterator[None]:
         """Count a request as being worked on. Raises `OverloadedError` at once if there are too many."""
-        if self._admitted >= self._max_waiting:
-            raise OverloadedError(f"{self._admitted} requests are already being worked on; try again later")
-        self._admitted += 1
+        if self.admitted >= self._max_waiting:
+            raise OverloadedError(f"{self.admitted} requests are already being worked on; try again later")
+        self.admitted += 1
         try:
             yield
         finally:
-            self._admitted -= 1
+            self.admitted -= 1
 
     async def decode(self, work: Callable[[], T]) -> T:
         """Run `work`, which decodes or draws images, on one of the decoding threads."""

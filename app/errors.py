@@ -1,0 +1,156 @@
+"""Every error of the API: exception -> status -> the one JSON shape.
+
+    {"error": {"code": "damaged_image", "message": "the PNG image is damaged or cut off", "field": "file"}}
+
+| status | what it means here                                          |
+|--------|-------------------------------------------------------------|
+| 400    | the request or an image in it is malformed                  |
+| 404    | there is no such page, model or file                        |
+| 405    | the path exists, the method does not                        |
+| 413    | a limit on bytes or pixels is exceeded                      |
+| 415    | not an image type that is accepted                          |
+| 422    | well formed, but a parameter or field is missing or illegal |
+| 500    | our fault; the answer says nothing about the inside         |
+| 503    | not ready yet, or too much to do at the moment              |
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app.images import ImageError
+from app.workers import OverloadedError
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+    field: str | None
+
+
+class ErrorResponse(BaseModel):
+    error: ErrorDetail
+
+
+class ApiError(Exception):
+    """An error to be answered as it is. `field` names the parameter or form field at fault."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+        self.headers = headers
+
+    def response(self) -> JSONResponse:
+        detail = ErrorDetail(code=self.code, message=self.message, field=self.field)
+        return JSONResponse(
+            ErrorResponse(error=detail).model_dump(), self.status, headers=dict(self.headers or {})
+        )
+
+
+def invalid_parameter(field: str, message: str) -> ApiError:
+    return ApiError(422, "invalid_parameter", f"{field}: {message}", field)
+
+
+_IMAGE_STATUS = {"empty_file": 400, "damaged_image": 400, "image_too_large": 413, "unsupported_image": 415}
+
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+
+
+def of_image(error: ImageError, prefix: str = "") -> ApiError:
+    """The answer to an image that was refused; `prefix` says which one, where there are several."""
+    return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", "file")
+
+
+def _of_overload(error: OverloadedError) -> ApiError:
+    return ApiError(503, "overloaded", str(error), headers={"Retry-After": "1"})
+
+
+def _of_validation(error: RequestValidationError) -> ApiError:
+    first = error.errors()[0]
+    field = str(first["loc"][-1])
+    if first["type"] == "extra_forbidden":
+        return ApiError(422, "unknown_parameter", f"{field}: there is no such parameter", field)
+    return invalid_parameter(field, first["msg"])
+
+
+def _of_http(error: HTTPException, request: Request) -> ApiError:
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    return ApiError(error.status_code, code, message, headers=error.headers)
+
+
+def to_api_error(error: Exception, request: Request) -> ApiError:
+    """The answer to any exception."""
+    match error:
+        case ApiError():
+            return error
+        case ImageError():
+            return of_image(error)
+        case OverloadedError():
+            return _of_overload(error)
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException():
+            return _of_http(error, request)
+        case _:
+            # Starlette raises it again after the answer, and the server logs it with its traceback.
+            return ApiError(500, "internal_error", "an unexpected error occurred; it has been logged")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered in the one shape."""
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        return to_api_error(error, request).response()
+
+    for kind in (ApiError, ImageError, OverloadedError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+_EXAMPLES = {
+    400: ApiError(400, "damaged_image", "the PNG image is damaged or cut off", "file"),
+    404: ApiError(404, "unknown_model", "there is no model 'resnet50'; choose from resnet18-cifar10", "name"),
+    413: ApiError(413, "body_too_large", "the request body is larger than 10000000 bytes"),
+    415: ApiError(
+        415, "unsupported_image", "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP", "file"
+    ),
+    422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
+    503: ApiError(503, "overloaded", "64 requests are already being worked on; try again later"),
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the errors a route answers with, an example for each."""
+    return {
+        status: {
+            "model": ErrorResponse,
+            "description": f"For example `{_EXAMPLES[status].code}`",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "error": {
+                            "code": _EXAMPLES[status].code,
+                            "message": _EXAMPLES[status].message,
+                            "field": _EXAMPLES[status].field,
+                        }
+                    }
+                }
+            },
+        }
+        for status in statuses
+    }

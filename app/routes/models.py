@@ -1,0 +1,68 @@
+"""GET /models and /models/{name}: what is served, how good it is, and what it is made of."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.errors import ApiError, documented
+from app.service import ReadyService
+from models.artifact import ModelMetadata
+from models.batch_norm_report import BatchNormLayer
+from models.summary import LayerSummary
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+class ModelEntry(BaseModel):
+    name: str
+    version: str
+    architecture: str
+    classes: tuple[str, ...]
+    accuracy: float = Field(description="On the test set, as a share of 1.")
+
+
+class ModelList(BaseModel):
+    models: list[ModelEntry]
+
+
+class EngineDescription(BaseModel):
+    name: str
+    device: str
+    precision: str
+
+
+class ModelDetails(BaseModel):
+    metadata: ModelMetadata = Field(description="All that the stored model says about itself.")
+    engine: EngineDescription
+    layers: list[LayerSummary] = Field(description="Every block: output shape, parameters, multiply-adds.")
+    batch_norms: list[BatchNormLayer] = Field(
+        description="Every batch norm: mode, batches seen, range of the running statistics."
+    )
+
+
+@router.get("", summary="List the models", responses=documented(503))
+async def list_models(service: ReadyService) -> ModelList:
+    metadata = service.model.metadata
+    entry = ModelEntry(
+        name=metadata.name,
+        version=metadata.version,
+        architecture=metadata.architecture,
+        classes=metadata.classes,
+        accuracy=metadata.metrics.accuracy,
+    )
+    return ModelList(models=[entry])
+
+
+@router.get("/{name}", summary="Describe one model", responses=documented(404, 503))
+async def describe_model(name: str, service: ReadyService) -> ModelDetails:
+    model = service.model
+    if name != model.metadata.name:
+        raise ApiError(
+            404, "unknown_model", f"there is no model {name!r}; choose from {model.metadata.name}", "name"
+        )
+    engine = model.engine
+    return ModelDetails(
+        metadata=model.metadata,
+        engine=EngineDescription(name=engine.name, device=engine.device, precision=engine.precision),
+        layers=model.layers,
+        batch_norms=model.batch_norms,
+    )

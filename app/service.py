@@ -1,0 +1,30 @@
+"""What the routes share: the settings, the threads and the model."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.errors import ApiError
+from app.model_store import ServedModel
+from app.settings import Settings
+from app.workers import Workers
+
+
+@dataclass(frozen=True)
+class Service:
+    settings: Settings
+    workers: Workers
+    model: ServedModel
+
+
+def get_service(request: Request) -> Service:
+    """The running service; raises `ApiError` 503 before it is warm and once it is being stopped."""
+    service: Service | None = request.app.state.service
+    if service is None:
+        raise ApiError(503, "not_ready", "the model is not loaded", headers={"Retry-After": "1"})
+    return service
+
+
+ReadyService = Annotated[Service, Depends(get_service)]
+"""The type of a route's parameter that receives the running service."""

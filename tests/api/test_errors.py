@@ -1,0 +1,213 @@
+"""The error contract: for every kind of mistake its status, code and field, always in the one JSON shape."""
+
+import asyncio
+import io
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+from PIL import Image
+
+from app.main import create_app
+from app.settings import Settings
+from tests.api.conftest import Client, chunks, error_of, png_of, running
+
+PNG = png_of(Image.new("RGB", (32, 32), "red"))
+RAW = {"Content-Type": "image/png"}
+
+
+def _check(response: httpx.Response, status: int, code: str, field: str | None) -> str:
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["field"]) == (status, code, field)
+    assert error["message"]
+    return str(error["message"])
+
+
+def test_unknown_path_is_404(client: Client) -> None:
+    message = _check(client.get("/nowhere"), 404, "not_found", None)
+    assert "GET /nowhere" in message
+
+
+def test_missing_static_file_is_404(client: Client) -> None:
+    _check(client.get("/static/nothing.png"), 404, "not_found", None)
+
+
+def test_static_files_do_not_lead_out_of_their_folder(client: Client) -> None:
+    _check(client.get("/static/%2e%2e/main.py"), 404, "not_found", None)
+
+
+def test_wrong_method_is_405_and_says_which_are_right(client: Client) -> None:
+    response = client.get("/predict")
+    _check(response, 405, "method_not_allowed", None)
+    assert response.headers["allow"] == "POST"
+
+
+def test_empty_body_is_400(client: Client) -> None:
+    _check(client.post("/predict", content=b"", headers=RAW), 400, "empty_file", "file")
+
+
+def test_empty_file_is_400(client: Client) -> None:
+    _check(client.post("/predict", files={"file": ("a.png", b"")}), 400, "empty_file", "file")
+
+
+def test_damaged_image_is_400(client: Client) -> None:
+    _check(client.post("/predict", files={"file": ("a.png", PNG[:60])}), 400, "damaged_image", "file")
+
+
+def test_one_bad_file_of_many_is_named_with_its_place(client: Client) -> None:
+    files = [("file", ("good.png", PNG)), ("file", ("bad.png", PNG[:60]))]
+    message = _check(client.post("/predict", files=files), 400, "damaged_image", "file")
+    assert message.startswith("file 2 (bad.png): ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no boundary in here", b"--x\r\n\r\n", b'--x\r\nContent-Disposition: form-data; name="file"'],
+    ids=["empty", "text", "no headers", "cut off"],
+)
+def test_malformed_form_is_an_error_of_the_client(client: Client, body: bytes) -> None:
+    response = client.post(
+        "/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert response.status_code in (400, 422)
+    assert error_of(response)["field"] == "file"
+
+
+def test_form_without_boundary_is_400(client: Client) -> None:
+    response = client.post("/predict", content=b"x", headers={"Content-Type": "multipart/form-data"})
+    _check(response, 400, "malformed_form", "file")
+
+
+def test_too_many_files_is_400(client: Client) -> None:
+    message = _check(
+        client.post("/predict", files=[("file", ("a.png", PNG))] * 41), 400, "malformed_form", "file"
+    )
+    assert "40" in message
+
+
+def test_stated_body_beyond_the_limit_is_413(client: Client) -> None:
+    message = _check(
+        client.post("/predict", content=b"x" * 1_000_001, headers=RAW), 413, "body_too_large", None
+    )
+    assert "1000000 bytes" in message
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "multipart/form-data; boundary=x"])
+def test_streamed_body_beyond_the_limit_is_413(client: Client, content_type: str) -> None:
+    start = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = chunks(start + b"x" * 1_100_000, 50_000)
+    response = client.post("/predict", content=body, headers={"Content-Type": content_type})
+    _check(response, 413, "body_too_large", None)
+
+
+def test_image_of_too_many_pixels_is_413(client: Client) -> None:
+    huge = png_of(Image.new("1", (10_000, 5_001)))
+    message = _check(client.post("/predict", files={"file": ("a.png", huge)}), 413, "image_too_large", "file")
+    assert "10000x5001" in message
+    assert "50000000" in message
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded"]
+)
+def test_other_content_type_is_415(client: Client, content_type: str) -> None:
+    response = client.post("/predict", content=PNG, headers={"Content-Type": content_type})
+    assert content_type in _check(response, 415, "unsupported_media_type", "file")
+
+
+def test_no_content_type_is_415(client: Client) -> None:
+    _check(client.post("/predict", content=PNG), 415, "unsupported_media_type", "file")
+
+
+def test_file_that_is_no_accepted_image_is_415(client: Client) -> None:
+    tiff = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(tiff, "TIFF")
+    message = _check(
+        client.post("/predict", files={"file": ("a.png", tiff.getvalue())}), 415, "unsupported_image", "file"
+    )
+    assert "JPEG, PNG, WebP, GIF, BMP" in message
+
+
+def test_form_without_file_is_422(client: Client) -> None:
+    response = client.post(
+        "/predict", content=b"--x--\r\n", headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    _check(response, 422, "missing_field", "file")
+
+
+def test_file_under_another_name_is_422_and_names_it(client: Client) -> None:
+    _check(client.post("/predict", files={"image": ("a.png", PNG)}), 422, "unknown_field", "image")
+
+
+def test_text_in_place_of_the_file_is_422(client: Client) -> None:
+    _check(client.post("/predict", files={"file": (None, "a.png")}), 422, "not_a_file", "file")
+
+
+def test_unexpected_exception_is_500_without_internals(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("secret path /etc/model")
+
+    monkeypatch.setattr(client.app.state.service.model.engine, "predict", fail)
+    response = client.post("/predict", content=PNG, headers=RAW)
+    message = _check(response, 500, "internal_error", None)
+    assert "secret" not in response.text
+    assert "logged" in message
+
+
+def test_after_an_unexpected_exception_the_service_goes_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(client.app.state.service.model.engine, "predict", lambda _: 1 / 0)
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 500
+    assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
+
+
+def test_before_the_model_is_loaded_it_is_503(settings: Settings) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.post("/predict", content=PNG, headers=RAW)
+
+    response = asyncio.run(ask())
+    _check(response, 503, "not_ready", None)
+    assert response.headers["retry-after"] == "1"
+
+
+def test_beyond_the_bound_of_waiting_requests_it_is_503(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two may be worked on; while they are, the third is refused at once, and afterwards all is well again."""
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
+        engine = client.app.state.service.model.engine
+        predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
+
+        def slow(images: torch.Tensor) -> torch.Tensor:
+            busy.release()
+            release.wait(10)
+            return predict(images)
+
+        monkeypatch.setattr(engine, "predict", slow)
+        answers: list[int] = []
+
+        def post() -> None:
+            answers.append(client.post("/predict", content=PNG, headers=RAW).status_code)
+
+        first, second = threading.Thread(target=post), threading.Thread(target=post)
+        first.start()
+        assert busy.acquire(timeout=10)
+        second.start()
+        while client.app.state.service.workers.admitted < 2:
+            assert second.is_alive()
+        response = client.post("/predict", content=PNG, headers=RAW)
+        release.set()
+        first.join()
+        second.join()
+        _check(response, 503, "overloaded", None)
+        assert response.headers["retry-after"] == "1"
+        assert answers == [200, 200]
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200

@@ -1,0 +1,212 @@
+"""POST /predict, with a small model whose answers are compared with the network's own."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.artifact import load_artifact
+from models.preprocessing import Preprocessing
+from tests.api.artifacts import CLASSES
+from tests.api.conftest import Client, chunks, error_of, png_of
+
+TOLERANCE = 1e-5
+"""Of a probability: libraries may add up a batch of another size in another order."""
+
+
+def _image(seed: int = 0, size: tuple[int, int] = (32, 32)) -> Image.Image:
+    width, height = size
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def _file(content: bytes, name: str = "image.png") -> tuple[str, tuple[str, bytes]]:
+    return ("file", (name, content))
+
+
+def _probabilities(client: Client, *images: Image.Image) -> list[dict[str, float]]:
+    response = client.post("/predict?top_k=10", files=[_file(png_of(image)) for image in images])
+    assert response.status_code == 200, response.text
+    return [
+        {entry["label"]: entry["probability"] for entry in prediction["top"]}
+        for prediction in response.json()["predictions"]
+    ]
+
+
+def _expected(client: Client, image: Image.Image) -> dict[str, float]:
+    """As evaluation computes it: the artifact, its preprocessing and the network, with no service around."""
+    artifact = load_artifact(client.app.state.service.settings.model_dir)
+    with torch.inference_mode():
+        logits = artifact.model(Preprocessing.from_metadata(artifact.metadata)(image).unsqueeze(0))
+        probabilities = torch.softmax(logits / artifact.metadata.temperature, dim=1)[0]
+    return dict(zip(CLASSES, probabilities.tolist(), strict=True))
+
+
+def test_answer_has_exactly_this_shape(client: Client) -> None:
+    response = client.post("/predict", files=[_file(png_of(_image(size=(40, 30))), "photo.png")])
+    assert response.status_code == 200
+    body = response.json()
+    assert set(body) == {"model", "predictions", "timings_ms"}
+    assert body["model"] == {"name": "lenet-test", "version": "1"}
+    (prediction,) = body["predictions"]
+    assert set(prediction) == {"filename", "width", "height", "top"}
+    assert (prediction["filename"], prediction["width"], prediction["height"]) == ("photo.png", 40, 30)
+    assert [set(entry) for entry in prediction["top"]] == [{"label", "probability"}] * 5
+    timings = body["timings_ms"]
+    assert set(timings) == {"decode", "preprocess", "inference", "total"}
+    assert all(value > 0 for value in timings.values())
+    assert timings["decode"] + timings["preprocess"] + timings["inference"] <= timings["total"]
+
+
+def test_probabilities_are_the_networks_own_divided_by_the_temperature(client: Client) -> None:
+    image = _image()
+    assert _probabilities(client, image)[0] == pytest.approx(_expected(client, image), abs=TOLERANCE)
+
+
+def test_classes_come_most_probable_first_and_sum_to_one(client: Client) -> None:
+    (probabilities,) = _probabilities(client, _image())
+    values = list(probabilities.values())
+    assert values == sorted(values, reverse=True)
+    assert sum(values) == pytest.approx(1, abs=1e-5)
+    assert set(probabilities) == set(CLASSES)
+
+
+def test_no_skew_between_evaluation_and_service(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 32x32 PNG reaches the network as exactly the tensor that evaluation computes from the same pixels."""
+    service = client.app.state.service
+    seen: list[torch.Tensor] = []
+    predict = service.model.engine.predict
+
+    def spy(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images)
+        return predict(images)
+
+    monkeypatch.setattr(service.model.engine, "predict", spy)
+    image = _image()
+    _probabilities(client, image)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
+    assert torch.equal(seen[0], service.model.preprocessing.normalize(pixels))
+
+
+def test_raw_body_gives_what_multipart_gives(client: Client) -> None:
+    content = png_of(_image())
+    raw = client.post("/predict", content=content, headers={"Content-Type": "image/png"}).json()
+    form = client.post("/predict", files=[_file(content)]).json()
+    assert raw["predictions"][0]["filename"] is None
+    assert raw["predictions"][0]["top"] == form["predictions"][0]["top"]
+
+
+def test_content_decides_over_the_stated_image_type(client: Client) -> None:
+    response = client.post("/predict", content=png_of(_image()), headers={"Content-Type": "image/jpeg; q=1"})
+    assert response.status_code == 200
+
+
+def test_an_images_result_does_not_depend_on_its_batch(client: Client) -> None:
+    """Alone, among others, at another place, or in another batch: the same, up to 1e-5."""
+    images = [_image(seed) for seed in range(20)]
+    alone = [_probabilities(client, image)[0] for image in images]
+    together = _probabilities(client, *images)
+    reversed_order = _probabilities(client, *reversed(images))[::-1]
+    for single, batched, moved in zip(alone, together, reversed_order, strict=True):
+        assert batched == pytest.approx(single, abs=TOLERANCE)
+        assert moved == pytest.approx(single, abs=TOLERANCE)
+
+
+def test_many_files_are_answered_in_order_and_split_into_batches(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = client.app.state.service.model.engine
+    sizes: list[int] = []
+    predict = engine.predict
+
+    def spy(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return predict(images)
+
+    monkeypatch.setattr(engine, "predict", spy)
+    files = [_file(png_of(_image(seed, (32 + seed, 32))), f"{seed}.png") for seed in range(20)]
+    predictions = client.post("/predict", files=files).json()["predictions"]
+    assert [prediction["filename"] for prediction in predictions] == [f"{seed}.png" for seed in range(20)]
+    assert [prediction["width"] for prediction in predictions] == [32 + seed for seed in range(20)]
+    assert sizes == [8, 8, 4]
+
+
+def test_width_and_height_are_those_of_the_upright_image(client: Client) -> None:
+    image = _image(size=(60, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = png_of(image)
+    rotated = client.post("/predict", files=[_file(_png_with(image, exif)), _file(content)]).json()
+    first, second = rotated["predictions"]
+    assert (first["width"], first["height"]) == (20, 60)
+    assert (second["width"], second["height"]) == (60, 20)
+
+
+def _png_with(image: Image.Image, exif: Image.Exif) -> bytes:
+    turned = image.copy()
+    turned.info.clear()
+    buffer = io.BytesIO()
+    turned.save(buffer, "PNG", exif=exif)
+    return buffer.getvalue()
+
+
+def test_exif_rotation_changes_nothing_but_the_way_it_is_stored(client: Client) -> None:
+    upright = _image(size=(40, 32))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = _png_with(upright.transpose(Image.Transpose.ROTATE_90), exif)
+    response = client.post("/predict?top_k=10", files=[_file(stored), _file(png_of(upright))])
+    first, second = response.json()["predictions"]
+    assert first["top"] == second["top"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
+def test_other_colour_modes_are_accepted(client: Client, mode: str) -> None:
+    response = client.post("/predict", files=[_file(png_of(_image().convert(mode)))])
+    assert response.status_code == 200
+
+
+def test_filename_in_any_script_comes_back(client: Client) -> None:
+    response = client.post("/predict", files=[_file(png_of(_image()), "Größe 猫.png")])
+    assert response.json()["predictions"][0]["filename"] == "Größe 猫.png"
+
+
+def test_body_of_unknown_length_is_accepted(client: Client) -> None:
+    content = chunks(png_of(_image()), 100)
+    response = client.post("/predict", content=content, headers={"Content-Type": "image/png"})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 10])
+def test_top_k_is_the_number_of_classes_answered(client: Client, top_k: int) -> None:
+    response = client.post(f"/predict?top_k={top_k}", files=[_file(png_of(_image()))])
+    assert len(response.json()["predictions"][0]["top"]) == top_k
+
+
+@pytest.mark.parametrize("top_k", ["0", "-1", "11", "many", "1.5", ""])
+def test_top_k_out_of_range_is_422_and_names_it(client: Client, top_k: str) -> None:
+    response = client.post(f"/predict?top_k={top_k}", files=[_file(png_of(_image()))])
+    assert response.status_code == 422
+    error = error_of(response)
+    assert (error["code"], error["field"]) == ("invalid_parameter", "top_k")
+
+
+def test_unknown_query_parameter_is_422_and_names_it(client: Client) -> None:
+    response = client.post("/predict?topk=3", files=[_file(png_of(_image()))])
+    assert response.status_code == 422
+    assert error_of(response) == {
+        "code": "unknown_parameter",
+        "message": "topk: there is no such parameter",
+        "field": "topk",
+    }
+
+
+def test_answer_is_strict_json(client: Client) -> None:
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    text = client.post("/predict", files=[_file(png_of(_image()))]).text
+    json.loads(text, parse_constant=refuse)
