@@ -6,10 +6,14 @@ from models.batch_norm import BatchNorm
 from models.residual import NormLayer, Residual
 
 
+class Stem(nn.Sequential):
+    """What comes before the residual blocks: (N, in_channels, H, W) to (N, 64, H', W')."""
+
+
 class ResNet(nn.Module):
     """A stem, four stages of residual blocks (64, 128, 256, 512 channels), average pooling, one linear layer.
 
-    Every stage but the first halves height and width. `stem` maps (N, in_channels, H, W) to 64 channels.
+    Every stage but the first halves height and width.
 
     Shapes: (N, in_channels, H, W) to logits (N, num_classes).
     """
@@ -17,7 +21,7 @@ class ResNet(nn.Module):
     WIDTHS = (64, 128, 256, 512)
 
     def __init__(
-        self, stem: nn.Module, blocks_per_stage: tuple[int, ...], num_classes: int, norm_layer: NormLayer
+        self, stem: Stem, blocks_per_stage: tuple[int, ...], num_classes: int, norm_layer: NormLayer
     ) -> None:
         super().__init__()
         self.stem = stem
@@ -50,7 +54,7 @@ class ResNet(nn.Module):
 
 def resnet18(num_classes: int, in_channels: int = 3, norm_layer: NormLayer = BatchNorm) -> ResNet:
     """ResNet-18 with the 7×7 stem, stride 2, and max-pooling: for images of about 224 px."""
-    stem = nn.Sequential(
+    stem = Stem(
         nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False),
         norm_layer(64),
         nn.ReLU(),
@@ -61,7 +65,7 @@ def resnet18(num_classes: int, in_channels: int = 3, norm_layer: NormLayer = Bat
 
 def resnet18_3x3(num_classes: int, in_channels: int = 3, norm_layer: NormLayer = BatchNorm) -> ResNet:
     """ResNet-18 with a 3×3 stem, stride 1, and no max-pooling: for images of about 32 px."""
-    stem = nn.Sequential(
+    stem = Stem(
         nn.Conv2d(in_channels, 64, 3, padding=1, bias=False),
         norm_layer(64),
         nn.ReLU(),
