@@ -1,0 +1,43 @@
+"""`python -m models summary resnet18 --input 1x224x224`: what a network looks like inside."""
+
+import argparse
+import re
+from collections.abc import Sequence
+
+import torch
+
+from models import ARCHITECTURES, create_model
+from models.summary import format_table, summarize
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """Read CxHxW, such as 3x32x32. Raises `argparse.ArgumentTypeError`."""
+    match = re.fullmatch(r"([1-9]\d*)[x×]([1-9]\d*)[x×]([1-9]\d*)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be channels x height x width such as 3x32x32, got {text!r}")
+    channels, height, width = (int(length) for length in match.groups())
+    return channels, height, width
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m models", description="Look into the networks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    summary = commands.add_parser(
+        "summary", help="every block's output shape, parameters and multiply-adds for one image"
+    )
+    summary.add_argument("architecture", choices=sorted(ARCHITECTURES))
+    summary.add_argument(
+        "--input", type=parse_shape, required=True, metavar="CxHxW", help="the image's shape, e.g. 3x32x32"
+    )
+    summary.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
+    options = parser.parse_args(arguments)
+    try:
+        with torch.device("meta"):
+            model = create_model(options.architecture, options.classes, in_channels=options.input[0])
+        print(format_table(summarize(model, options.input)))
+    except ValueError as error:
+        summary.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

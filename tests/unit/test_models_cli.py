@@ -1,0 +1,46 @@
+"""`python -m models summary`."""
+
+import subprocess
+import sys
+
+import pytest
+
+from models import ARCHITECTURES, create_model
+from models.__main__ import main
+from models.summary import format_table, summarize
+
+
+def test_the_command_prints_the_table() -> None:
+    command = [sys.executable, "-m", "models", "summary", "resnet18", "--input", "1x224x224"]
+    printed = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    lines = printed.splitlines()
+    assert lines[2].split() == ["stem", "Stem", "64×56×56", "3,264", "39,337,984"]
+    assert lines[-3].split() == ["classifier", "Linear", "10", "5,130", "5,120"]
+    assert lines[-1].split() == ["Total", "11,175,370", "1,734,890,496"]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_channels_and_classes_are_those_asked_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["summary", name, "--input", "2x32x48", "--classes", "7"])
+    model = create_model(name, num_classes=7, in_channels=2)
+    assert capsys.readouterr().out == format_table(summarize(model, (2, 32, 48))) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["vgg", "--input", "3x32x32"], "invalid choice: 'vgg'"),
+        (["lenet"], "the following arguments are required: --input"),
+        (["lenet", "--input", "32x32"], "must be channels x height x width such as 3x32x32, got '32x32'"),
+        (["lenet", "--input", "3x0x32"], "must be channels x height x width such as 3x32x32, got '3x0x32'"),
+        (["lenet", "--input", "3x8x8"], "the network cannot take an input of 3×8×8"),
+        (["lenet", "--input", "3x32x32", "--classes", "0"], "num_classes must be at least 1, got 0"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["summary", *arguments])
+    assert stopped.value.code == 2
+    assert complaint in capsys.readouterr().err.splitlines()[-1]
