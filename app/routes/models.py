@@ -1,6 +1,8 @@
 """GET /models and /models/{name}: what is served, how good it is, and what it is made of."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.errors import ApiError, documented
@@ -52,8 +54,8 @@ async def list_models(service: ReadyService) -> ModelList:
     return ModelList(models=[entry])
 
 
-@router.get("/{name}", summary="Describe one model", responses=documented(404, 503))
-async def describe_model(name: str, service: ReadyService) -> ModelDetails:
+@router.get("/{name}", summary="Describe one model", responses=documented(404, 422, 503))
+async def describe_model(name: Annotated[str, Path(max_length=100)], service: ReadyService) -> ModelDetails:
     model = service.model
     if name != model.metadata.name:
         raise ApiError(

@@ -178,9 +178,7 @@ def test_before_the_model_is_loaded_it_is_503(settings: Settings) -> None:
     assert response.headers["retry-after"] == "1"
 
 
-def test_beyond_the_bound_of_waiting_requests_it_is_503(
-    model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_beyond_the_bound_on_requests_it_is_503(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two may be worked on; while they are, the third is refused at once, and afterwards all is well again."""
     with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
         engine = client.app.state.service.model.engine

@@ -1,0 +1,81 @@
+"""The API's documentation and the page are served, and the documentation tells what is true."""
+
+import re
+
+import httpx
+
+from app.routes.augment_preview import SAMPLES
+from models.augmentations import AUGMENTATIONS
+from tests.api.conftest import Client
+
+
+def _operation(client: Client, method: str, path: str) -> dict[str, object]:
+    operation: dict[str, object] = client.get("/openapi.json").json()["paths"][path][method]
+    return operation
+
+
+def test_docs_are_served(client: Client) -> None:
+    response = client.get("/docs")
+    assert response.status_code == 200
+    assert "/openapi.json" in response.text
+
+
+def test_page_is_served_with_everything_it_refers_to(client: Client) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    references = set(re.findall(r'(?:src|href)="((?:static/|docs|models)[^"]*)"', page.text))
+    assert references
+    for reference in references:
+        assert client.get(f"/{reference}").status_code == 200, reference
+
+
+def test_every_sample_is_served(client: Client) -> None:
+    for name in SAMPLES:
+        response = client.get(f"/static/samples/{name}.png")
+        assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+
+
+def test_predict_documents_both_bodies_and_an_example_of_the_answer(client: Client) -> None:
+    operation = _operation(client, "post", "/predict")
+    assert {"multipart/form-data", "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"} == set(
+        operation["requestBody"]["content"]
+    )
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["PredictResponse"]["example"]["predictions"][0]["top"][0]["label"] == "cat"
+
+
+def test_every_error_is_documented_in_its_one_shape(client: Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    content = response["content"]["application/json"]
+                    assert content["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}, (method, path)
+                    assert {"code", "message"} <= set(content["example"]["error"])
+
+
+def test_framework_error_schema_is_documented_nowhere(client: Client) -> None:
+    assert "HTTPValidationError" not in client.get("/openapi.json").text
+
+
+def test_every_parameter_of_every_operation_is_documented(client: Client) -> None:
+    for method in ("get", "post"):
+        listed = {
+            entry["name"]: entry for entry in _operation(client, method, "/augment-preview")["parameters"]
+        }
+        for name, operation in AUGMENTATIONS.items():
+            for parameter in operation.__dataclass_fields__:
+                assert listed[f"{name}.{parameter}"]["description"]
+                assert "default" in listed[f"{name}.{parameter}"]["schema"]
+        assert {"ops", "rows", "cols", "seed", "scale", "format"} <= set(listed)
+
+
+def test_documented_defaults_are_accepted(client: Client) -> None:
+    """Sent back as they are documented, the defaults give the same bytes as none at all."""
+    listed = _operation(client, "get", "/augment-preview")["parameters"]
+    query = {entry["name"]: entry["schema"]["default"] for entry in listed if "." in entry["name"]}
+    ops = {"ops": ",".join(AUGMENTATIONS)}
+    answer: httpx.Response = client.get("/augment-preview", params={**ops, **query})
+    assert answer.status_code == 200, answer.text
