@@ -7,7 +7,7 @@ PYTHON ?= python3
 RECIPE ?= resnet18-cifar10
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --disable-pip-version-check --no-input --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --constraint constraints.txt
 BENCHMARKS := $(filter-out tests/bench/test_% %/__init__.py %/conftest.py,$(wildcard tests/bench/*.py))
 
 # The build of PyTorch without CUDA, for machines without an NVIDIA GPU. TORCH_INDEX_URL, when it is set,
@@ -59,7 +59,7 @@ lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest relea
 	@echo "==> Resolving all packages; some minutes"
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) \
 	  --upgrade-package torch==$(TORCH) --upgrade-package torchvision==$(TORCHVISION) \
-	  --all-extras --strip-extras --unsafe-package pip --unsafe-package resnet-serve \
+	  --all-extras --strip-extras --unsafe-package resnet-serve \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file constraints.txt pyproject.toml
 
@@ -72,9 +72,9 @@ distclean: clean ## Remove .venv as well; data/ and runs/ stay
 
 # pip is the last thing that `venv` installs, so its presence means that the environment is complete.
 $(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1 || true)." \
-	    "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)." \
+	    "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	  echo "$(PYTHON) cannot create virtual environments:" \
@@ -95,7 +95,9 @@ endef
 export PROBE
 
 $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
-	@default="pip's default index (on Linux with CUDA: 3 GB to download, 6 GB on disk, some minutes)"; \
+	@echo "==> pip: the pinned release, which shows how far an installation is"
+	$(INSTALL) pip
+	@default="pip's default index (with CUDA on Linux: 3 GB to load, 6 GB on disk, some minutes)"; \
 	index=; \
 	if [ -n "$${TORCH_INDEX_URL+set}" ]; then \
 	  index=$$TORCH_INDEX_URL; echo "==> PyTorch: from $${index:-$$default}, as TORCH_INDEX_URL says"; \
@@ -108,7 +110,7 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	  echo "==> PyTorch: no NVIDIA GPU was found, but $(TORCH_CPU_INDEX) does not answer, so from $$default"; \
 	fi; \
 	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
-	@echo "==> Installing what serving needs; the last step, unpacking, is silent and may take minutes"
+	@echo "==> Installing what serving needs"
 	$(INSTALL) --editable .
 	@touch $@
 
