@@ -59,6 +59,11 @@ def predict(
     return torch.cat(logits)
 
 
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of right answers in 0..1, from logits (N, classes) and labels (N,)."""
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T in 0.05..20 that makes softmax(logits / T) most likely, by a golden-section search.
 

@@ -18,7 +18,7 @@ from training.checkpoint import EpochRecord, RunState, load_checkpoint, require_
 from training.data import ImageData
 from training.device import autocast, describe_hardware, resolve_precision
 from training.ema import Ema
-from training.evaluate import predict
+from training.evaluate import accuracy, predict
 from training.optimizer import create_optimizer, learning_rate
 from training.progress import Progress
 from training.recipe import Recipe
@@ -202,7 +202,7 @@ class Run:
             train_loss=state.loss_sum / self.batches.per_epoch,
             train_accuracy=state.correct / images,
             watched_loss=F.cross_entropy(logits, watched.labels).item(),
-            watched_accuracy=(logits.argmax(1) == watched.labels).float().mean().item(),
+            watched_accuracy=accuracy(logits, watched.labels),
             images_per_second=images / state.epoch_seconds,
             seconds=state.epoch_seconds,
         )
