@@ -1,0 +1,123 @@
+"""From an image to its bars: samples, several files, results in words."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.running_server import CLASSES
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "holiday.jpg"
+    Image.linear_gradient("L").resize((320, 200)).convert("RGB").save(path)
+    return path
+
+
+def percentages(page: Page) -> list[float]:
+    return [float(text.strip("<>%")) for text in page.locator(".value").all_inner_texts()]
+
+
+def test_sample_click_shows_the_five_most_probable_classes(page: Page) -> None:
+    page.get_by_role("button", name="frog").click()
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(page.get_by_role("heading", name="Sample: frog")).to_be_visible()
+    assert set(page.locator(".label").all_inner_texts()) <= set(CLASSES)
+    shares = percentages(page)
+    assert shares == sorted(shares, reverse=True)
+    assert 20 <= shares[0] + sum(shares[1:]) <= 100.3
+
+
+def test_bars_are_as_long_as_their_percentages(page: Page) -> None:
+    page.get_by_role("button", name="frog").click()
+    expect(page.locator(".bars li")).to_have_count(5)
+    for share, bar in zip(percentages(page), page.locator(".track").all(), strict=True):
+        track, fill = bar.bounding_box(), bar.locator(".fill").bounding_box()
+        assert track is not None
+        assert fill is not None
+        assert fill["width"] / track["width"] == pytest.approx(share / 100, abs=0.01)
+
+
+def test_card_states_size_model_and_time_per_stage(page: Page, photo: Path) -> None:
+    page.locator("#files").set_input_files(photo)
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(page.locator(".heading .facts")).to_have_text("320 × 200 pixels · lenet-noise, version 1")
+    assert page.locator(".timings dt").all_inner_texts()[-1] == "total"
+    for time in page.locator(".timings dd").all_inner_texts():
+        assert re.fullmatch(r"\d+\.\d+ ms", time)
+
+
+def test_thumbnail_shows_the_file(page: Page, photo: Path) -> None:
+    page.locator("#files").set_input_files(photo)
+    expect(page.locator(".bars li")).to_have_count(5)
+    thumbnail = page.locator("img.thumbnail")
+    assert thumbnail.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [320, 200]
+    expect(thumbnail).not_to_have_class(re.compile("sharp"))
+
+
+def test_several_files_get_a_card_each_in_their_order(page: Page, photo: Path, tmp_path: Path) -> None:
+    paths = [photo]
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (40 + number, 40), (40 * number, 0, 0)).save(path)
+        paths.append(path)
+    page.locator("#files").set_input_files(paths)
+    expect(page.get_by_role("status").first).to_have_text("7 of 7 images classified")
+    assert page.locator(".card h3").all_inner_texts() == [path.name for path in paths]
+    assert page.locator(".heading .facts").nth(6).inner_text().startswith("45 × 40 pixels")
+    expect(page.locator(".bars li")).to_have_count(35)
+
+
+def test_result_is_announced_in_words(page: Page) -> None:
+    status = page.get_by_role("status").first
+    page.get_by_role("button", name="ship").click()
+    expect(status).to_have_text(re.compile(r"^[a-z]+, [<>]?\d+\.\d%$"))
+    best = page.locator(".bars li").first
+    expect(status).to_have_text(
+        f"{best.locator('.label').inner_text()}, {best.locator('.value').inner_text()}"
+    )
+
+
+def test_of_two_quick_choices_the_later_one_counts(page: Page) -> None:
+    def hold(route: Route, request: Request) -> None:
+        """Leave the first request unanswered."""
+
+    page.route("**/predict", hold, times=1)
+    with page.expect_request("**/predict"):
+        page.get_by_role("button", name="cat").click()
+    page.get_by_role("button", name="dog").click()
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Sample: dog")).to_be_visible()
+    expect(page.locator("[aria-pressed=true]")).to_have_text("dog")
+
+
+def test_same_file_can_be_picked_twice(page: Page, photo: Path) -> None:
+    for _ in range(2):
+        with page.expect_response("**/predict"):
+            page.locator("#files").set_input_files(photo)
+
+
+def test_there_is_a_sample_for_every_class(page: Page) -> None:
+    samples = page.locator("[data-sample]")
+    assert tuple(samples.all_inner_texts()) == CLASSES
+    for image in samples.locator("img").all():
+        assert image.evaluate("image => image.naturalWidth") == 32
+
+
+def test_header_states_the_model_and_links_to_its_accuracy(page: Page, server: str) -> None:
+    line = page.locator("#model")
+    expect(line).to_have_text("lenet-noise, version 1: 12.3% right on 1,000 test images")
+    assert page.request.get(f"{server}/{line.locator('a').get_attribute('href')}").ok
+    for name in ("API docs", "Models"):
+        address = page.get_by_role("link", name=name).get_attribute("href")
+        assert page.request.get(f"{server}/{address}").ok
+
+
+def test_percentages_are_never_rounded_to_certainty(page: Page) -> None:
+    shares = {0: "0.0%", 0.0004: "<0.1%", 0.1234: "12.3%", 0.9994: "99.9%", 0.99951: ">99.9%", 1: "100.0%"}
+    percent = "share => import('/static/cards.js').then(({ percent }) => percent(share))"
+    assert {share: page.evaluate(percent, share) for share in shares} == shares

@@ -1,0 +1,96 @@
+"""What the visitor reads when something goes wrong."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, expect
+
+from tests.browser.running_server import free_port, running_server
+
+REFUSED = "status of 4"  # how Chromium logs an answer of 400 to 499
+
+
+@pytest.fixture
+def good() -> FilePayload:
+    return {"name": "good.png", "mimeType": "image/png", "buffer": png()}
+
+
+def png() -> bytes:
+    path = Path("app/static/samples/cat.png")
+    return path.read_bytes()
+
+
+def test_file_that_is_no_image(page: Page, expected_errors: list[str]) -> None:
+    expected_errors.append(REFUSED)
+    page.locator("#files").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
+    )
+    failure = page.locator(".card .failure")
+    expect(failure).to_contain_text("JPEG, PNG, WebP, GIF, BMP")
+    expect(failure.locator(".facts")).to_have_text("unsupported_image · field file")
+    expect(failure.get_by_role("button")).to_be_hidden()
+    expect(page.locator(".thumbnail.broken")).to_be_visible()
+
+
+def test_broken_file_fails_alone(page: Page, good: FilePayload, expected_errors: list[str]) -> None:
+    expected_errors.append(REFUSED)
+    broken: FilePayload = {"name": "broken.png", "mimeType": "image/png", "buffer": png()[:200]}
+    page.locator("#files").set_input_files([broken, good])
+    expect(page.get_by_role("status").first).to_have_text("1 of 2 images classified")
+    first, second = page.locator(".card").all()
+    expect(first.locator(".failure")).to_contain_text("damaged")
+    expect(first.locator(".facts").last).to_have_text("damaged_image · field file")
+    expect(second.locator(".bars li")).to_have_count(5)
+
+
+def test_oversized_file(page: Page, expected_errors: list[str]) -> None:
+    # The server hangs up on it, so the browser may see the answer or a lost connection.
+    expected_errors += [REFUSED, "net::ERR_"]
+    content = b"\xff\xd8\xff" + random.Random(0).randbytes(5_000_000)
+    page.locator("#files").set_input_files({"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": content})
+    expect(page.locator(".card .failure")).to_contain_text(re.compile("larger than 100000|too large"))
+
+
+def test_answer_that_is_not_from_the_service(
+    page: Page, good: FilePayload, expected_errors: list[str]
+) -> None:
+    expected_errors.append("status of 502")
+    page.route("**/predict", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"), times=1)
+    page.locator("#files").set_input_files(good)
+    expect(page.locator(".card .failure")).to_contain_text("The server answered with status 502.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".bars li")).to_have_count(5)
+
+
+def test_server_gone_and_back(
+    browser: Browser,  # noqa: ARG001 - skips before the start
+    blank_page: Page,
+    model_folder: Path,
+    good: FilePayload,
+    expected_errors: list[str],
+) -> None:
+    expected_errors.append("net::ERR_CONNECTION_REFUSED")
+    page, port = blank_page, free_port()
+    with running_server(model_folder, port) as address:
+        page.goto(address, wait_until="networkidle")
+    page.locator("#files").set_input_files(good)
+    failure = page.locator(".card .failure")
+    expect(failure).to_contain_text("The server does not answer. Is it still running?")
+    expect(page.get_by_role("status").first).to_have_text("The server does not answer. Is it still running?")
+    page.get_by_role("button", name="New seed").click()
+    expect(page.locator("#augment .failure")).to_have_text("The server does not answer. Is it still running?")
+
+    with running_server(model_folder, port):
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator(".bars li")).to_have_count(5)
+        expect(failure).to_be_hidden()
+
+
+def test_size_of_a_photo_does_not_matter_below_the_limit(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "wide.png"
+    Image.new("RGB", (3000, 20), "navy").save(path)
+    page.locator("#files").set_input_files(path)
+    expect(page.locator(".heading .facts")).to_contain_text("3000 × 20 pixels")

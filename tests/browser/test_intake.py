@@ -1,0 +1,132 @@
+"""The ways in: pick, drop, paste, and the keyboard alone."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (48, 36), "teal").save(path)
+    return path
+
+
+def drop(page: Page, x: float, y: float, **data: object) -> None:
+    """What the browser does when something is dragged in from the desktop and let go at (x, y)."""
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send(
+            "Input.dispatchDragEvent",
+            {"type": kind, "x": x, "y": y, "data": {"items": [], "dragOperationsMask": 1, **data}},
+        )
+
+
+def expect_picture(page: Page, title: str) -> None:
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(page.locator(".heading .facts")).to_contain_text("48 × 36 pixels")
+
+
+def test_picked_file_is_classified(page: Page, picture: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose images").click()
+    assert chooser.value.is_multiple()
+    chooser.value.set_files(picture)
+    expect_picture(page, "picture.png")
+
+
+def test_dropped_file_is_classified(page: Page, picture: Path) -> None:
+    box = page.locator("#drop").bounding_box()
+    assert box is not None
+    drop(page, box["x"] + 20, box["y"] + 20, files=[str(picture)])
+    expect_picture(page, "picture.png")
+
+
+def test_file_dropped_beside_the_zone_is_classified_too(page: Page, server: str, picture: Path) -> None:
+    drop(page, 5, 5, files=[str(picture)])
+    expect_picture(page, "picture.png")
+    assert page.url == f"{server}/"
+
+
+def test_drop_zone_is_marked_while_a_file_is_over_the_page(page: Page, picture: Path) -> None:
+    devtools = page.context.new_cdp_session(page)
+    marked = page.locator("#drop.over")
+
+    def drag(kind: str) -> None:
+        data = {"items": [], "files": [str(picture)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+    drag("dragEnter")
+    drag("dragOver")
+    expect(marked).to_be_visible()
+    # The devtools have no way to leave the window as a real mouse does.
+    page.evaluate("document.body.dispatchEvent(new DragEvent('dragleave', { bubbles: true }))")
+    expect(marked).to_have_count(0)
+    drag("dragOver")
+    expect(marked).to_be_visible()
+    # A drag that is left open would block the keyboard in every later page of this browser.
+    drag("drop")
+    expect(marked).to_have_count(0)
+
+
+def test_dropped_text_is_answered_with_a_hint(page: Page) -> None:
+    drop(page, 300, 300, items=[{"mimeType": "text/plain", "data": "https://example.org/cat.jpg"}])
+    expect(page.locator("#cards .failure")).to_contain_text("not a file")
+
+
+def test_pasted_image_is_classified(page: Page, server: str, picture: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+    page.evaluate(
+        """async (base64) => {
+            const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+            const image = new Blob([bytes], { type: "image/png" });
+            await navigator.clipboard.write([new ClipboardItem({ "image/png": image })]);
+        }""",
+        base64.b64encode(picture.read_bytes()).decode(),
+    )
+    page.keyboard.press("Control+V")
+    expect_picture(page, "image.png")
+
+
+def test_pasted_text_is_answered_with_a_hint(page: Page, server: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+    page.evaluate("navigator.clipboard.writeText('cat')")
+    page.keyboard.press("Control+V")
+    expect(page.locator("#cards .failure")).to_have_text("The clipboard holds no image.")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key never reaches {selector}")
+
+
+def test_keyboard_alone_opens_the_picker(page: Page, picture: Path) -> None:
+    tab_to(page, "#files")
+    assert page.locator("#drop").evaluate("zone => getComputedStyle(zone).outlineStyle") == "solid"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(picture)
+    expect_picture(page, "picture.png")
+
+
+def test_keyboard_alone_classifies_a_sample_and_varies_it(page: Page) -> None:
+    tab_to(page, "[data-sample=deer]")
+    focused = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(focused) == "solid"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Sample: deer")).to_be_visible()
+    assert page.evaluate("document.activeElement.dataset.sample") == "deer"
+
+    tab_to(page, "[value=vertical_flip]")
+    with page.expect_response("**/augment-preview?*vertical_flip*image=deer*"):
+        page.keyboard.press("Space")
+    tab_to(page, "#augment button")
+    with page.expect_response("**/augment-preview?*"):
+        page.keyboard.press("Enter")
