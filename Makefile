@@ -1,4 +1,5 @@
-# The commands of this project. `make` alone lists them. Each prepares what it needs by itself, in .venv.
+# The commands of this project; `make` alone lists them. Each first prepares what it needs, in .venv: the
+# packages alone, as the code runs from this folder.
 #
 # HOST and PORT of the service, and every other setting, come from the environment or from the command
 # line: `make serve PORT=9000`. Further options for a command go into ARGS: `make test ARGS="-k flip"`.
@@ -8,6 +9,7 @@ RECIPE ?= resnet18-cifar10
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --constraint constraints.txt
+DEPENDENCIES := --build-constraint constraints.txt --only-deps
 BENCHMARKS := $(filter-out tests/bench/test_% %/__init__.py %/conftest.py,$(wildcard tests/bench/*.py))
 
 # The build of PyTorch without CUDA, for machines without an NVIDIA GPU. TORCH_INDEX_URL, when it is set,
@@ -95,8 +97,8 @@ endef
 export PROBE
 
 $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo "==> pip: the pinned release, which shows how far an installation is"
-	$(INSTALL) pip
+	@echo "==> pip: the pinned release (2 MB)"
+	@$(INSTALL) pip
 	@default="pip's default index (with CUDA on Linux: 3 GB to load, 6 GB on disk, some minutes)"; \
 	index=; \
 	if [ -n "$${TORCH_INDEX_URL+set}" ]; then \
@@ -111,10 +113,10 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	fi; \
 	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
 	@echo "==> Installing what serving needs"
-	$(INSTALL) --editable .
+	@$(INSTALL) $(DEPENDENCIES) .
 	@touch $@
 
 $(VENV)/.installed-train $(VENV)/.installed-test: $(VENV)/.installed-%: $(VENV)/.installed-serve
 	@echo "==> Adding what '$*' needs (100 MB, about a minute)"
-	$(INSTALL) --editable '.[$*]'
+	@$(INSTALL) $(DEPENDENCIES) '.[$*]'
 	@touch $@
