@@ -56,7 +56,7 @@ def description(version: str = "1") -> ModelDescription:
 
 
 def save_small_artifact(folder: Path, model: nn.Module | None = None) -> Path:
-    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always those of the latter."""
+    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's."""
     fit = small_model()
     about = description()
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))

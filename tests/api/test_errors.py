@@ -179,7 +179,7 @@ def test_before_the_model_is_loaded_it_is_503(settings: Settings) -> None:
 
 
 def test_beyond_the_bound_on_requests_it_is_503(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two may be worked on; while they are, the third is refused at once, and afterwards all is well again."""
+    """Two may be worked on; meanwhile the third is refused at once, and afterwards all is well again."""
     with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
         engine = client.app.state.service.model.engine
         predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)

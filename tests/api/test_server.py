@@ -1,0 +1,162 @@
+"""The real server: `python -m app serve` on a free port of 127.0.0.1."""
+
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 120
+
+
+def _read_until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    text = ""
+    watchdog = threading.Timer(START_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        while "/predict" not in text:
+            line = process.stdout.readline()
+            if not line:
+                pytest.fail(f"did not become ready: {text}{process.communicate()[1]}")
+            text += line
+    finally:
+        watchdog.cancel()
+    return text
+
+
+@contextmanager
+def _running(
+    model_dir: Path, command: Sequence[str] = (sys.executable, "-m", "app", "serve", "--port", "0")
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The process, its address and what it printed."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "MODEL_DIR": str(model_dir), "DEVICE": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        printed = _read_until_ready(process)
+        address = re.search(r"http://127\.0\.0\.1:\d+", printed)
+        assert address, printed
+        yield process, address[0], printed
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(model_dir: Path) -> Iterator[tuple[str, str]]:
+    with _running(model_dir) as (_, address, printed):
+        yield address, printed
+
+
+def test_prints_page_docs_and_a_curl_that_work(server: tuple[str, str]) -> None:
+    address, printed = server
+    assert f"{address}/\n" in printed
+    assert httpx.get(f"{address}/docs").status_code == 200
+    command = next(line for line in printed.splitlines() if line.strip().startswith("curl"))
+    name, path = re.findall(r"-F (\w+)=@(\S+)", command)[0]
+    with (ROOT / path).open("rb") as image:
+        response = httpx.post(shlex.split(command)[-1], files={name: image})
+    assert response.json()["predictions"][0]["filename"] == "cat.png"
+    if shutil.which("curl"):
+        run = subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True)
+        assert '"label"' in run.stdout
+
+
+def test_readiness_and_predictions_over_a_real_connection(server: tuple[str, str]) -> None:
+    address, _ = server
+    content = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
+    with httpx.Client(base_url=address) as client:
+        assert client.get("/health/ready").status_code == 200
+        for _ in range(3):
+            response = client.post("/predict", content=content, headers={"Content-Type": "image/png"})
+            assert response.status_code == 200
+        assert "server" not in response.headers
+
+
+def _raw_exchange(address: str, head: bytes, chunk: bytes) -> bytes:
+    """Send `head`, then `chunk` again and again until the server answers or hangs up; return its answer."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head)
+        for _ in range(1000):
+            if select.select([connection], [], [], 0)[0]:
+                break
+            try:
+                connection.sendall(chunk)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        return connection.recv(65536)
+
+
+def test_chunked_body_without_end_is_cut_off_with_413(server: tuple[str, str]) -> None:
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = _raw_exchange(server[0], head, b"10000\r\n" + b"x" * 65536 + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"body_too_large"' in answer
+
+
+def test_stated_length_beyond_the_limit_is_answered_before_the_body(server: tuple[str, str]) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99999999\r\n\r\n"
+    answer = _raw_exchange(server[0], head, b"")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_sigterm_stops_it_in_order_and_quietly(model_dir: Path) -> None:
+    with _running(model_dir) as (process, _, _):
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.strip(), err) == (0, "", "")
+
+
+FAILING_SERVER = """
+import sys
+from app.__main__ import main
+from app.engines.torch import TorchEngine
+
+def fail(*_):
+    raise RuntimeError("engine on fire")
+
+def load_then_break(*arguments):
+    model = load_model(*arguments)
+    TorchEngine.predict = fail
+    return model
+
+from app import main as application
+load_model = application.load_model
+application.load_model = load_then_break
+sys.exit(main(["serve", "--port", "0"]))
+"""
+
+
+def test_unexpected_error_is_logged_once_and_ctrl_c_stops_it_all_the_same(model_dir: Path) -> None:
+    with _running(model_dir, command=[sys.executable, "-c", FAILING_SERVER]) as (process, address, _):
+        content = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
+        response = httpx.post(f"{address}/predict", files={"file": content})
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert "engine on fire" not in response.text
+    assert err.count("RuntimeError: engine on fire") == 1
+    assert "Traceback" in err
+    assert process.returncode == 0
