@@ -9,7 +9,6 @@ from torch import nn
 
 from models.batch_norm import BatchNorm, fold_batch_norm
 
-
 Norm = BatchNorm | nn.BatchNorm2d
 
 
