@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.running_server import free_port, running_server, save_lenet
 
@@ -52,7 +52,12 @@ def blank_page(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
     page = context.new_page()
     problems: list[str] = []
     hosts: set[str | None] = set()
-    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+
+    def note_error(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    page.on("console", note_error)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     yield page

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 STATIC = Path("app/static")
 SCREENSHOTS = Path("tests/browser/screenshots")
@@ -40,14 +40,14 @@ LOW_CONTRASTS = """() => {
 
 
 def fill(page: Page) -> None:
-    """Bring the page into the state with the most on it: a result, a failure, a chosen sample."""
-    cat = (STATIC / "samples" / "cat.png").read_bytes()
-    page.locator("#files").set_input_files(
-        [
-            {"name": "a-long-file-name-from-a-camera-2026-01-31-120000.png", "mimeType": "", "buffer": cat},
-            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"},
-        ]
-    )
+    """Bring the page into the state with the most on it: a result with a long name, and a failure."""
+    photo: FilePayload = {
+        "name": "a-long-file-name-from-a-camera-2026-01-31-120000.png",
+        "mimeType": "image/png",
+        "buffer": (STATIC / "samples" / "cat.png").read_bytes(),
+    }
+    notes: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
+    page.locator("#files").set_input_files([photo, notes])
     expect(page.get_by_role("status").first).to_have_text("1 of 2 images classified")
 
 
