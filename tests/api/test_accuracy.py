@@ -1,0 +1,102 @@
+"""The bundled model through the service: what evaluation says is what is served, image by image."""
+
+import io
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.main import create_app
+from app.settings import BUNDLED_MODEL, Settings
+from models.artifact import ArtifactError, load_artifact
+from models.preprocessing import Preprocessing
+from tests.api.conftest import Client, png_of, running
+
+SAMPLE = Path(__file__).parents[1] / "data" / "cifar10-test-sample"
+FILES = sorted(SAMPLE.glob("*/*.png"))
+FILES_PER_REQUEST = 100
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Iterator[Client]:
+    try:
+        with running(create_app(Settings(model_dir=BUNDLED_MODEL))) as client:
+            yield client
+    except ArtifactError as error:
+        pytest.fail(f"the bundled model cannot be served: {error}")
+
+
+def _served(client: Client, images: Sequence[bytes]) -> list[dict[str, float]]:
+    """Each image's probabilities by class, the most probable first, from as few requests as allowed."""
+    answers = []
+    for start in range(0, len(images), FILES_PER_REQUEST):
+        files = [("file", ("image.png", image)) for image in images[start : start + FILES_PER_REQUEST]]
+        response = client.post("/predict?top_k=10", files=files)
+        assert response.status_code == 200, response.text
+        answers += [
+            {entry["label"]: entry["probability"] for entry in prediction["top"]}
+            for prediction in response.json()["predictions"]
+        ]
+    return answers
+
+
+def test_the_sample_holds_20_images_of_every_class() -> None:
+    counts = {folder.name: len(list(folder.glob("*.png"))) for folder in SAMPLE.iterdir()}
+    assert set(counts) == set(load_artifact(BUNDLED_MODEL).metadata.classes)
+    assert set(counts.values()) == {20}
+
+
+def test_served_predictions_are_those_of_direct_evaluation(bundled: Client) -> None:
+    """Without the service: the artifact, its own preprocessing and the network, one image at a time."""
+    artifact = load_artifact(BUNDLED_MODEL)
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    served = _served(bundled, [file.read_bytes() for file in FILES])
+    for file, answer in zip(FILES, served, strict=True):
+        with Image.open(file) as image, torch.inference_mode():
+            logits = artifact.model(preprocessing(image).unsqueeze(0))[0]
+        direct = torch.softmax(logits / artifact.metadata.temperature, dim=0).tolist()
+        expected = dict(zip(artifact.metadata.classes, direct, strict=True))
+        assert answer == pytest.approx(expected, abs=1e-4), file
+        assert next(iter(answer)) == max(expected, key=expected.__getitem__), file
+
+
+def test_accuracy_on_the_sample_is_near_the_artifacts(bundled: Client) -> None:
+    """200 images of a network that is right with probability p: within four standard deviations of p."""
+    served = _served(bundled, [file.read_bytes() for file in FILES])
+    right = sum(next(iter(answer)) == file.parent.name for file, answer in zip(FILES, served, strict=True))
+    accuracy = load_artifact(BUNDLED_MODEL).metadata.metrics.accuracy
+    assert abs(right / len(FILES) - accuracy) <= 4 * (accuracy * (1 - accuracy) / len(FILES)) ** 0.5
+
+
+def _test_set(folder: Path) -> tuple[np.ndarray, list[str]]:
+    """All test images, uint8 (10000, 32, 32, 3), and their classes' names."""
+    with (folder / "cifar-10-batches-py" / "test_batch").open("rb") as file:
+        batch = pickle.load(file, encoding="latin1")
+    with (folder / "cifar-10-batches-py" / "batches.meta").open("rb") as file:
+        names = pickle.load(file, encoding="latin1")["label_names"]
+    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return images, [names[label] for label in batch["labels"]]
+
+
+def test_sample_is_the_first_20_of_each_class_of_the_test_set(cifar10_folder: Path) -> None:
+    images, names = _test_set(cifar10_folder)
+    for folder in SAMPLE.iterdir():
+        first = [index for index, name in enumerate(names) if name == folder.name][:20]
+        assert sorted(file.name for file in folder.iterdir()) == [f"{index:05d}.png" for index in first]
+        for index in first:
+            stored = np.asarray(Image.open(io.BytesIO((folder / f"{index:05d}.png").read_bytes())))
+            assert (stored == images[index]).all()
+
+
+def test_whole_test_set_through_http_gives_exactly_the_artifacts_accuracy(
+    bundled: Client, cifar10_folder: Path
+) -> None:
+    images, names = _test_set(cifar10_folder)
+    served = _served(bundled, [png_of(Image.fromarray(image)) for image in images])
+    right = sum(next(iter(answer)) == name for name, answer in zip(names, served, strict=True))
+    metrics = load_artifact(BUNDLED_MODEL).metadata.metrics
+    assert (right / len(names), len(names)) == (metrics.accuracy, metrics.images)
