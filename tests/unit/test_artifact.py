@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models import artifact, create_model
+from models import create_model
 from models.artifact import (
     HEADER_KEY,
     MODEL_FILE,
@@ -47,7 +48,7 @@ def description(**changes: object) -> ModelDescription:
     return ModelDescription.model_validate({**dict(DESCRIPTION), **changes})
 
 
-def change(folder: Path, edit: Callable[[dict[str, Any], dict[str, Tensor]], None]) -> None:
+def change(folder: Path, edit: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
     """Rewrite the stored metadata and tensors after `edit`, which changes them in place."""
     file = folder / MODEL_FILE
     with safe_open(file, framework="pt") as opened:
@@ -157,7 +158,7 @@ def test_a_failure_while_writing_leaves_the_old_model_and_nothing_else(
     def disk_is_full(_descriptor: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(artifact.os, "fsync", disk_is_full)
+    monkeypatch.setattr(os, "fsync", disk_is_full)
     with pytest.raises(OSError, match="no space left"):
         save_artifact(folder, lenet(), description(temperature=2.0), {})
     assert [path.name for path in folder.parent.iterdir()] == ["1"]

@@ -42,7 +42,7 @@ def test_a_step_of_training_lowers_the_loss_and_updates_every_batch_norm(name: s
     for _ in range(2):
         loss = nn.functional.cross_entropy(model(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
         optimizer.step()
         losses.append(loss.item())

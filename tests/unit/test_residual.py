@@ -17,7 +17,9 @@ def images(channels: int, height: int = 9, width: int = 7) -> Tensor:
 
 def norm(x: Tensor, layer: nn.Module) -> Tensor:
     """The layer in training mode, by PyTorch's function."""
-    return F.batch_norm(x, None, None, layer.weight, layer.bias, training=True)
+    return F.batch_norm(
+        x, None, None, layer.get_parameter("weight"), layer.get_parameter("bias"), training=True
+    )
 
 
 def randomise(block: Residual) -> None:
@@ -44,7 +46,7 @@ def test_with_the_1x1_convolution_it_adds_its_normalised_output(out_channels: in
     y = F.relu(norm(F.conv2d(x, block.conv1.weight, stride=stride, padding=1), block.bn1))
     y = norm(F.conv2d(y, block.conv2.weight, padding=1), block.bn2)
     assert isinstance(block.shortcut, nn.Sequential)
-    shortcut = norm(F.conv2d(x, block.shortcut[0].weight, stride=stride), block.shortcut[1])
+    shortcut = norm(F.conv2d(x, block.get_parameter("shortcut.0.weight"), stride=stride), block.shortcut[1])
     torch.testing.assert_close(block(x), F.relu(y + shortcut))
 
 
@@ -60,7 +62,7 @@ def test_height_and_width_are_divided_by_the_stride_and_rounded_up(
 def test_a_block_whose_branch_is_0_passes_on_what_is_positive() -> None:
     """What makes deep networks trainable: the identity is there from the start."""
     block = Residual(4, 4)
-    nn.init.zeros_(block.bn2.weight)
+    nn.init.zeros_(block.get_parameter("bn2.weight"))
     torch.testing.assert_close(block(images(4)), F.relu(images(4)))
 
 
