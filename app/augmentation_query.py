@@ -6,7 +6,7 @@ documented as soon as it is registered there.
 
 from collections.abc import Mapping
 from dataclasses import Field, fields
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from app.errors import ApiError, invalid_parameter
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, create_augmentation
@@ -97,4 +97,5 @@ def _schema(hint: object, declared: Field[Any]) -> dict[str, Any]:
             "maximum": declared.metadata["maximum"],
             "default": declared.default,
         }
-    return {"type": "string", "default": ",".join(f"{number:g}" for number in declared.default)}
+    low, high = cast("tuple[float, float]", declared.default)
+    return {"type": "string", "default": f"{low:g},{high:g}"}

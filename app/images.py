@@ -80,8 +80,8 @@ def decode(content: bytes, max_pixels: int) -> Image.Image:
         # A GIF's frame can be larger than the screen its header states.
         _check_size(image.size, max_pixels)
         upright = _ORIENTATIONS.get(_orientation(image))
-        image = _to_rgb(image)
-        return image.transpose(upright) if upright is not None else image
+        rgb = _to_rgb(image)
+        return rgb.transpose(upright) if upright is not None else rgb
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:

@@ -32,7 +32,9 @@ def make_tiles(image: Tensor, operations: Compose, count: int, seed: int) -> Til
     sampled = operations.sample(count, (image.shape[1], image.shape[2]), generator)
     batch = (image.float() / 255).expand(count, -1, -1, -1)
     changed = operations.apply(batch, sampled)
-    parameters = [{key: values[index].tolist() for key, values in sampled.items()} for index in range(count)]
+    parameters: list[dict[str, JsonValue]] = [
+        {key: values[index].tolist() for key, values in sampled.items()} for index in range(count)
+    ]
     return Tiles((changed * 255).round().clamp(0, 255).to(torch.uint8), parameters)
 
 

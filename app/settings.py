@@ -1,7 +1,7 @@
 """Every setting of the service, read from environment variables of the same name in capitals."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,8 +68,9 @@ def load_settings(**overrides: object) -> Settings:
 
     Raises `SettingsError` for an illegal value.
     """
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()

@@ -23,7 +23,7 @@ class TorchEngine:
             if not torch.cuda.is_available():
                 raise ValueError("there is no CUDA device that this build of PyTorch can use")
             # By default a GPU rounds the operands of a convolution to 10 bits, which is no float32.
-            torch.backends.cudnn.conv.fp32_precision = "ieee"
+            torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
         self.device: str = device
         self._model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

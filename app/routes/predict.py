@@ -133,7 +133,7 @@ async def predict(
     with workers.admit():
         prepared = await workers.decode(partial(prepare, uploads, model, settings.max_image_pixels))
         logits, inference_seconds = [], 0.0
-        for batch in prepared.images.split(settings.max_batch):
+        for batch in torch.split(prepared.images, settings.max_batch):
             batch_logits, seconds = await workers.infer(partial(_timed_inference, model, batch))
             logits.append(batch_logits)
             inference_seconds += seconds

@@ -85,4 +85,5 @@ def error_of(response: httpx.Response) -> dict[str, str | None]:
     body = response.json()
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message", "field"}
-    return body["error"]
+    error: dict[str, str | None] = body["error"]
+    return error

@@ -1,6 +1,7 @@
 """The API's documentation and the page are served, and the documentation tells what is true."""
 
 import re
+from typing import Any
 
 import httpx
 
@@ -9,8 +10,8 @@ from models.augmentations import AUGMENTATIONS
 from tests.api.conftest import Client
 
 
-def _operation(client: Client, method: str, path: str) -> dict[str, object]:
-    operation: dict[str, object] = client.get("/openapi.json").json()["paths"][path][method]
+def _operation(client: Client, method: str, path: str) -> dict[str, Any]:
+    operation: dict[str, Any] = client.get("/openapi.json").json()["paths"][path][method]
     return operation
 
 

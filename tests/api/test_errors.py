@@ -187,7 +187,8 @@ def test_beyond_the_bound_on_requests_it_is_503(model_dir: Path, monkeypatch: py
         def slow(images: torch.Tensor) -> torch.Tensor:
             busy.release()
             release.wait(10)
-            return predict(images)
+            logits: torch.Tensor = predict(images)
+            return logits
 
         monkeypatch.setattr(engine, "predict", slow)
         answers: list[int] = []

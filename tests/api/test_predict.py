@@ -82,7 +82,8 @@ def test_no_skew_between_evaluation_and_service(client: Client, monkeypatch: pyt
 
     def spy(images: torch.Tensor) -> torch.Tensor:
         seen.append(images)
-        return predict(images)
+        logits: torch.Tensor = predict(images)
+        return logits
 
     monkeypatch.setattr(service.model.engine, "predict", spy)
     image = _image()
@@ -124,7 +125,8 @@ def test_many_files_are_answered_in_order_and_split_into_batches(
 
     def spy(images: torch.Tensor) -> torch.Tensor:
         sizes.append(len(images))
-        return predict(images)
+        logits: torch.Tensor = predict(images)
+        return logits
 
     monkeypatch.setattr(engine, "predict", spy)
     files = [_file(png_of(_image(seed, (32 + seed, 32))), f"{seed}.png") for seed in range(20)]

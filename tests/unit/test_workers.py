@@ -60,7 +60,12 @@ def test_exception_reaches_the_caller() -> None:
 
 def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
     workers = Workers(decode_threads=1, max_waiting=2)
-    with workers.admit(), workers.admit(), pytest.raises(OverloadedError, match="2 requests"), workers.admit():
+    with (
+        workers.admit(),
+        workers.admit(),
+        pytest.raises(OverloadedError, match="2 requests"),
+        workers.admit(),
+    ):
         pytest.fail("admitted beyond the bound")
     with pytest.raises(ZeroDivisionError), workers.admit():
         _ = 1 / 0
