@@ -147,10 +147,11 @@ def _parse_metadata(header: Mapping[str, str], file: Path) -> ModelMetadata:
     if not isinstance(fields, dict):
         raise ArtifactError(f"{file}: the metadata must be a JSON object, got {type(fields).__name__}")
     # Told first: under another schema all other complaints would mislead.
-    if "schema_version" in fields and fields["schema_version"] != SCHEMA_VERSION:
+    version = fields.get("schema_version", SCHEMA_VERSION)
+    # True equals 1, but is no version.
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise ArtifactError(
-            f"{file}: metadata field schema_version is {fields['schema_version']!r}, "
-            f"only {SCHEMA_VERSION} can be read"
+            f"{file}: metadata field schema_version is {version!r}, only {SCHEMA_VERSION} can be read"
         )
     try:
         return ModelMetadata.model_validate_json(header[HEADER_KEY])

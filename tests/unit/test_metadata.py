@@ -97,7 +97,7 @@ def test_all_faults_are_told_at_once(stored: Path, tmp_path: Path, metadata: dic
     )
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])
 def test_another_schema_is_told_before_anything_else(
     stored: Path, tmp_path: Path, metadata: dict[str, Any], version: object
 ) -> None:
