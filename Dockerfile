@@ -1,6 +1,6 @@
 # The service in a container: `docker compose up`, or
 #
-#     docker build -t resnet-serve . && docker run --read-only -p 8000:8000 resnet-serve
+#     docker build -t resnet-serve . && docker run --init --read-only --tmpfs /tmp -p 8000:8000 resnet-serve
 #
 # TORCH_INDEX_URL is the package index that PyTorch is taken from: by default the one of the builds without
 # CUDA; empty means pip's default index, whose Linux builds bring CUDA along (about 6 GB).
