@@ -35,16 +35,18 @@ def training_figure(
     """Training loss, and training and `watched` accuracy, over epochs; the final test accuracy as a line."""
     figure, (left, right) = _new(9, 3.4, columns=2)
     epochs = [record.epoch for record in history]
-    left.plot(epochs, [r.train_loss for r in history], label="training", **TRAIN)
+    left.plot(epochs, [r.train_loss for r in history], label="training (augmented)", **TRAIN)
     left.plot(epochs, [r.watched_loss for r in history], label=watched, **WATCHED)
-    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss")
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats)")
+    left.set_title("Loss", loc="left")
     right.plot(epochs, [r.train_accuracy for r in history], label="training (augmented)", **TRAIN)
     right.plot(epochs, [r.watched_accuracy for r in history], label=watched, **WATCHED)
     if test_accuracy is not None:
         right.axhline(
             test_accuracy, color="#333333", linestyle=":", label=f"test, final weights: {test_accuracy:.2%}"
         )
-    right.set(xlabel="epoch", ylabel="accuracy", title="Accuracy")
+    right.set(xlabel="epoch", ylabel="accuracy")
+    right.set_title("Accuracy", loc="left")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -63,7 +65,6 @@ def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
             ax.annotate(
                 text, (x, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
             )
-    ax.title.set_y(1.06)
 
 
 def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
