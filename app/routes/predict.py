@@ -73,8 +73,8 @@ class PredictResponse(BaseModel):
                         "width": 32,
                         "height": 32,
                         "top": [
-                            {"label": "cat", "probability": 0.9781},
-                            {"label": "dog", "probability": 0.0123},
+                            {"label": "cat", "probability": 0.9948},
+                            {"label": "ship", "probability": 0.0008},
                         ],
                     }
                 ],
