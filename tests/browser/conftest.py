@@ -15,8 +15,9 @@ PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Kept for a module alone: Playwright's event loop would be in the way of tests that run their own."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM} (apt-get install chromium)")
     with sync_playwright() as playwright:
@@ -32,7 +33,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Browser, model_folder: Path) -> Iterator[str]:  # noqa: ARG001 - skips before the start
     with running_server(model_folder, free_port()) as address:
         yield address
