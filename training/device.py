@@ -2,10 +2,11 @@
 
 import platform
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Literal
 
 import torch
+
+from models.hardware import cpu_name, has_native_bfloat16
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -22,11 +23,7 @@ def select_device(name: str) -> torch.device:
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
     """What `auto` means on `device`: bfloat16 where the hardware computes it, for emulated it is slower."""
     if precision == "auto":
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            native = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-        return torch.bfloat16 if native else torch.float32
+        return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
@@ -38,23 +35,4 @@ def describe_hardware(device: torch.device) -> str:
     """One line for logs and model cards, such as "Intel Xeon, 2 threads"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_cpu_name()}, {torch.get_num_threads()} threads"
-
-
-def _cpu_info() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _cpu_flags() -> frozenset[str]:
-    for line in _cpu_info().splitlines():
-        if line.startswith("flags"):
-            return frozenset(line.partition(":")[2].split())
-    return frozenset()
-
-
-def _cpu_name() -> str:
-    for line in _cpu_info().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return f"{cpu_name() or platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"

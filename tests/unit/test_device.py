@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from training import device as devices
+from models import hardware
 from training.device import autocast, describe_hardware, resolve_precision, select_device
 
 CPU = torch.device("cpu")
@@ -27,17 +29,19 @@ def test_cuda_without_a_device_is_refused() -> None:
     ],
 )
 def test_auto_precision_follows_the_processor(
-    monkeypatch: pytest.MonkeyPatch, flags: str, expected: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, expected: torch.dtype
 ) -> None:
-    monkeypatch.setattr(devices, "_cpu_info", lambda: f"model name\t: Fast CPU\nflags\t\t: fpu {flags}\n")
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\nmodel name\t: Fast CPU\nflags\t\t: fpu {flags}\n")
+    monkeypatch.setattr(hardware, "CPU_INFO", info)
     assert resolve_precision("auto", CPU) == expected
     assert resolve_precision("float32", CPU) == torch.float32
     assert resolve_precision("bfloat16", CPU) == torch.bfloat16
     assert describe_hardware(CPU).startswith("Fast CPU, ")
 
 
-def test_without_cpuinfo_there_is_still_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cpu_info", lambda: "")
+def test_without_cpuinfo_there_is_still_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(hardware, "CPU_INFO", tmp_path / "absent")
     assert "threads" in describe_hardware(CPU)
     assert resolve_precision("auto", CPU) == torch.float32
 

@@ -1,0 +1,41 @@
+"""A network at inference time needs no batch norm after a convolution: the weights take it in."""
+
+import copy
+from collections import Counter
+
+from torch import fx, nn
+
+from models.batch_norm import BATCH_NORMS, BatchNorm, fold_batch_norm
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, BATCH_NORMS) or super().is_leaf_module(m, module_qualified_name)
+
+
+def fold_batch_norms(model: nn.Module) -> nn.Module:
+    """A copy of `model`, in eval mode, whose convolutions have taken in the batch norm that follows them.
+
+    A batch norm that follows anything else stays, and so does one after a convolution that is used twice or
+    whose output is. The result computes what `model` computes in eval mode, up to float rounding.
+
+    Raises `ValueError` for a network whose forward pass depends on the values it gets: it cannot be traced.
+    """
+    folded = copy.deepcopy(model).eval()
+    try:
+        graph = _Tracer().trace(folded)
+    except fx.proxy.TraceError as error:
+        raise ValueError(f"the network's forward pass cannot be traced: {error}") from error
+    modules = dict(folded.named_modules())
+    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    for node in graph.nodes:
+        norm = modules.get(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(norm, BatchNorm | nn.BatchNorm2d):
+            continue
+        before = node.args[0]
+        conv = modules.get(str(before.target)) if before.op == "call_module" else None
+        used_once = len(before.users) == calls[before.target] == calls[node.target] == 1
+        if isinstance(conv, nn.Conv2d) and used_once:
+            folded.set_submodule(str(before.target), fold_batch_norm(conv, norm))
+            folded.set_submodule(str(node.target), nn.Identity())
+    return folded

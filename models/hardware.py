@@ -1,0 +1,53 @@
+"""What the processor offers, read where Linux tells it; other systems get the safe answer."""
+
+import math
+import os
+from pathlib import Path
+
+import torch
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def usable_cores() -> int:
+    """The processor cores this process may use: its affinity and, in a container, its quota; at least 1.
+
+    A library that counts the machine's cores starts 64 threads in a container that may use two of them.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota())))
+
+
+def _quota() -> float:
+    try:
+        granted, period = CPU_QUOTA.read_text(encoding="ascii").split()
+        return int(granted) / int(period)
+    except (OSError, ValueError):  # absent, or "max" for no quota
+        return math.inf
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware computes in bfloat16 itself; emulated it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return not cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def cpu_flags() -> frozenset[str]:
+    """The processor's instruction sets, such as `avx512_vnni`."""
+    return frozenset(_cpu_field("flags").split())
+
+
+def cpu_name() -> str:
+    """The processor's model, or an empty text where it is not told."""
+    return _cpu_field("model name")
+
+
+def _cpu_field(name: str) -> str:
+    if CPU_INFO.is_file():
+        for line in CPU_INFO.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == name:
+                return value.strip()
+    return ""
