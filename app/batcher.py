@@ -1,0 +1,232 @@
+"""Requests in, batches out, every request its own answer: a queue that knows neither torch nor HTTP.
+
+There is no timer. While `concurrency` batches run, items gather; a slot that becomes free takes what is
+there, up to `max_batch`. A lone request never waits for company, and under load batches fill by themselves.
+
+**Order.** Waiting submissions take turns in the order of their arrival, one item per turn: whoever still has
+items left goes back to the end. Between two items of one submission every other one has at most one turn, so
+that 256 images cannot hold back a single image behind them. Items of one submission start in their order.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class QueueFullError(Exception):
+    """A submission of `count` items does not fit: `depth` items wait, and at most `limit` may."""
+
+    def __init__(self, count: int, depth: int, limit: int) -> None:
+        if count > limit:
+            message = f"{count} items at once never fit, the queue holds {limit}: submit fewer at a time"
+        else:
+            message = f"{depth} items wait already, {count} more would exceed the limit of {limit}"
+        super().__init__(message)
+        self.count = count
+        self.depth = depth
+        self.limit = limit
+
+
+class DeadlineError(Exception):
+    """A deadline passed `seconds` after the submission; `where` says what its items were doing then."""
+
+    def __init__(self, where: Literal["waiting", "running"], seconds: float) -> None:
+        what = "waiting for" if where == "waiting" else "running in"
+        super().__init__(f"the deadline passed after {seconds:.3f} s, {what} a batch")
+        self.where = where
+        self.seconds = seconds
+
+
+class ClosedError(RuntimeError):
+    """The batcher was closed and takes no more work."""
+
+
+@dataclass(eq=False, slots=True)
+class _Submission(Generic[Item, Result]):
+    items: Sequence[Item]
+    answer: asyncio.Future[list[Result]]
+    submitted: float
+    deadline: float | None
+    taken: int = 0
+    results: dict[int, Result] = field(default_factory=dict)
+
+
+_Batch: TypeAlias = list[tuple[_Submission[Item, Result], int]]
+"""What a batch consists of: submissions, each with the index of one of its items."""
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs the items of many submissions in common batches; to be used on one event loop only.
+
+    `run` gets the items of one batch (1 to `max_batch`) and returns an awaitable of their results, one for
+    each item, in the same order; it is never cancelled from here. At most `concurrency` batches run at a time
+    and at most `max_queue` items wait. `on_batch(size, seconds)` is called for each batch once it has
+    started, with the seconds that its oldest submission waited. Raises `ValueError` for a limit below 1.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[Sequence[Result]]],
+        *,
+        max_batch: int,
+        max_queue: int,
+        concurrency: int = 1,
+        on_batch: Callable[[int, float], None] | None = None,
+    ) -> None:
+        for name, limit in (("max_batch", max_batch), ("max_queue", max_queue), ("concurrency", concurrency)):
+            if limit < 1:
+                raise ValueError(f"{name} is {limit}; it must be at least 1")
+        self._run = run
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._concurrency = concurrency
+        self._on_batch = on_batch
+        # An ordered set: the front has the next turn, and a submission can leave from anywhere.
+        self._waiting: OrderedDict[_Submission[Item, Result], None] = OrderedDict()
+        self._depth = 0
+        self._runs: set[asyncio.Future[Sequence[Result]]] = set()
+        self._start_is_scheduled = False
+        self._closed = False
+
+    @property
+    def depth(self) -> int:
+        """How many items wait, 0 to `max_queue`."""
+        return self._depth
+
+    @property
+    def running(self) -> int:
+        """How many batches run, 0 to `concurrency`."""
+        return len(self._runs)
+
+    async def submit(self, items: Sequence[Item], *, deadline: float | None = None) -> list[Result]:
+        """The results of `items`, in their order, whichever batches they ran in.
+
+        `deadline` is a time of the running loop's clock, in seconds. A submission that ends early, by its
+        deadline, by cancellation or by an error, gives back its places in the queue at once; what of it is
+        running runs on, and the results are discarded.
+
+        Raises `QueueFullError` at once if not all items fit into the queue, `DeadlineError` as soon as the
+        deadline has passed, `ClosedError` after `close`, and whatever `run` raised for a batch with one of
+        these items (`RuntimeError` where it gave the wrong number of results or was cancelled).
+        """
+        if self._closed:
+            raise ClosedError("the batcher is closed and takes no more work")
+        if not items:
+            return []
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if deadline is not None and deadline <= now:
+            raise DeadlineError("waiting", 0.0)
+        self._ensure_room_for(len(items))
+        submission = _Submission[Item, Result](items, loop.create_future(), now, deadline)
+        self._waiting[submission] = None
+        self._depth += len(items)
+        self._schedule_start(loop)
+        timer = None if deadline is None else loop.call_at(deadline, self._expire, submission)
+        try:
+            return await submission.answer
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._drop(submission)
+
+    async def close(self) -> None:
+        """Refuse new work, finish what waits and what runs, and return when nothing is left."""
+        self._closed = True
+        self._start_batches()
+        while self._runs:
+            await asyncio.wait(self._runs)
+
+    def _ensure_room_for(self, count: int) -> None:
+        if self._depth + count > self._max_queue:
+            self._start_batches()  # what a free slot can take right now shall not stand in the way
+        if self._depth + count > self._max_queue:
+            raise QueueFullError(count, self._depth, self._max_queue)
+
+    def _schedule_start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have batches started in the next iteration of the loop, with all that is submitted in this one.
+
+        Requests often arrive together, as when the answers of one batch let 32 clients ask again: started by
+        the first of them, the engine would run a batch of 1 and then one of 31.
+        """
+        if not self._start_is_scheduled and len(self._runs) < self._concurrency:
+            self._start_is_scheduled = True
+            loop.call_soon(self._start_batches)
+
+    def _start_batches(self) -> None:
+        """Fill the free slots with what waits."""
+        self._start_is_scheduled = False
+        loop = asyncio.get_running_loop()
+        while len(self._runs) < self._concurrency and (batch := self._take(loop.time())):
+            try:
+                run = asyncio.ensure_future(self._run([submission.items[i] for submission, i in batch]))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is for the submissions
+                self._fail(batch, error)
+                continue
+            self._runs.add(run)
+            run.add_done_callback(partial(self._finish, batch))
+            if self._on_batch is not None:
+                self._on_batch(len(batch), loop.time() - min(submission.submitted for submission, _ in batch))
+
+    def _take(self, now: float) -> _Batch[Item, Result]:
+        """The items of the next batch; empty if nothing waits that is still wanted."""
+        batch: _Batch[Item, Result] = []
+        while self._waiting and len(batch) < self._max_batch:
+            submission = next(iter(self._waiting))
+            # Its task may be cancelled, or its timer due, without the loop having come round to it yet.
+            if submission.answer.done():
+                self._drop(submission)
+            elif submission.deadline is not None and submission.deadline <= now:
+                self._expire(submission)
+            else:
+                batch.append((submission, submission.taken))
+                submission.taken += 1
+                self._depth -= 1
+                if submission.taken == len(submission.items):
+                    del self._waiting[submission]
+                else:
+                    self._waiting.move_to_end(submission)
+        return batch
+
+    def _finish(self, batch: _Batch[Item, Result], run: asyncio.Future[Sequence[Result]]) -> None:
+        self._runs.discard(run)
+        try:
+            self._deliver(batch, run.result())
+        except asyncio.CancelledError:
+            self._fail(batch, RuntimeError("the batch was cancelled while it ran"))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for the submissions
+            self._fail(batch, error)
+        self._start_batches()  # at once, so that the engine works while the loop hands out the answers
+
+    def _deliver(self, batch: _Batch[Item, Result], results: Sequence[Result]) -> None:
+        if len(results) != len(batch):
+            raise RuntimeError(f"a batch of {len(batch)} items gave {len(results)} results")
+        for (submission, i), result in zip(batch, results, strict=True):
+            submission.results[i] = result
+            if len(submission.results) == len(submission.items) and not submission.answer.done():
+                submission.answer.set_result([submission.results[k] for k in sorted(submission.results)])
+
+    def _fail(self, batch: _Batch[Item, Result], error: BaseException) -> None:
+        for submission, _ in batch:
+            if not submission.answer.done():
+                submission.answer.set_exception(error)
+            self._drop(submission)
+
+    def _expire(self, submission: _Submission[Item, Result]) -> None:
+        if not submission.answer.done():
+            is_running = submission.taken > len(submission.results)
+            seconds = asyncio.get_running_loop().time() - submission.submitted
+            submission.answer.set_exception(DeadlineError("running" if is_running else "waiting", seconds))
+            self._drop(submission)
+
+    def _drop(self, submission: _Submission[Item, Result]) -> None:
+        """Take the items of `submission` that still wait out of the queue."""
+        if submission in self._waiting:
+            del self._waiting[submission]
+            self._depth -= len(submission.items) - submission.taken
