@@ -21,9 +21,12 @@ from torch import Tensor, nn
 
 from models import create_model
 from models.metadata import (
+    INT8_NETWORK_FILE,
+    INT8_WEIGHTS_FILE,
     MODEL_FILE,
     SCHEMA_VERSION,
     Dataset,
+    Int8,
     Metrics,
     ModelDescription,
     ModelMetadata,
@@ -31,10 +34,13 @@ from models.metadata import (
 
 __all__ = [
     "HEADER_KEY",
+    "INT8_NETWORK_FILE",
+    "INT8_WEIGHTS_FILE",
     "MODEL_FILE",
     "Artifact",
     "ArtifactError",
     "Dataset",
+    "Int8",
     "Metrics",
     "ModelDescription",
     "ModelMetadata",
@@ -74,7 +80,8 @@ def save_artifact(
     replaced as a whole.
 
     Raises `ArtifactError` if the model's tensors do not fit the description or are not finite in the stored
-    type, and pydantic's `ValidationError` if a name in `files` is not a plain file name.
+    type, and pydantic's `ValidationError` if a name in `files` is not a plain file name, or if the files of
+    an int8 network are there without its description, or the other way round.
     """
     tensors = {
         name: tensor.detach().cpu().to(_stored_dtype(tensor, description)).contiguous()

@@ -9,8 +9,10 @@ from models import ARCHITECTURES
 from models.preprocessing import Preprocessing
 
 MODEL_FILE = "model.safetensors"
+INT8_NETWORK_FILE = "int8.xml"
+INT8_WEIGHTS_FILE = "int8.bin"
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -27,7 +29,7 @@ class Strict(BaseModel):
 
 
 class Metrics(Strict):
-    """What the stored weights reach on the test set, in one forward pass per image.
+    """What a network reaches on the test set, in one forward pass per image.
 
     `accuracy` and `per_class_accuracy` are shares in 0..1, `images` the number of test images,
     `negative_log_likelihood` the mean in nats, `expected_calibration_error` a share in 0..1.
@@ -50,15 +52,33 @@ class Dataset(Strict):
     test_images: Annotated[int, Field(ge=0)]
 
 
+class Int8(Strict):
+    """The int8 network that lies beside the weights, and what rounding them so far cost.
+
+    It is an OpenVINO IR in the files `INT8_NETWORK_FILE` and `INT8_WEIGHTS_FILE`: normalised images, float32
+    (N, C, S, S) with any N, to logits, float32 (N, classes). `calibration_images` is the number of training
+    images that its ranges were taken from. The accuracies of int8 and of the stored weights in float32 are
+    shares in 0..1 of the same held-out images. `metrics` are those of the int8 network on the test set.
+    """
+
+    method: Literal["post-training", "accuracy-controlled"]
+    calibration_images: Count
+    held_out_accuracy: Share
+    held_out_accuracy_float32: Share
+    held_out_images: Count
+    metrics: Metrics
+
+
 class ModelDescription(Strict):
     """Everything about a model but the digests of its files.
 
     `temperature` divides the logits before the softmax, so that probabilities are calibrated. `weights_dtype`
     is the type of the stored tensors of two or more dimensions. `metrics` are those of the stored weights on
-    the test set. `created` is a time in ISO 8601, UTC.
+    the test set, in float32 arithmetic. `int8` is None where no int8 network was exported. `created` is a
+    time in ISO 8601, UTC.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     name: Slug
     version: Slug
     architecture: str
@@ -71,6 +91,7 @@ class ModelDescription(Strict):
     temperature: Annotated[float, Field(gt=0)]
     weights_dtype: Literal["float32", "float16", "bfloat16"]
     metrics: Metrics
+    int8: Int8 | None
     recipe: dict[str, JsonValue]
     dataset: Dataset
     hardware: Text
@@ -109,13 +130,30 @@ class ModelDescription(Strict):
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         Preprocessing.from_metadata(self)
-        measured = set(self.metrics.per_class_accuracy)
+        self._require_accuracy_of_every_class("metrics", self.metrics)
+        if self.int8 is not None:
+            self._require_accuracy_of_every_class("int8.metrics", self.int8.metrics)
+            counts = (
+                ("int8.metrics.images", self.int8.metrics.images, "metrics.images", self.metrics.images),
+                (
+                    "int8.held_out_images",
+                    self.int8.held_out_images,
+                    "dataset.held_out_images",
+                    self.dataset.held_out_images,
+                ),
+            )
+            for field, count, other, expected in counts:
+                if count != expected:
+                    raise ValueError(f"{field} must equal {other}, {expected}, got {count}")
+        return self
+
+    def _require_accuracy_of_every_class(self, field: str, metrics: Metrics) -> None:
+        measured = set(metrics.per_class_accuracy)
         if measured != set(self.classes):
             differing = ", ".join(sorted(measured ^ set(self.classes)))
             raise ValueError(
-                f"metrics.per_class_accuracy must have the classes as its keys, differing: {differing}"
+                f"{field}.per_class_accuracy must have the classes as its keys, differing: {differing}"
             )
-        return self
 
 
 class ModelMetadata(ModelDescription):
@@ -137,3 +175,12 @@ class ModelMetadata(ModelDescription):
             if name == MODEL_FILE:
                 raise ValueError(f"{MODEL_FILE!r} holds this list and cannot be on it")
         return value
+
+    @model_validator(mode="after")
+    def _int8_and_its_files_belong_together(self) -> Self:
+        for name in (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE):
+            if self.int8 is not None and name not in self.files:
+                raise ValueError(f"int8 is described, but files does not list {name}")
+            if self.int8 is None and name in self.files:
+                raise ValueError(f"files lists {name}, but int8 is null")
+        return self

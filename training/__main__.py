@@ -78,7 +78,9 @@ def command_train(arguments: argparse.Namespace) -> None:
 
 
 def command_evaluate(arguments: argparse.Namespace) -> None:
-    report.evaluate_artifact(arguments.artifact, arguments.data, select_device(arguments.device), Console())
+    report.evaluate_artifact(
+        arguments.artifact, arguments.data, select_device(arguments.device), Console(), arguments.engine
+    )
 
 
 def command_export(arguments: argparse.Namespace) -> None:
@@ -95,6 +97,7 @@ def command_export(arguments: argparse.Namespace) -> None:
         name=arguments.name or recipe_name,
         version=arguments.version,
         console=Console(),
+        with_int8=arguments.int8,
     )
 
 
@@ -144,6 +147,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--artifact", type=Path, required=True)
     takes_data(sub)
     takes_device(sub)
+    sub.add_argument(
+        "--engine",
+        choices=("torch", "int8"),
+        default="torch",
+        help="what computes: the stored weights in float32, or the int8 network, on the CPU",
+    )
 
     sub = command("export", command_export, "Turn a finished run into an artifact.")
     sub.add_argument("--run", type=Path, required=True)
@@ -152,6 +161,9 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--name", help="the model's name (default: the recipe's)")
     sub.add_argument("--version", default="1")
+    sub.add_argument(
+        "--no-int8", dest="int8", action="store_false", help="export no int8 network beside the weights"
+    )
     takes_data(sub)
     takes_device(sub)
 

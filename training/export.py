@@ -1,8 +1,7 @@
-"""From a finished run to an artifact: stored weights, their measured figures, golden tensors, card, plots."""
+"""From a finished run to an artifact: weights, int8, their measured figures, golden tensors, card, plots."""
 
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -11,22 +10,32 @@ from typing import Literal
 
 import torch
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from models import create_model
-from models.artifact import Dataset, Metrics, ModelDescription, load_artifact, save_artifact
-from models.golden import make_golden
+from models.artifact import (
+    INT8_NETWORK_FILE,
+    INT8_WEIGHTS_FILE,
+    Dataset,
+    Int8,
+    Metrics,
+    ModelDescription,
+    load_artifact,
+    save_artifact,
+)
+from models.golden import GOLDEN_FILE, make_golden
 from models.preprocessing import Preprocessing
 from training.checkpoint import CheckpointError, RunState
 from training.data import ImageData
 from training.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
+from training.quantize import Quantized, quantize
 from training.report import Report, render_report
 
 GOLDEN_IMAGES = 16
 SAME_ACCURACY = 0.0005
 """Difference in accuracy under which two roundings count as equal: a fifth of the standard error of 10,000
 test images at 92 %."""
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors")
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "openvino", "nncf")
 
 
 @torch.no_grad()
@@ -59,14 +68,57 @@ def finished_model(state: RunState, data: ImageData) -> nn.Module:
     return model.to(data.train.images.device).to(memory_format=torch.channels_last).eval()
 
 
+def round_where_harmless(
+    model: nn.Module, data: ImageData, preprocessing: Preprocessing, console: Console
+) -> tuple[Literal["float16", "float32"], Tensor]:
+    """Round the weights to float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`.
+
+    Returns the type to store them as, and the logits (N, classes) of the test images as the model then is.
+    """
+    unrounded = {name: value.clone() for name, value in model.state_dict().items()}
+    unrounded_logits = predict(model, data.test.images, preprocessing)
+    round_weights(model, torch.float16)
+    logits = predict(model, data.test.images, preprocessing)
+    trained, stored = (accuracy(each, data.test.labels) for each in (unrounded_logits, logits))
+    console.print(f"test accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16")
+    if abs(stored - trained) <= SAME_ACCURACY:
+        return "float16", logits
+    model.load_state_dict(unrounded)
+    return "float32", unrounded_logits
+
+
+def describe_int8(
+    quantized: Quantized, data: ImageData, preprocessing: Preprocessing, temperature: float
+) -> Int8:
+    """Measure the int8 network on the test set."""
+    logits = quantized.ir.predict(data.test.images, preprocessing)
+    return Int8(
+        method=quantized.method,
+        calibration_images=quantized.calibration_images,
+        held_out_accuracy=quantized.held_out_accuracy,
+        held_out_accuracy_float32=quantized.held_out_accuracy_float32,
+        held_out_images=len(data.held_out),
+        metrics=metrics(evaluate(logits, data.test.labels, data.classes, temperature)),
+    )
+
+
 def export_run(
-    state: RunState, data: ImageData, folder: Path, *, name: str, version: str, console: Console
+    state: RunState,
+    data: ImageData,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    console: Console,
+    with_int8: bool = True,
 ) -> None:
     """Write the artifact of a finished run to `folder`.
 
     Weights are stored as float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`, and
     as float32 otherwise. The temperature is fitted on the held-out images (1 where none were held out). The
-    figures in the artifact are those of the stored weights in float32 arithmetic, one forward pass an image.
+    figures in the artifact are those of the stored weights in float32 arithmetic, one forward pass an image;
+    those under `int8` are of the int8 network, which is made of the stored weights too, and only exported
+    where `quantize` finds one that is fit.
 
     Raises `CheckpointError` for an unfinished run or another data set.
     """
@@ -80,26 +132,34 @@ def export_run(
     )
 
     console.print("measuring the weights as trained, then as stored")
-    weights_dtype: Literal["float16", "float32"] = "float16"
-    unrounded = {name: value.clone() for name, value in model.state_dict().items()}
-    unrounded_logits = predict(model, data.test.images, preprocessing)
-    round_weights(model, torch.float16)
-    logits = predict(model, data.test.images, preprocessing)
-    trained, stored = (accuracy(each, data.test.labels) for each in (unrounded_logits, logits))
-    console.print(f"test accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16")
-    if abs(stored - trained) > SAME_ACCURACY:
-        model.load_state_dict(unrounded)
-        weights_dtype, logits = "float32", unrounded_logits
-    temperature = 1.0
-    if len(data.held_out):
-        temperature = fit_temperature(
-            predict(model, data.held_out.images, preprocessing), data.held_out.labels
-        )
+    weights_dtype, logits = round_where_harmless(model, data, preprocessing, console)
+    held_out_logits = predict(model, data.held_out.images, preprocessing)
+    temperature = fit_temperature(held_out_logits, data.held_out.labels) if len(data.held_out) else 1.0
     evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
     console.print(f"stored as {weights_dtype}, temperature {temperature}")
 
+    model.cpu()
+    golden_images = data.test.images[:GOLDEN_IMAGES].cpu()
+    quantized: Quantized | None = None
+    if with_int8:
+        quantized = quantize(model, preprocessing, data, held_out_logits, name=name, console=console)
+    if quantized is None:
+        int8 = None
+        files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
+    else:
+        int8 = describe_int8(quantized, data, preprocessing, temperature)
+        console.print(
+            f"test accuracy {int8.metrics.accuracy:.2%} in int8, {evaluation.accuracy:.2%} in float32"
+        )
+        int8_logits = quantized.ir.predict(golden_images, preprocessing)
+        files = {
+            GOLDEN_FILE: make_golden(model, preprocessing, golden_images, int8_logits),
+            INT8_NETWORK_FILE: quantized.ir.xml,
+            INT8_WEIGHTS_FILE: quantized.ir.weights,
+        }
+
     description = ModelDescription(
-        schema_version=1,
+        schema_version=2,
         name=name,
         version=version,
         architecture=state.recipe["architecture"],
@@ -112,6 +172,7 @@ def export_run(
         temperature=temperature,
         weights_dtype=weights_dtype,
         metrics=metrics(evaluation),
+        int8=int8,
         recipe={**state.recipe, "seed": state.seed},
         dataset=Dataset(
             name=data.name,
@@ -126,11 +187,8 @@ def export_run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     report = Report(history=state.history, evaluation=evaluation)
-    files: Mapping[str, bytes] = {
-        "golden.safetensors": make_golden(model.cpu(), preprocessing, data.test.images[:GOLDEN_IMAGES].cpu()),
-        "report.json": json.dumps(asdict(report), indent=1).encode(),
-        **render_report(description, report),
-    }
+    files["report.json"] = json.dumps(asdict(report), indent=1).encode()
+    files |= render_report(description, report)
     save_artifact(folder, model, description, files)
     require_equal_weights(model, load_artifact(folder).model)
     console.print(f"artifact written to {folder}")

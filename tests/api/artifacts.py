@@ -27,7 +27,7 @@ def small_model() -> nn.Module:
 
 def description(version: str = "1") -> ModelDescription:
     return ModelDescription(
-        schema_version=1,
+        schema_version=2,
         name="lenet-test",
         version=version,
         architecture="lenet",
@@ -46,6 +46,7 @@ def description(version: str = "1") -> ModelDescription:
             expected_calibration_error=0.05,
             per_class_accuracy=dict.fromkeys(CLASSES, 0.1),
         ),
+        int8=None,
         recipe={"name": "test"},
         dataset=Dataset(name="none", sha256="0" * 64, train_images=1, held_out_images=0, test_images=10_000),
         hardware="none",

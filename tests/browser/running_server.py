@@ -33,7 +33,7 @@ def save_lenet(folder: Path) -> None:
         for _ in range(3):
             model(torch.randn(8, 3, 32, 32, generator=generator))
     description = ModelDescription(
-        schema_version=1,
+        schema_version=2,
         name="lenet-noise",
         version="1",
         architecture="lenet",
@@ -52,6 +52,7 @@ def save_lenet(folder: Path) -> None:
             expected_calibration_error=0.1,
             per_class_accuracy=dict.fromkeys(CLASSES, 0.1234),
         ),
+        int8=None,
         recipe={},
         dataset=Dataset(name="noise", sha256="0" * 64, train_images=24, held_out_images=0, test_images=1000),
         hardware="none",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact import Dataset, Metrics, ModelDescription
+from models.artifact import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, Dataset, Int8, Metrics, ModelDescription
 
 CLASSES = ("cat", "dog", "frog")
 
@@ -35,7 +35,7 @@ def _lenet() -> nn.Module:
 
 
 DESCRIPTION = ModelDescription(
-    schema_version=1,
+    schema_version=2,
     name="small",
     version="1",
     architecture="lenet",
@@ -54,10 +54,28 @@ DESCRIPTION = ModelDescription(
         expected_calibration_error=0.05,
         per_class_accuracy={"cat": 0.5, "dog": 0.75, "frog": 1.0},
     ),
+    int8=None,
     recipe={"optimizer": "sgd", "stages": [{"epochs": 2, "image_size": 16}], "clip": None},
-    dataset=Dataset(name="noise", sha256="0" * 64, train_images=24, held_out_images=0, test_images=12),
+    dataset=Dataset(name="noise", sha256="0" * 64, train_images=24, held_out_images=4, test_images=12),
     hardware="2 CPU cores",
     training_seconds=1.5,
     library_versions={"torch": "2.14.1"},
     created="2026-01-31T12:00:00Z",
 )
+
+WITH_INT8 = DESCRIPTION.model_copy(
+    update={
+        "int8": Int8(
+            method="post-training",
+            calibration_images=24,
+            held_out_accuracy=0.75,
+            held_out_accuracy_float32=0.75,
+            held_out_images=4,
+            metrics=DESCRIPTION.metrics,
+        )
+    }
+)
+"""The same of a model with an int8 network beside it."""
+
+INT8_FILES = {INT8_NETWORK_FILE: b"<net/>", INT8_WEIGHTS_FILE: b"weights"}
+"""What stands for that network where nothing runs it."""

@@ -20,7 +20,7 @@ from models.artifact import (
     save_artifact,
 )
 from models.batch_norm import BatchNorm
-from tests.unit.small_model import CLASSES, DESCRIPTION, lenet
+from tests.unit.small_model import CLASSES, DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
 FILES = {"card.md": b"# A small model\n", "report.json": b"{}"}
 
@@ -170,6 +170,21 @@ def test_weights_too_large_for_their_type_are_not_written(tmp_path: Path) -> Non
     save_artifact(tmp_path / "1", model, description(weights_dtype="bfloat16"), {})
     with pytest.raises(ArtifactError, match=r"tensor classifier\.6\.weight holds values that are not finite"):
         save_artifact(tmp_path / "2", model, description(weights_dtype="float16"), {})
+
+
+@pytest.mark.parametrize(
+    ("description", "files", "complaint"),
+    [
+        (WITH_INT8, FILES, "int8 is described, but files does not list int8.xml"),
+        (DESCRIPTION, INT8_FILES, "files lists int8.xml, but int8 is null"),
+    ],
+)
+def test_an_int8_network_and_its_description_are_written_only_together(
+    tmp_path: Path, description: ModelDescription, files: dict[str, bytes], complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        save_artifact(tmp_path / "1", lenet(), description, files)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../card.md", "a/b", "a\\b", "..", ".", "", "a\0b", MODEL_FILE])

@@ -14,15 +14,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.artifact import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
-from tests.unit.small_model import DESCRIPTION, lenet
+from tests.unit.small_model import INT8_FILES, WITH_INT8, lenet
 
-FILES = {"card.md": b"# A small model\n", "report.json": b"{}"}
+FILES = {"card.md": b"# A small model\n", "report.json": b"{}", **INT8_FILES}
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original") / "1"
-    save_artifact(folder, lenet(), DESCRIPTION, FILES)
+    save_artifact(folder, lenet(), WITH_INT8, FILES)
     return folder
 
 
@@ -106,6 +106,39 @@ def test_a_changed_listed_file_is_refused(folder: Path) -> None:
     assert refusal(folder) == "card.md: the content does not have the digest that metadata field files states"
 
 
+# An int8 network that is not the described one
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_described_int8_network_that_is_not_listed_is_refused(folder: Path, name: str) -> None:
+    change(folder, lambda metadata, _: metadata["files"].pop(name))
+    assert refusal(folder) == (
+        f"model.safetensors: metadata: int8 is described, but files does not list {name}"
+    )
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_listed_int8_network_that_is_not_described_is_refused(folder: Path, name: str) -> None:
+    def drop_the_description(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
+        metadata["int8"] = None
+        metadata["files"] = {name: metadata["files"][name]}
+
+    change(folder, drop_the_description)
+    assert refusal(folder) == f"model.safetensors: metadata: files lists {name}, but int8 is null"
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_missing_file_of_the_int8_network_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert refusal(folder) == f"{name}: the file is missing, but metadata field files lists it"
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_changed_file_of_the_int8_network_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(INT8_FILES[name] + b" ")
+    assert refusal(folder) == f"{name}: the content does not have the digest that metadata field files states"
+
+
 # Tensors that are not the stored ones
 
 
@@ -169,7 +202,8 @@ def test_two_tensors_that_changed_places_are_refused(folder: Path) -> None:
 def test_fewer_classes_than_the_classifier_has_are_refused(folder: Path) -> None:
     def drop_a_class(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
         metadata["classes"].remove("frog")
-        del metadata["metrics"]["per_class_accuracy"]["frog"]
+        for metrics in (metadata["metrics"], metadata["int8"]["metrics"]):
+            del metrics["per_class_accuracy"]["frog"]
 
     change(folder, drop_a_class)
     assert refusal(folder).endswith("has shape (3,), lenet with 2 classes and 3 input channels needs (2,)")

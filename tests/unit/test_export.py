@@ -11,8 +11,9 @@ from models.preprocessing import Preprocessing
 from tests.unit.conftest import QUIET
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import CheckpointError, RunState, load_checkpoint
-from training.evaluate import evaluate, predict
-from training.export import export_run, require_equal_weights
+from training.evaluate import accuracy, evaluate, predict
+from training.export import export_run, metrics, require_equal_weights
+from training.openvino_ir import OpenVinoIR
 from training.train import Interrupted, train
 
 
@@ -51,14 +52,41 @@ def test_the_golden_tensors_are_reproduced(exported: Path) -> None:
     check_golden(exported, lambda images: predict(artifact.model, images, preprocessing), tolerance=1e-4)
 
 
+def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path) -> None:
+    metadata, data = load_artifact(exported).metadata, tiny_data()
+    preprocessing = Preprocessing.from_metadata(metadata)
+    ir = OpenVinoIR((exported / "int8.xml").read_bytes(), (exported / "int8.bin").read_bytes())
+    int8 = metadata.int8
+    assert int8 is not None
+    assert (int8.calibration_images, int8.held_out_images) == (48, 12)
+    held_out = ir.predict(data.held_out.images, preprocessing)
+    assert int8.held_out_accuracy == accuracy(held_out, data.held_out.labels)
+    float32 = predict(load_artifact(exported).model, data.held_out.images, preprocessing)
+    assert int8.held_out_accuracy_float32 == accuracy(float32, data.held_out.labels)
+    logits = ir.predict(data.test.images, preprocessing)
+    assert int8.metrics == metrics(evaluate(logits, data.test.labels, data.classes, metadata.temperature))
+    check_golden(
+        exported, lambda images: ir.predict(images, preprocessing), tolerance=1e-4, expected="int8_logits"
+    )
+
+
+def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
+    export_run(
+        finished_run, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False
+    )
+    assert load_artifact(tmp_path / "a").metadata.int8 is None
+    assert not (tmp_path / "a" / "int8.xml").exists()
+
+
 def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     files = {path.name for path in exported.iterdir()}
     plots = {f"{name}.{kind}" for name in ("training", "confusion", "calibration") for kind in ("png", "svg")}
-    assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | plots
+    int8 = {"int8.xml", "int8.bin"}
+    assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | int8 | plots
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
 
 
-def test_without_held_out_images_the_temperature_is_one(tmp_path: Path) -> None:
+def test_without_held_out_images_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
     recipe = replace(RECIPE.with_epochs(1), held_out=0)
     data = replace(
         tiny_data(),
@@ -66,7 +94,8 @@ def test_without_held_out_images_the_temperature_is_one(tmp_path: Path) -> None:
     )
     state = train(recipe, data, tmp_path / "run")
     export_run(state, data, tmp_path / "artifact", name="x", version="1", console=QUIET)
-    assert load_artifact(tmp_path / "artifact").metadata.temperature == 1.0
+    metadata = load_artifact(tmp_path / "artifact").metadata
+    assert (metadata.temperature, metadata.int8) == (1.0, None)
 
 
 def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:

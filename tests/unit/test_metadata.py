@@ -10,20 +10,22 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from models.artifact import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
-from models.metadata import Dataset, Metrics, ModelDescription, ModelMetadata
-from tests.unit.small_model import DESCRIPTION, lenet
+from models.metadata import Dataset, Int8, Metrics, ModelDescription, ModelMetadata
+from tests.unit.small_model import DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
-RECORDS: tuple[type[BaseModel], ...] = (Metrics, Dataset, ModelDescription, ModelMetadata)
+RECORDS: tuple[type[BaseModel], ...] = (Metrics, Dataset, Int8, ModelDescription, ModelMetadata)
 TOP_LEVEL = sorted(ModelMetadata.model_fields)
-NESTED = [("metrics", name) for name in Metrics.model_fields] + [
-    ("dataset", name) for name in Dataset.model_fields
+NESTED = [
+    (name, field)
+    for name, record in (("metrics", Metrics), ("dataset", Dataset), ("int8", Int8))
+    for field in record.model_fields
 ]
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stored") / "1"
-    save_artifact(folder, lenet(), DESCRIPTION, {"card.md": b""})
+    save_artifact(folder, lenet(), WITH_INT8, {"card.md": b"", **INT8_FILES})
     return folder
 
 
@@ -97,14 +99,14 @@ def test_all_faults_are_told_at_once(stored: Path, tmp_path: Path, metadata: dic
     )
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None, True, 2.0])
 def test_another_schema_is_told_before_anything_else(
     stored: Path, tmp_path: Path, metadata: dict[str, Any], version: object
 ) -> None:
     del metadata["hardware"]
     metadata["schema_version"] = version
     assert refusal(stored, tmp_path, metadata) == (
-        f"metadata field schema_version is {version!r}, only 1 can be read"
+        f"metadata field schema_version is {version!r}, only 2 can be read"
     )
 
 
@@ -179,6 +181,11 @@ def test_a_value_out_of_range_is_told(
         ("dataset", "name", "", "String should have at least 1 character"),
         ("dataset", "train_images", 0, "Input should be greater than or equal to 1"),
         ("dataset", "held_out_images", -1, "Input should be greater than or equal to 0"),
+        ("int8", "method", "guessed", "Input should be 'post-training' or 'accuracy-controlled'"),
+        ("int8", "calibration_images", 0, "Input should be greater than or equal to 1"),
+        ("int8", "held_out_images", 0, "Input should be greater than or equal to 1"),
+        ("int8", "held_out_accuracy", 1.5, "Input should be less than or equal to 1"),
+        ("int8", "held_out_accuracy_float32", -0.5, "Input should be greater than or equal to 0"),
     ],
 )
 def test_a_nested_value_out_of_range_is_told(
@@ -209,6 +216,45 @@ def test_accuracies_of_other_classes_are_told(
     assert refusal(stored, tmp_path, metadata) == (
         f"metadata: metrics.per_class_accuracy must have the classes as its keys, differing: {differing}"
     )
+
+
+def test_accuracies_of_other_classes_in_int8_are_told(
+    stored: Path, tmp_path: Path, metadata: dict[str, Any]
+) -> None:
+    del metadata["int8"]["metrics"]["per_class_accuracy"]["dog"]
+    assert refusal(stored, tmp_path, metadata) == (
+        "metadata: int8.metrics.per_class_accuracy must have the classes as its keys, differing: dog"
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "complaint"),
+    [
+        (
+            ("int8", "metrics"),
+            "images",
+            "int8.metrics.images must equal metrics.images, 12, got 11",
+        ),
+        (
+            ("int8",),
+            "held_out_images",
+            "int8.held_out_images must equal dataset.held_out_images, 4, got 11",
+        ),
+    ],
+)
+def test_int8_measured_on_other_images_is_told(
+    stored: Path,
+    tmp_path: Path,
+    metadata: dict[str, Any],
+    record: tuple[str, ...],
+    field: str,
+    complaint: str,
+) -> None:
+    values = metadata
+    for name in record:
+        values = values[name]
+    values[field] = 11
+    assert refusal(stored, tmp_path, metadata) == f"metadata: {complaint}"
 
 
 def test_an_accuracy_of_a_class_out_of_range_is_told(

@@ -1,9 +1,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from models.artifact import ArtifactError, load_artifact
-from training.report import load_report, model_card, write_report
+from tests.unit.conftest import QUIET
+from tests.unit.tiny_run import tiny_data
+from training.checkpoint import RunState
+from training.export import export_run
+from training.report import evaluate_artifact, load_report, model_card, write_report
 
 
 def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) -> None:
@@ -12,11 +17,20 @@ def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) ->
     assert card == (exported / "card.md").read_text(encoding="utf-8")
     assert f"**Test accuracy {metadata.metrics.accuracy:.2%}** on 30 images" in card
     assert "python -m training train --recipe tiny --seed 0" in card
+    assert metadata.int8 is not None
+    assert f"**In int8 {metadata.int8.metrics.accuracy:.2%}** of the same images" in card
     assert metadata.hardware in card
     assert "## Limits of use" in card
     for name in metadata.classes:
         assert f"| {name} |" in card
     assert card.count("\n| ") > len(metadata.classes) + len(report.history)
+
+
+def test_the_card_says_where_there_is_no_int8_network(exported: Path) -> None:
+    metadata = load_artifact(exported).metadata.model_copy(update={"int8": None})
+    card = model_card(metadata, load_report(exported))
+    assert "There is no int8 network beside them." in card
+    assert "**In int8" not in card
 
 
 def test_the_report_of_an_artifact_is_written_again(exported: Path, tmp_path: Path) -> None:
@@ -40,3 +54,9 @@ def test_a_report_that_cannot_be_read_is_refused_by_its_path(tmp_path: Path, con
         (tmp_path / "report.json").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"report\.json cannot be read"):
         load_report(tmp_path)
+
+
+def test_int8_of_an_artifact_without_it_is_refused(finished_run: RunState, tmp_path: Path) -> None:
+    export_run(finished_run, tiny_data(), tmp_path, name="x", version="1", console=QUIET, with_int8=False)
+    with pytest.raises(ArtifactError, match="there is no int8 network in it, use --engine torch"):
+        evaluate_artifact(tmp_path, tmp_path, torch.device("cpu"), QUIET, "int8")

@@ -70,7 +70,10 @@ def test_from_the_data_to_a_report(cifar10_folder: Path, tmp_path: Path) -> None
     assert metadata.metrics.accuracy > 0.35
 
     measured = run("evaluate", "--artifact", artifact, "--data", cifar10_folder, "--device", "cpu")
-    assert f"accuracy {metadata.metrics.accuracy:.2%} on 10,000 test images" in measured
+    assert f"accuracy {metadata.metrics.accuracy:.2%} on 10,000 test images, torch" in measured
+    assert metadata.int8 is not None
+    measured = run("evaluate", "--artifact", artifact, "--data", cifar10_folder, "--engine", "int8")
+    assert f"accuracy {metadata.int8.metrics.accuracy:.2%} on 10,000 test images, int8" in measured
 
     written = run("report", "--artifact", artifact, "--out", tmp_path / "report").split()
     assert str(tmp_path / "report" / "card.md") in written
