@@ -11,7 +11,9 @@
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
 | 500    | our fault; the answer says nothing about the inside         |
+| 499    | the client left; nobody receives this                       |
 | 503    | not ready yet, or too much to do at the moment              |
+| 504    | the request took longer than it may                         |
 """
 
 from collections.abc import Mapping
@@ -23,6 +25,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from app.batcher import ClosedError, DeadlineError, QueueFullError
 from app.images import ImageError
 from app.workers import OverloadedError
 
@@ -76,7 +79,7 @@ def of_image(error: ImageError, prefix: str = "") -> ApiError:
     return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", "file")
 
 
-def _of_overload(error: OverloadedError) -> ApiError:
+def _of_overload(error: OverloadedError | QueueFullError) -> ApiError:
     return ApiError(503, "overloaded", str(error), headers={"Retry-After": "1"})
 
 
@@ -101,8 +104,12 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return error
         case ImageError():
             return of_image(error)
-        case OverloadedError():
+        case OverloadedError() | QueueFullError():
             return _of_overload(error)
+        case DeadlineError():
+            return ApiError(504, "deadline_exceeded", str(error))
+        case ClosedError():
+            return ApiError(503, "stopping", "the service is being stopped")
         case RequestValidationError():
             return _of_validation(error)
         case HTTPException():
@@ -118,7 +125,17 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> JSONResponse:
         return to_api_error(error, request).response()
 
-    for kind in (ApiError, ImageError, OverloadedError, RequestValidationError, HTTPException, Exception):
+    for kind in (
+        ApiError,
+        ImageError,
+        OverloadedError,
+        QueueFullError,
+        DeadlineError,
+        ClosedError,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
         app.add_exception_handler(kind, answer)
 
 
@@ -131,6 +148,7 @@ _EXAMPLES = {
     ),
     422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
     503: ApiError(503, "overloaded", "64 requests are already being worked on; try again later"),
+    504: ApiError(504, "deadline_exceeded", "the deadline passed after 30.0 s of waiting"),
 }
 
 

@@ -1,5 +1,8 @@
 """The application: settings in, ASGI app out."""
 
+import asyncio
+import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,16 +12,50 @@ import torch
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from torch import Tensor
 
 from app import errors
+from app.batcher import Batcher
 from app.body_limit import BodyLimit
-from app.model_store import load_model
+from app.direct import DirectRoutes, Endpoint
+from app.engines import EngineOptions
+from app.model_store import Scores, load_model
 from app.routes import augment_preview, health, models, predict
 from app.service import Service
 from app.settings import Settings
 from app.workers import Workers
+from models.hardware import usable_cores
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+
+DIRECT_ENDPOINTS: dict[tuple[str, str], Endpoint] = {("POST", "/predict"): predict.predict_directly}
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """How the engine is to compute, the threads among it.
+
+    Beside OpenVINO torch does but small things, on threads that have other work: threads of its own would
+    only take the processor from the engine. The torch engine raises the number itself.
+    """
+    torch.set_num_threads(1)
+    return EngineOptions(
+        settings.device,
+        settings.precision,
+        settings.engine_threads or usable_cores(),
+        settings.torch_compile,
+    )
+
+
+def _spare_the_collector() -> None:
+    """Take all that stays for good out of the sight of Python's cyclic garbage collector.
+
+    Torch and OpenVINO bring a million objects, which it would look through again and again, and let every
+    request wait for a tenth of a second meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -29,14 +66,40 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.torch_threads:
-            torch.set_num_threads(settings.torch_threads)
-        workers = Workers(settings.decode_threads, settings.max_waiting)
+        options = engine_options(settings)
+        workers = Workers(settings.decode_threads, options.threads, settings.max_waiting)
         try:
             # On the thread that will run it, so that what torch sets up per thread is there already.
-            model = await workers.infer(partial(load_model, settings.model_dir, settings.device))
-            app.state.service = Service(settings, workers, model)
+            load = partial(
+                load_model, settings.model_dir, settings.engine, options, settings.max_batch or None
+            )
+            model = await workers.infer(load)
+            logger.info(
+                "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
+                model.metadata.name,
+                model.metadata.version,
+                model.engine.name,
+                model.engine.version,
+                model.engine.device,
+                model.engine.precision,
+                model.engine_reason,
+                model.max_batch,
+            )
+
+            def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
+                return workers.infer(partial(model.classify, images))
+
+            batcher = Batcher(
+                run,
+                max_batch=model.max_batch,
+                max_queue=settings.max_queue,
+                concurrency=model.engine.concurrency,
+            )
+            app.state.service = Service(settings, workers, model, batcher)
+            _spare_the_collector()
             yield
+            app.state.service = None
+            await batcher.close()
         finally:
             app.state.service = None
             workers.close()
@@ -51,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = None
     errors.install(app)
+    app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     for module in (predict, augment_preview, models, health):
         app.include_router(module.router)

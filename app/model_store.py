@@ -1,45 +1,74 @@
-"""A folder -> a model that is proven fit to serve."""
+"""A folder -> a model that is proven fit to serve, and warm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from time import perf_counter
 
 import torch
 from torch import Tensor
 
-from app.engines import Engine
-from app.engines.torch import TorchEngine
+from app.engines import Engine, EngineError, EngineOptions, Precision, create_engine
+from app.warm_up import warm_up
 from models.artifact import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm_report import BatchNormLayer, batch_norm_report, require_inference_ready
 from models.golden import check_golden
 from models.preprocessing import Preprocessing
 from models.summary import LayerSummary, summarize
 
-GOLDEN_TOLERANCE = 1e-3
-"""Largest difference from a golden logit. Float32 on another machine differs by about 1e-5, a wrong weight,
-mean or scale by far more than this."""
+GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "int8": 0.5}
+"""Largest difference from a golden logit of the same network. Float32 on another machine differs by about
+1e-5; in bfloat16 values keep 8 bits, and in int8 a difference of float rounding tips a value to the next of
+256. A wrong weight, mean or scale moves logits by far more than this."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One image's result: the classes by falling probability, as indices and as probabilities 0..1.
+
+    `inference_seconds` is how long its batch was computed.
+    """
+
+    classes: list[int]
+    probabilities: list[float]
+    inference_seconds: float
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """All that requests need of a model."""
+    """All that requests need of a model. `engine_reason` says why it is this engine."""
 
     metadata: ModelMetadata
     preprocessing: Preprocessing
     engine: Engine
+    engine_reason: str
+    max_batch: int
     layers: list[LayerSummary]
     batch_norms: list[BatchNormLayer]
+
+    def classify(self, images: Sequence[Tensor]) -> list[Scores]:
+        """Compute one batch of resized images, each uint8 (C, S, S). To be called off the event loop."""
+        start = perf_counter()
+        logits = self.engine.predict(self.preprocessing.normalize(torch.stack(list(images))))
+        probabilities, classes = self.probabilities(logits).sort(dim=1, descending=True)
+        seconds = perf_counter() - start
+        return [
+            Scores(indices, values, seconds)
+            for indices, values in zip(classes.tolist(), probabilities.tolist(), strict=True)
+        ]
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits (N, classes) to calibrated probabilities (N, classes), each row with sum 1."""
         return torch.softmax(logits / self.metadata.temperature, dim=1)
 
 
-def load_model(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> ServedModel:
-    """Load and prove the model in `folder`; afterwards its engine is warm.
+def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int | None) -> ServedModel:
+    """Load and prove the model in `folder`; afterwards its engine is warm for every size of batch.
+
+    `engine` is a key of `app.engines.ENGINES` or `auto`; `max_batch` None takes what suits the engine.
 
     Raises `ArtifactError` if the artifact does not load, a batch norm is not in eval mode or was never
-    updated, the device is missing, or the engine does not reproduce the golden logits.
+    updated, the engine cannot serve it with these options, or does not reproduce the golden logits.
     """
     artifact = load_artifact(folder)
     metadata = artifact.metadata
@@ -47,9 +76,16 @@ def load_model(folder: Path, device: Literal["auto", "cpu", "cuda"]) -> ServedMo
         require_inference_ready(artifact.model)
         layers = summarize(artifact.model, (metadata.in_channels, metadata.input_size, metadata.input_size))
         batch_norms = batch_norm_report(artifact.model)
-        engine = TorchEngine(artifact.model, device)
-    except ValueError as error:
+        created, reason = create_engine(artifact, engine, options)
+    except (EngineError, ValueError) as error:
         raise ArtifactError(f"{folder}: {error}") from error
     preprocessing = Preprocessing.from_metadata(metadata)
-    check_golden(folder, lambda images: engine.predict(preprocessing.normalize(images)), GOLDEN_TOLERANCE)
-    return ServedModel(metadata, preprocessing, engine, layers, batch_norms)
+    check_golden(
+        folder,
+        lambda images: created.predict(preprocessing.normalize(images)),
+        GOLDEN_TOLERANCE[created.precision],
+        "int8_logits" if created.precision == "int8" else "logits",
+    )
+    blank = torch.zeros(metadata.in_channels, metadata.input_size, metadata.input_size)
+    limit = warm_up(created, blank, max_batch)
+    return ServedModel(metadata, preprocessing, created, reason, limit, layers, batch_norms)

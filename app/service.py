@@ -1,12 +1,14 @@
-"""What the routes share: the settings, the threads and the model."""
+"""What the routes share: the settings, the threads, the model and its batcher."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from torch import Tensor
 
+from app.batcher import Batcher
 from app.errors import ApiError
-from app.model_store import ServedModel
+from app.model_store import Scores, ServedModel
 from app.settings import Settings
 from app.workers import Workers
 
@@ -16,9 +18,11 @@ class Service:
     settings: Settings
     workers: Workers
     model: ServedModel
+    batcher: Batcher[Tensor, Scores]
 
 
-def get_service(request: Request) -> Service:
+# Asynchronous though it waits for nothing: FastAPI would run any other function on a thread.
+async def get_service(request: Request) -> Service:
     """The running service; raises `ApiError` 503 before it is warm and once it is being stopped."""
     service: Service | None = request.app.state.service
     if service is None:

@@ -26,22 +26,52 @@ class Settings(BaseSettings):
         "warning", description="Least severe messages to log: `debug`, `info`, `warning` or `error`."
     )
     model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
+    engine: Literal["auto", "openvino", "torch"] = Field(
+        "auto",
+        description="What computes: `torch`, `openvino` (processor only), or `auto`, which is `torch` on a"
+        " CUDA device and `openvino` elsewhere.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
     )
-    torch_threads: int = Field(
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="Arithmetic of the network; `auto` is the fastest that engine, model and hardware have.",
+    )
+    torch_compile: bool = Field(
+        default=False,
+        description="Compile the network when the torch engine starts: slower start, faster batches.",
+    )
+    engine_threads: int = Field(
         0,
         ge=0,
         le=1024,
-        description="Threads that compute one batch on the CPU; 0 leaves the choice to torch.",
+        description="Processor threads that compute; 0 is one for each core that may be used.",
     )
     decode_threads: int = Field(
-        2, ge=1, le=256, description="Requests whose images are decoded at the same time."
+        2, ge=1, le=256, description="Requests whose larger images are decoded at the same time."
     )
-    max_batch: int = Field(64, ge=1, le=4096, description="Most images that the network takes at once.")
+    max_batch: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Most images that the network takes at once; 0 leaves the choice to the engine.",
+    )
+    max_queue: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Most images waiting for the network; a request that does not fit gets status 503.",
+    )
+    request_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="Longest time for one request; without a result by then, status 504.",
+    )
     max_files: int = Field(256, ge=1, le=10_000, description="Most images in one request.")
     max_waiting: int = Field(
-        64,
+        256,
         ge=1,
         le=100_000,
         description="Most requests being worked on or waiting; the next gets status 503.",

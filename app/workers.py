@@ -14,15 +14,15 @@ class OverloadedError(Exception):
 
 
 class Workers:
-    """Threads for decoding and one for inference, behind a bound on the requests that use them.
+    """Threads for decoding and for inference, behind a bound on the requests that use them.
 
-    A single inference thread runs one batch at a time: two at once would share the same cores and both be
-    late. It is always the same thread, so that torch's own threads are started once.
+    Threads start when they are first needed, and work goes to an idle one before another is started: an
+    engine that computes one batch at a time always runs on the same thread.
     """
 
-    def __init__(self, decode_threads: int, max_waiting: int) -> None:
+    def __init__(self, decode_threads: int, inference_threads: int, max_waiting: int) -> None:
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
-        self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._inference = ThreadPoolExecutor(inference_threads, thread_name_prefix="inference")
         self._max_waiting = max_waiting
         self.admitted = 0
 
@@ -37,13 +37,13 @@ class Workers:
         finally:
             self.admitted -= 1
 
-    async def decode(self, work: Callable[[], T]) -> T:
+    def decode(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run `work`, which decodes or draws images, on one of the decoding threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        return asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    async def infer(self, work: Callable[[], T]) -> T:
-        """Run `work` on the inference thread, after all that came before."""
-        return await asyncio.get_running_loop().run_in_executor(self._inference, work)
+    def infer(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `work`, which computes a batch, on one of the inference threads."""
+        return asyncio.get_running_loop().run_in_executor(self._inference, work)
 
     def close(self) -> None:
         """Finish what runs, drop what waits, and end the threads."""

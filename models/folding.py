@@ -38,4 +38,4 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
         if isinstance(conv, nn.Conv2d) and used_once:
             folded.set_submodule(str(before.target), fold_batch_norm(conv, norm))
             folded.set_submodule(str(node.target), nn.Identity())
-    return folded
+    return folded.eval()

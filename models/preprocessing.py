@@ -76,11 +76,13 @@ class Preprocessing:
         """Turn one image of any size into network input: float32 (in_channels, S, S), S = input_size."""
         return self.normalize(self.resize(image).unsqueeze(0)).squeeze(0)
 
-    def resize(self, image: Image.Image) -> Tensor:
+    def resize(self, image: Image.Image, full_size: tuple[int, int] | None = None) -> Tensor:
         """Turn one image of any size into uint8 (in_channels, S, S), S = input_size.
 
         An image that has the right size and mode comes out bit for bit as it came in. Transparency is
-        dropped, so compose it onto a background first where it matters.
+        dropped, so compose it onto a background first where it matters. Of an image that was decoded at a
+        reduced scale, `full_size` is the original width and height: with rounded sides its own proportions
+        would move the crop.
 
         Raises `ValueError` for an image of more than 8 bits per channel.
         """
@@ -90,17 +92,24 @@ class Preprocessing:
             )
         mode = COLOUR_MODES[self.in_channels]
         converted = image if image.mode == mode else image.convert(mode)
+        if converted.size == (self.input_size, self.input_size):
+            return self._pixels(converted)
         # Scaling the whole of a picture 1 pixel high and a million wide would need gigabytes.
         longest = LONGEST_TO_SHORTEST * min(converted.size)
-        trimmed = _crop_centre(converted, min(converted.width, longest), min(converted.height, longest))
+        trimmed = converted
+        if max(converted.size) > longest:
+            trimmed = _crop_centre(converted, min(converted.width, longest), min(converted.height, longest))
+        proportions = trimmed.size if full_size is None or trimmed is not converted else full_size
         scaled = trimmed.resize(
-            _scaled_size(trimmed.size, self.input_size), INTERPOLATIONS[self.interpolation]
+            _scaled_size(proportions, self.input_size), INTERPOLATIONS[self.interpolation]
         )
-        square = _crop_centre(scaled, self.input_size, self.input_size)
-        pixels = torch.from_numpy(np.array(square, dtype=np.uint8))
-        return (
-            pixels.reshape(self.input_size, self.input_size, self.in_channels).permute(2, 0, 1).contiguous()
-        )
+        return self._pixels(_crop_centre(scaled, self.input_size, self.input_size))
+
+    def _pixels(self, square: Image.Image) -> Tensor:
+        pixels = np.frombuffer(square.tobytes(), np.uint8)
+        channels_last = pixels.reshape(self.input_size, self.input_size, self.in_channels)
+        # A copy, because the bytes must not be written to and a tensor may be.
+        return torch.from_numpy(channels_last.transpose(2, 0, 1).copy())
 
     def normalize(self, images: Tensor) -> Tensor:
         """(value - mean) / std per channel, in float32 on the images' own device.

@@ -178,9 +178,10 @@ def _read_sample(name: str) -> Tensor:
 
 
 def _resize_upload(content: bytes, service: Service) -> Tensor:
-    image = decode(content, service.settings.max_image_pixels)
+    preprocessing = service.model.preprocessing
+    decoded = decode(content, service.settings.max_image_pixels, preprocessing.input_size)
     # Augmentations are for colour images; a greyscale model's input is shown as grey.
-    return service.model.preprocessing.resize(image).expand(3, -1, -1)
+    return preprocessing.resize(decoded.image, (decoded.width, decoded.height)).expand(3, -1, -1)
 
 
 def _data_url(png: bytes) -> str:

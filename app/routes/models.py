@@ -28,8 +28,12 @@ class ModelList(BaseModel):
 
 class EngineDescription(BaseModel):
     name: str
+    version: str
     device: str
     precision: str
+    concurrency: int = Field(description="Batches computed at the same time.")
+    max_batch: int = Field(description="Most images computed together.")
+    reason: str = Field(description="Why it is this engine.")
 
 
 class ModelDetails(BaseModel):
@@ -64,7 +68,15 @@ async def describe_model(name: Annotated[str, Path(max_length=100)], service: Re
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,
-        engine=EngineDescription(name=engine.name, device=engine.device, precision=engine.precision),
+        engine=EngineDescription(
+            name=engine.name,
+            version=engine.version,
+            device=engine.device,
+            precision=engine.precision,
+            concurrency=engine.concurrency,
+            max_batch=model.max_batch,
+            reason=model.engine_reason,
+        ),
         layers=model.layers,
         batch_norms=model.batch_norms,
     )

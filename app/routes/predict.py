@@ -1,25 +1,31 @@
 """POST /predict: images in, classes and probabilities out."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
 
-import torch
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from app.errors import documented, invalid_parameter, of_image
+from app.disconnect import given_up_on_disconnect
+from app.errors import ApiError, documented, invalid_parameter, of_image
 from app.images import ImageError, decode
-from app.model_store import ServedModel
-from app.service import ReadyService
+from app.model_store import Scores, ServedModel
+from app.service import ReadyService, Service, get_service
 from app.uploads import Upload, read_uploads
 
 router = APIRouter(tags=["predict"])
 
 DEFAULT_TOP_K = 5
+
+INLINE_BYTES = 16_384
+INLINE_PIXELS = 64 * 64
+"""A request of so few bytes, none of its images of more pixels, is decoded on the event loop."""
 
 
 class PredictQuery(BaseModel):
@@ -30,6 +36,9 @@ class PredictQuery(BaseModel):
         ge=1,
         description="How many classes to answer per image, the most probable first.",
     )
+
+
+DEFAULT_QUERY = PredictQuery()
 
 
 class ModelId(BaseModel):
@@ -50,10 +59,15 @@ class Prediction(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds. `total` also holds the arrival of the body and the time spent waiting."""
+    """Milliseconds of each stage, one after the other, and of all of them from the first byte of the request.
 
+    Of a request with several images `inference` is the longest batch that one of them was in.
+    """
+
+    receive: float = Field(description="Until the body had arrived and its form was read.")
     decode: float
     preprocess: float
+    queue: float = Field(description="Waiting for a free engine, together with other requests.")
     inference: float
     total: float
 
@@ -78,7 +92,14 @@ class PredictResponse(BaseModel):
                         ],
                     }
                 ],
-                "timings_ms": {"decode": 0.2, "preprocess": 0.1, "inference": 13.9, "total": 15.1},
+                "timings_ms": {
+                    "receive": 0.2,
+                    "decode": 0.1,
+                    "preprocess": 0.1,
+                    "queue": 0.2,
+                    "inference": 2.4,
+                    "total": 3.0,
+                },
             }
         }
     )
@@ -86,9 +107,9 @@ class PredictResponse(BaseModel):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Decoded and normalised images, float32 (N, C, S, S), and their original sizes (width, height)."""
+    """Decoded and resized images, each uint8 (C, S, S), and their original sizes (width, height)."""
 
-    images: Tensor
+    images: list[Tensor]
     sizes: list[tuple[int, int]]
     decode_seconds: float
     preprocess_seconds: float
@@ -115,80 +136,112 @@ _REQUEST_BODY: dict[str, Any] = {
 @router.post(
     "/predict",
     summary="Classify images",
-    responses=documented(400, 413, 415, 422, 503),
+    response_model=PredictResponse,
+    responses=documented(400, 413, 415, 422, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(
     request: Request, service: ReadyService, query: Annotated[PredictQuery, Query()]
-) -> PredictResponse:
+) -> Response:
     """Classify each image.
 
     JPEG, PNG, WebP, GIF (first frame) and BMP are told by their content. If one of several files cannot be
     used, the whole request is refused and the message says which one it is.
     """
     started = perf_counter()
-    model, workers, settings = service.model, service.workers, service.settings
+    deadline = asyncio.get_running_loop().time() + service.settings.request_seconds
+    model = service.model
     _check_top_k(query.top_k, len(model.metadata.classes))
-    uploads = await read_uploads(request, settings.max_files)
-    with workers.admit():
-        prepared = await workers.decode(partial(prepare, uploads, model, settings.max_image_pixels))
-        logits, inference_seconds = [], 0.0
-        for batch in torch.split(prepared.images, settings.max_batch):
-            batch_logits, seconds = await workers.infer(partial(_timed_inference, model, batch))
-            logits.append(batch_logits)
-            inference_seconds += seconds
-
-    top = model.probabilities(torch.cat(logits)).topk(min(query.top_k, len(model.metadata.classes)))
-    return PredictResponse(
+    uploads = await read_uploads(request, service.settings.max_files)
+    received = perf_counter()
+    with service.workers.admit(), given_up_on_disconnect(request):
+        prepared = await _prepare(uploads, service, deadline)
+        submitted = perf_counter()
+        scores = await service.batcher.submit(prepared.images, deadline=deadline)
+    finished = perf_counter()
+    inference_seconds = max(score.inference_seconds for score in scores)
+    answer = PredictResponse(
         model=ModelId(name=model.metadata.name, version=model.metadata.version),
         predictions=[
             Prediction(
-                filename=upload.filename,
-                width=width,
-                height=height,
-                top=[
-                    ClassProbability(label=model.metadata.classes[index], probability=probability)
-                    for probability, index in zip(values, indices, strict=True)
-                ],
+                filename=upload.filename, width=width, height=height, top=_top(score, query.top_k, model)
             )
-            for upload, (width, height), values, indices in zip(
-                uploads, prepared.sizes, top.values.tolist(), top.indices.tolist(), strict=True
-            )
+            for upload, (width, height), score in zip(uploads, prepared.sizes, scores, strict=True)
         ],
         timings_ms=Timings(
+            receive=_milliseconds(received - started),
             decode=_milliseconds(prepared.decode_seconds),
             preprocess=_milliseconds(prepared.preprocess_seconds),
+            queue=_milliseconds(finished - submitted - inference_seconds),
             inference=_milliseconds(inference_seconds),
-            total=_milliseconds(perf_counter() - started),
+            total=_milliseconds(finished - started),
         ),
     )
+    # Made here, because FastAPI would first check the whole answer again.
+    return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
+
+
+async def predict_directly(request: Request) -> Response:
+    """`predict`, for `app.direct`: what FastAPI would pass to it is found here."""
+    try:
+        query = (
+            PredictQuery.model_validate(dict(request.query_params))
+            if request.scope["query_string"]
+            else DEFAULT_QUERY
+        )
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+    return await predict(request, await get_service(request), query)
+
+
+async def _prepare(uploads: Sequence[Upload], service: Service, deadline: float) -> Prepared:
+    """Decode small images at once, for less than a thread costs, and all others on the decoding threads."""
+    if sum(len(upload.content) for upload in uploads) <= INLINE_BYTES:
+        try:
+            return prepare(uploads, service.model, INLINE_PIXELS)
+        except ApiError as error:
+            # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
+            if error.code != "image_too_large":
+                raise
+    work = partial(prepare, uploads, service.model, service.settings.max_image_pixels)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await service.workers.decode(work)
+    except TimeoutError as error:
+        seconds = service.settings.request_seconds
+        message = f"the deadline passed after {seconds:.3f} s, waiting for the images to be decoded"
+        raise ApiError(504, "deadline_exceeded", message) from error
 
 
 def prepare(uploads: Sequence[Upload], model: ServedModel, max_pixels: int) -> Prepared:
-    """Decode and preprocess one image after the other, so that only one is ever held in full size.
+    """Decode and resize one image after the other, so that only one is ever held in full size.
 
     Raises `ApiError` for an image that is refused, naming it where there are several.
     """
-    tensors, sizes = [], []
+    images, sizes = [], []
     decode_seconds = preprocess_seconds = 0.0
     for number, upload in enumerate(uploads, start=1):
         start = perf_counter()
         try:
-            image = decode(upload.content, max_pixels)
+            decoded = decode(upload.content, max_pixels, model.preprocessing.input_size)
         except ImageError as error:
             prefix = f"file {number} ({upload.filename}): " if len(uploads) > 1 else ""
             raise of_image(error, prefix) from error
-        decoded = perf_counter()
-        tensors.append(model.preprocessing(image))
-        sizes.append(image.size)
-        decode_seconds += decoded - start
-        preprocess_seconds += perf_counter() - decoded
-    return Prepared(torch.stack(tensors), sizes, decode_seconds, preprocess_seconds)
+        between = perf_counter()
+        size = decoded.width, decoded.height
+        images.append(model.preprocessing.resize(decoded.image, size))
+        sizes.append(size)
+        decode_seconds += between - start
+        preprocess_seconds += perf_counter() - between
+    return Prepared(images, sizes, decode_seconds, preprocess_seconds)
 
 
-def _timed_inference(model: ServedModel, batch: Tensor) -> tuple[Tensor, float]:
-    start = perf_counter()
-    return model.engine.predict(batch), perf_counter() - start
+def _top(score: Scores, top_k: int, model: ServedModel) -> list[ClassProbability]:
+    labels = model.metadata.classes
+    return [
+        ClassProbability(label=labels[index], probability=probability)
+        for index, probability in zip(score.classes[:top_k], score.probabilities[:top_k], strict=True)
+    ]
 
 
 def _check_top_k(top_k: int, classes: int) -> None:

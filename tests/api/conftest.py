@@ -58,7 +58,14 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(model_dir: Path) -> Settings:
-    return Settings(model_dir=model_dir, device="cpu", max_batch=8, max_files=40, max_body_bytes=1_000_000)
+    return Settings(
+        model_dir=model_dir,
+        device="cpu",
+        engine_threads=2,
+        max_batch=8,
+        max_files=40,
+        max_body_bytes=1_000_000,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from app.main import create_app
+from app.routes import predict
 from app.settings import Settings
 from tests.api.conftest import Client, chunks, error_of, png_of, running
 
@@ -181,16 +183,7 @@ def test_before_the_model_is_loaded_it_is_503(settings: Settings) -> None:
 def test_beyond_the_bound_on_requests_it_is_503(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two may be worked on; meanwhile the third is refused at once, and afterwards all is well again."""
     with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
-        engine = client.app.state.service.model.engine
-        predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
-
-        def slow(images: torch.Tensor) -> torch.Tensor:
-            busy.release()
-            release.wait(10)
-            logits: torch.Tensor = predict(images)
-            return logits
-
-        monkeypatch.setattr(engine, "predict", slow)
+        release, busy = _blocked(client, monkeypatch)
         answers: list[int] = []
 
         def post() -> None:
@@ -210,3 +203,59 @@ def test_beyond_the_bound_on_requests_it_is_503(model_dir: Path, monkeypatch: py
         assert response.headers["retry-after"] == "1"
         assert answers == [200, 200]
         assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
+
+
+def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Semaphore]:
+    """Let every batch wait for the event; the semaphore counts the batches that do."""
+    engine = client.app.state.service.model.engine
+    predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
+
+    def slow(images: torch.Tensor) -> torch.Tensor:
+        busy.release()
+        release.wait(10)
+        logits: torch.Tensor = predict(images)
+        return logits
+
+    monkeypatch.setattr(engine, "predict", slow)
+    return release, busy
+
+
+def test_a_result_that_takes_too_long_is_504_and_says_where_the_time_went(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        release, busy = _blocked(client, monkeypatch)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
+            assert busy.acquire(timeout=10)
+            second = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
+            assert "running in a batch" in _check(first.result(), 504, "deadline_exceeded", None)
+            assert "waiting for a batch" in _check(second.result(), 504, "deadline_exceeded", None)
+        release.set()
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
+
+
+def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        monkeypatch.setattr(predict, "prepare", lambda *_: release.wait(10))
+        large = {"content": PNG + b" " * predict.INLINE_BYTES, "headers": RAW}
+        response = client.post("/predict", **large)
+        release.set()
+        assert "decoded" in _check(response, 504, "deadline_exceeded", None)
+
+
+def test_more_images_than_may_wait_is_503(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(model_dir=model_dir, device="cpu", max_batch=2, max_queue=3)
+    with running(create_app(settings)) as client:
+        too_many = client.post("/predict", files=[("file", ("a.png", PNG))] * 6)
+        assert "3" in _check(too_many, 503, "overloaded", None)
+        release, busy = _blocked(client, monkeypatch)
+        with ThreadPoolExecutor(1) as pool:
+            running_request = pool.submit(client.post, "/predict", files=[("file", ("a.png", PNG))] * 3)
+            assert busy.acquire(timeout=10)
+            refused = client.post("/predict", files=[("file", ("a.png", PNG))] * 3)
+            release.set()
+            assert running_request.result().status_code == 200
+        _check(refused, 503, "overloaded", None)
+        assert refused.headers["retry-after"] == "1"

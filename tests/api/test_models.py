@@ -23,7 +23,16 @@ def test_details_hold_the_whole_metadata(client: Client) -> None:
     stored = load_artifact(client.app.state.service.settings.model_dir).metadata
     details = client.get("/models/lenet-test").json()
     assert details["metadata"] == stored.model_dump(mode="json")
-    assert details["engine"] == {"name": "torch", "device": "cpu", "precision": "float32"}
+    engine = details["engine"]
+    assert engine.pop("version")
+    assert "DEVICE=cpu" in engine.pop("reason")
+    assert engine == {
+        "name": "openvino",
+        "device": "cpu",
+        "precision": "float32",
+        "concurrency": 1,
+        "max_batch": 8,
+    }
 
 
 def test_layer_table_adds_up_to_the_network(client: Client) -> None:

@@ -2,12 +2,17 @@
 
 import io
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from app.images import Decoded, decode
+from app.routes import predict
 from models.artifact import load_artifact
 from models.preprocessing import Preprocessing
 from tests.api.artifacts import CLASSES
@@ -56,9 +61,10 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     assert (prediction["filename"], prediction["width"], prediction["height"]) == ("photo.png", 40, 30)
     assert [set(entry) for entry in prediction["top"]] == [{"label", "probability"}] * 5
     timings = body["timings_ms"]
-    assert set(timings) == {"decode", "preprocess", "inference", "total"}
+    stages = ("receive", "decode", "preprocess", "queue", "inference")
+    assert set(timings) == {*stages, "total"}
     assert all(value > 0 for value in timings.values())
-    assert timings["decode"] + timings["preprocess"] + timings["inference"] <= timings["total"]
+    assert sum(timings[stage] for stage in stages) <= timings["total"]
 
 
 def test_probabilities_are_the_networks_own_divided_by_the_temperature(client: Client) -> None:
@@ -78,11 +84,11 @@ def test_no_skew_between_evaluation_and_service(client: Client, monkeypatch: pyt
     """A 32x32 PNG reaches the network as exactly the tensor that evaluation computes from the same pixels."""
     service = client.app.state.service
     seen: list[torch.Tensor] = []
-    predict = service.model.engine.predict
+    compute = service.model.engine.predict
 
     def spy(images: torch.Tensor) -> torch.Tensor:
         seen.append(images)
-        logits: torch.Tensor = predict(images)
+        logits: torch.Tensor = compute(images)
         return logits
 
     monkeypatch.setattr(service.model.engine, "predict", spy)
@@ -121,11 +127,11 @@ def test_many_files_are_answered_in_order_and_split_into_batches(
 ) -> None:
     engine = client.app.state.service.model.engine
     sizes: list[int] = []
-    predict = engine.predict
+    compute = engine.predict
 
     def spy(images: torch.Tensor) -> torch.Tensor:
         sizes.append(len(images))
-        logits: torch.Tensor = predict(images)
+        logits: torch.Tensor = compute(images)
         return logits
 
     monkeypatch.setattr(engine, "predict", spy)
@@ -134,6 +140,54 @@ def test_many_files_are_answered_in_order_and_split_into_batches(
     assert [prediction["filename"] for prediction in predictions] == [f"{seed}.png" for seed in range(20)]
     assert [prediction["width"] for prediction in predictions] == [32 + seed for seed in range(20)]
     assert sizes == [8, 8, 4]
+
+
+def test_small_images_are_decoded_at_once_and_all_others_off_the_event_loop(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By bytes and by pixels: an image of one colour has few bytes however large it is."""
+    threads: list[str] = []
+
+    def spy(content: bytes, max_pixels: int, input_size: int) -> Decoded:
+        decoded = decode(content, max_pixels, input_size)
+        threads.append(threading.current_thread().name.partition("_")[0])
+        return decoded
+
+    monkeypatch.setattr(predict, "decode", spy)
+    for image in (_image(), Image.new("RGB", (2000, 1000)), _image(size=(80, 80))):
+        assert client.post("/predict", files=[_file(png_of(image))]).status_code == 200
+    assert threads[0] != "decode"
+    assert threads[1:] == ["decode", "decode"]
+
+
+def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one batch is computed, the others gather: 9 requests are answered by 1 + 8."""
+    engine = client.app.state.service.model.engine
+    assert engine.concurrency == 1
+    release, busy, sizes = threading.Event(), threading.Event(), list[int]()
+    compute = engine.predict
+
+    def slow(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        busy.set()
+        release.wait(10)
+        logits: torch.Tensor = compute(images)
+        return logits
+
+    contents = [png_of(_image(seed)) for seed in range(9)]
+    alone = [client.post("/predict", files=[_file(content)]).json()["predictions"] for content in contents]
+    monkeypatch.setattr(engine, "predict", slow)
+    with ThreadPoolExecutor(9) as pool:
+        answers = [pool.submit(client.post, "/predict", files=[_file(contents[0])])]
+        assert busy.wait(10)
+        answers += [pool.submit(client.post, "/predict", files=[_file(content)]) for content in contents[1:]]
+        while client.app.state.service.batcher.depth < 8:
+            time.sleep(0.001)
+        release.set()
+        together = [answer.result().json()["predictions"] for answer in answers]
+    assert sizes == [1, 8]
+    for first, second in zip(alone, together, strict=True):
+        assert [entry["label"] for entry in first[0]["top"]] == [entry["label"] for entry in second[0]["top"]]
 
 
 def test_width_and_height_are_those_of_the_upright_image(client: Client) -> None:

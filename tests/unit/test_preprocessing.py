@@ -62,6 +62,21 @@ def test_another_size_is_scaled_by_pillow_and_cropped_to_its_centre(
     assert torch.equal(preprocessing(interpolation=interpolation).resize(image), expected)
 
 
+def test_a_reduced_image_is_cropped_as_the_full_one_is() -> None:
+    """741 × 500 becomes 47 × 32, but on its own 186 × 125, a quarter of it, would become 48 × 32."""
+    image = random_image(186, 125)
+    expected = image.resize((47, 32), INTERPOLATIONS["bilinear"]).crop((7, 0, 39, 32))
+    assert torch.equal(preprocessing().resize(image, full_size=(741, 500)), channels_first(expected))
+    assert not torch.equal(preprocessing().resize(image), channels_first(expected))
+
+
+def test_the_tensor_owns_its_memory() -> None:
+    for case, image in ((preprocessing(), random_image(32, 32)), (GREYSCALE, random_image(32, 32, "L"))):
+        pixels = case.resize(image)
+        pixels += 1
+        assert torch.equal(case.resize(image), channels_first(image))
+
+
 def test_the_shorter_side_fills_the_input_and_the_longer_loses_its_ends() -> None:
     """Three squares side by side, red, green and blue: only the green one in the middle is left."""
     image = Image.new("RGB", (192, 64), "red")

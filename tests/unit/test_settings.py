@@ -48,7 +48,9 @@ def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> No
         ("PORT", "abc"),
         ("PORT", "65536"),
         ("LOG_LEVEL", "loud"),
+        ("ENGINE", "triton"),
         ("DEVICE", "tpu"),
+        ("REQUEST_SECONDS", "0"),
         ("MAX_BODY_BYTES", "0"),
         ("MAX_BATCH", "1.5"),
     ],
@@ -81,5 +83,6 @@ def test_readme_lists_every_setting_with_its_default_and_description() -> None:
     for name, field in Settings.model_fields.items():
         default = field.default
         shown = default.relative_to(ROOT) if isinstance(default, Path) else default
-        declared.append((name.upper(), str(shown), field.description))
+        written = str(shown).lower() if isinstance(shown, bool) else str(shown)
+        declared.append((name.upper(), written, field.description))
     assert listed == declared

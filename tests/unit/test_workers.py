@@ -1,8 +1,7 @@
-"""One inference at a time, a bounded number of requests, all off the event loop."""
+"""So many inferences at a time, a bounded number of requests, all off the event loop."""
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -11,7 +10,7 @@ from app.workers import OverloadedError, Workers
 
 def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
     async def scenario() -> tuple[str, str, str]:
-        workers = Workers(decode_threads=2, max_waiting=1)
+        workers = Workers(decode_threads=2, inference_threads=2, max_waiting=1)
         name = lambda: threading.current_thread().name  # noqa: E731
         names = await workers.decode(name), await workers.infer(name), await workers.infer(name)
         workers.close()
@@ -23,24 +22,25 @@ def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
     assert first == second
 
 
-def test_one_inference_at_a_time() -> None:
+def test_as_many_inferences_at_a_time_as_there_are_threads() -> None:
     running: list[int] = []
     most = 0
+    together = threading.Barrier(2, timeout=10)
 
     def work() -> None:
         nonlocal most
         running.append(1)
         most = max(most, len(running))
-        time.sleep(0.01)
+        together.wait()
         running.pop()
 
     async def scenario() -> None:
-        workers = Workers(decode_threads=4, max_waiting=8)
-        await asyncio.gather(*(workers.infer(work) for _ in range(5)))
+        workers = Workers(decode_threads=4, inference_threads=2, max_waiting=8)
+        await asyncio.gather(*(workers.infer(work) for _ in range(6)))
         workers.close()
 
     asyncio.run(scenario())
-    assert most == 1
+    assert most == 2
 
 
 def test_exception_reaches_the_caller() -> None:
@@ -48,7 +48,7 @@ def test_exception_reaches_the_caller() -> None:
         raise KeyError("broken")
 
     async def scenario() -> None:
-        workers = Workers(decode_threads=1, max_waiting=1)
+        workers = Workers(decode_threads=1, inference_threads=1, max_waiting=1)
         try:
             await workers.infer(work)
         finally:
@@ -59,7 +59,7 @@ def test_exception_reaches_the_caller() -> None:
 
 
 def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
-    workers = Workers(decode_threads=1, max_waiting=2)
+    workers = Workers(decode_threads=1, inference_threads=1, max_waiting=2)
     with (
         workers.admit(),
         workers.admit(),
@@ -76,7 +76,7 @@ def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
 
 def test_close_drops_what_waits() -> None:
     async def scenario() -> None:
-        workers = Workers(decode_threads=1, max_waiting=8)
+        workers = Workers(decode_threads=1, inference_threads=1, max_waiting=8)
         started = threading.Event()
         release = threading.Event()
 

@@ -1,0 +1,51 @@
+"""What every engine is: a loaded network that turns batches into logits."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+Precision = Literal["float32", "bfloat16", "int8"]
+
+
+class EngineError(ValueError):
+    """The engine that was asked for cannot serve this model on this machine; the message says why."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to compute, with `threads` processor threads in all; `auto` leaves the choice to the engine."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto"] | Precision = "auto"
+    threads: int = 1
+    compile: bool = False
+
+
+class Engine(Protocol):
+    """`name`, `version`, `device` and `precision` are for people to read.
+
+    `concurrency` batches may be computed at once, each by a call of `predict` from its own thread.
+    `max_batch` is the largest batch worth forming, None where only a measurement on the machine can tell.
+
+    An image's logits do not depend on which other images share its batch, up to float rounding: libraries
+    may add up a batch of another size in another order. The tests hold this to 1e-5 of a probability in
+    float32, and in int8, where such a difference can tip the rounding of a value, to 0.01.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> Precision: ...
+    @property
+    def concurrency(self) -> int: ...
+    @property
+    def max_batch(self) -> int | None: ...
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Normalised images, float32 (N, C, H, W) on the CPU, to logits, float32 (N, classes) on the CPU."""
+        ...
