@@ -60,7 +60,7 @@ _SIDEWAYS = (
 """Of these, the ones that exchange width and height."""
 
 REDUCED_SIDE = 2
-"""How many times the network's input a reduced image is at least: the scaling that follows averages over that.
+"""How many times the network's input a reduced image is at least; the scaling that follows averages over it.
 
 On photos the input then differs from that of the full decode by 0.9 of 255 levels on average, by 25 at most;
 `tests/bench/decoding.py` measures it, and what it means for the accuracy.
