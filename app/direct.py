@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import to_api_error
+from app.errors import answer, to_api_error
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -20,19 +21,22 @@ class DirectRoutes:
 
     def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], Endpoint]) -> None:
         self.app = app
-        self.endpoints = endpoints
+        self.routes = {
+            (method, path): Route(path, endpoint, methods=[method])
+            for (method, path), endpoint in endpoints.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self.endpoints.get((scope.get("method", ""), scope.get("path", "")))
-        if endpoint is None:
+        route = self.routes.get((scope.get("method", ""), scope.get("path", "")))
+        if route is None:
             await self.app(scope, receive, send)
             return
+        scope["route"] = route  # as the router would say it, for what counts requests by route
         request = Request(scope, receive, send)
         try:
-            response = await endpoint(request)
+            response: Response = await route.endpoint(request)
         except Exception as error:
-            answer = to_api_error(error, request)
-            if answer.status == 500:
+            if to_api_error(error, request).status == 500:
                 raise  # answered and logged by the outermost layer, as for every route
-            response = answer.response()
+            response = answer(error, request)
         await response(scope, receive, send)

@@ -119,11 +119,23 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return ApiError(500, "internal_error", "an unexpected error occurred; it has been logged")
 
 
-def install(app: FastAPI) -> None:
-    """Have every error of `app` answered in the one shape."""
+REJECTIONS = frozenset({"overloaded", "not_ready", "stopping", "deadline_exceeded"})
+"""The codes of requests that were in order and could still not be served; the metrics count them by code."""
 
-    async def answer(request: Request, error: Exception) -> JSONResponse:
-        return to_api_error(error, request).response()
+
+def answer(error: Exception, request: Request) -> JSONResponse:
+    """Answer any exception, and count it if it is a rejection."""
+    answered = to_api_error(error, request)
+    if answered.code in REJECTIONS:
+        request.app.state.metrics.rejected(answered.code)
+    return answered.response()
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered in the one shape; `app.state.metrics` counts the rejections."""
+
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return answer(error, request)
 
     for kind in (
         ApiError,
@@ -136,7 +148,7 @@ def install(app: FastAPI) -> None:
         HTTPException,
         Exception,
     ):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, handle)
 
 
 _EXAMPLES = {

@@ -19,8 +19,10 @@ from app.batcher import Batcher
 from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
 from app.engines import EngineOptions
+from app.metrics import Metrics
 from app.model_store import Scores, load_model
-from app.routes import augment_preview, health, models, predict
+from app.request_metrics import RequestMetrics
+from app.routes import augment_preview, health, metrics, models, predict
 from app.service import Service
 from app.settings import Settings
 from app.workers import Workers
@@ -43,7 +45,7 @@ def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
         settings.device,
         settings.precision,
-        settings.engine_threads or usable_cores(),
+        settings.engine_threads or max(1, usable_cores() // settings.workers),
         settings.torch_compile,
     )
 
@@ -58,11 +60,13 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
     """Build the service. Its lifespan loads and warms the model, and ends when running work is done.
 
-    Entering the lifespan raises `ArtifactError` if the model in `settings.model_dir` is not fit to serve.
+    `measured` takes the metrics; by default they are the app's own. Entering the lifespan raises
+    `ArtifactError` if the model in `settings.model_dir` is not fit to serve.
     """
+    measured = measured or Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,17 +78,14 @@ def create_app(settings: Settings) -> FastAPI:
                 load_model, settings.model_dir, settings.engine, options, settings.max_batch or None
             )
             model = await workers.infer(load)
+            name, version, engine = model.metadata.name, model.metadata.version, model.engine
             logger.info(
                 "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
-                model.metadata.name,
-                model.metadata.version,
-                model.engine.name,
-                model.engine.version,
-                model.engine.device,
-                model.engine.precision,
+                *(name, version, engine.name, engine.version, engine.device, engine.precision),
                 model.engine_reason,
                 model.max_batch,
             )
+            measured.model(name, version, engine.name, engine.precision)
 
             def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
                 return workers.infer(partial(model.classify, images))
@@ -93,9 +94,11 @@ def create_app(settings: Settings) -> FastAPI:
                 run,
                 max_batch=model.max_batch,
                 max_queue=settings.max_queue,
-                concurrency=model.engine.concurrency,
+                concurrency=engine.concurrency,
+                on_batch=lambda size, _: measured.batch(size),
             )
-            app.state.service = Service(settings, workers, model, batcher)
+            measured.queue_depth(lambda: batcher.depth)
+            app.state.service = Service(settings, workers, model, batcher, measured)
             _spare_the_collector()
             yield
             app.state.service = None
@@ -113,10 +116,12 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = None
+    app.state.metrics = measured
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    for module in (predict, augment_preview, models, health):
+    app.add_middleware(RequestMetrics, metrics=measured)
+    for module in (predict, augment_preview, models, health, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

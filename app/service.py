@@ -1,4 +1,4 @@
-"""What the routes share: the settings, the threads, the model and its batcher."""
+"""What the routes share: the settings, the threads, the model with its batcher, and the metrics."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.batcher import Batcher
 from app.errors import ApiError
+from app.metrics import Metrics
 from app.model_store import Scores, ServedModel
 from app.settings import Settings
 from app.workers import Workers
@@ -19,6 +20,7 @@ class Service:
     workers: Workers
     model: ServedModel
     batcher: Batcher[Tensor, Scores]
+    metrics: Metrics
 
 
 # Asynchronous though it waits for nothing: FastAPI would run any other function on a thread.

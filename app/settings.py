@@ -6,9 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-import models
-
-BUNDLED_MODEL = Path(models.__file__).parent / "weights" / "resnet18-cifar10" / "1"
+# Found without an import of `models`, which would bring PyTorch into a process that only supervises.
+BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
 
 
 class SettingsError(ValueError):
@@ -24,6 +23,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="Least severe messages to log: `debug`, `info`, `warning` or `error`."
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
     )
     model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
     engine: Literal["auto", "openvino", "torch"] = Field(

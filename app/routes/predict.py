@@ -160,6 +160,13 @@ async def predict(
         scores = await service.batcher.submit(prepared.images, deadline=deadline)
     finished = perf_counter()
     inference_seconds = max(score.inference_seconds for score in scores)
+    stages = {
+        "receive": received - started,
+        "decode": prepared.decode_seconds,
+        "preprocess": prepared.preprocess_seconds,
+        "queue": finished - submitted - inference_seconds,
+        "inference": inference_seconds,
+    }
     answer = PredictResponse(
         model=ModelId(name=model.metadata.name, version=model.metadata.version),
         predictions=[
@@ -169,16 +176,17 @@ async def predict(
             for upload, (width, height), score in zip(uploads, prepared.sizes, scores, strict=True)
         ],
         timings_ms=Timings(
-            receive=_milliseconds(received - started),
-            decode=_milliseconds(prepared.decode_seconds),
-            preprocess=_milliseconds(prepared.preprocess_seconds),
-            queue=_milliseconds(finished - submitted - inference_seconds),
-            inference=_milliseconds(inference_seconds),
+            **{stage: _milliseconds(seconds) for stage, seconds in stages.items()},
             total=_milliseconds(finished - started),
         ),
     )
     # Made here, because FastAPI would first check the whole answer again.
-    return Response(answer.__pydantic_serializer__.to_json(answer), media_type="application/json")
+    content = answer.__pydantic_serializer__.to_json(answer)
+    stages["respond"] = perf_counter() - finished
+    for stage, seconds in stages.items():
+        service.metrics.stage(stage, seconds)
+    service.metrics.images(len(uploads))
+    return Response(content, media_type="application/json")
 
 
 async def predict_directly(request: Request) -> Response:

@@ -1,6 +1,5 @@
 """The real server: `python -m app serve` on a free port of 127.0.0.1."""
 
-import os
 import re
 import shlex
 import shutil
@@ -8,62 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.settings import Settings
-
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
-
-
-def _read_until_ready(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    text = ""
-    watchdog = threading.Timer(START_SECONDS, process.kill)
-    watchdog.start()
-    try:
-        while "/predict" not in text:
-            line = process.stdout.readline()
-            if not line:
-                pytest.fail(f"did not become ready: {text}{process.communicate()[1]}")
-            text += line
-    finally:
-        watchdog.cancel()
-    return text
-
-
-@contextmanager
-def _running(
-    model_dir: Path, command: Sequence[str] = (sys.executable, "-m", "app", "serve", "--port", "0")
-) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, its address and what it printed."""
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "MODEL_DIR": str(model_dir), "DEVICE": "cpu"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        printed = _read_until_ready(process)
-        address = re.search(r"http://127\.0\.0\.1:\d+", printed)
-        assert address, printed
-        yield process, address[0], printed
-    finally:
-        process.kill()
-        process.communicate()
+from tests.api.server_process import ROOT, running
 
 
 @pytest.fixture(scope="module")
 def server(model_dir: Path) -> Iterator[tuple[str, str]]:
-    with _running(model_dir) as (_, address, printed):
+    with running(model_dir) as (_, address, printed):
         yield address, printed
 
 
@@ -120,7 +76,7 @@ def test_stated_length_beyond_the_limit_is_answered_before_the_body(server: tupl
 
 
 def test_sigterm_stops_it_in_order_and_quietly(model_dir: Path) -> None:
-    with _running(model_dir) as (process, _, _):
+    with running(model_dir) as (process, _, _):
         process.terminate()
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out.strip(), err) == (0, "", "")
@@ -147,7 +103,7 @@ sys.exit(main(["serve", "--port", "0"]))
 
 
 def test_unexpected_error_is_logged_once_and_ctrl_c_stops_it_all_the_same(model_dir: Path) -> None:
-    with _running(model_dir, command=[sys.executable, "-c", FAILING_SERVER]) as (process, address, _):
+    with running(model_dir, command=[sys.executable, "-c", FAILING_SERVER]) as (process, address, _):
         content = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
         response = httpx.post(f"{address}/predict", files={"file": content})
         process.send_signal(signal.SIGINT)

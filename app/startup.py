@@ -1,0 +1,46 @@
+"""The start before there is a model: the address to serve, telling people about it, and what goes wrong."""
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from app.settings import Settings
+
+_SAMPLE = Path(__file__).parent / "static" / "samples" / "cat.png"
+
+
+class StartError(Exception):
+    """The service cannot start; the message is one line that says why."""
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Reserve the address before anything slow is done; connections are accepted only once all is ready.
+
+    Raises `StartError` with one line that names the address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            undo.pop_all()
+    except OSError as error:
+        message = f"cannot listen on HOST={settings.host} PORT={settings.port}: {error.strerror}"
+        raise StartError(message) from error
+    return listener
+
+
+def announce(settings: Settings, listener: socket.socket) -> None:
+    """Print where the page and the API are, and a command to try."""
+    port = listener.getsockname()[1]
+    # Nobody can open 0.0.0.0 or :: in a browser.
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    sample = _SAMPLE.relative_to(Path.cwd()) if _SAMPLE.is_relative_to(Path.cwd()) else _SAMPLE
+    print(
+        f"Ready. Page: {url}/\n       API:  {url}/docs\n\n  curl -F file=@{sample} {url}/predict\n",
+        flush=True,
+    )

@@ -1,0 +1,52 @@
+"""One of several processes that serve the same socket, as seen from within."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+
+from app.logs import configure_logging
+from app.metric_folder import MetricFolder
+from app.settings import Settings
+from app.startup import StartError
+
+MARGIN_SECONDS = 5
+"""How much longer than its running requests a worker may take to end: its threads finish their batch."""
+
+
+def work(
+    settings: Settings, listener: socket.socket, number: int, folder: MetricFolder, report: Connection
+) -> None:
+    """Serve on `listener` as worker `number` until SIGTERM, or until the parent process is gone.
+
+    Sends to `report` an empty message once requests are accepted, or else the one line that says why they
+    cannot be, and then exits with status 1.
+    """
+    threading.Thread(target=_end_with_parent, args=(settings.drain_seconds,), daemon=True).start()
+    configure_logging(settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # Not at the top: the parent imports this module too, and PyTorch would cost it half a gigabyte.
+        from app.metrics import Metrics
+        from app.server import serve
+
+        serve(settings, listener, lambda: report.send_bytes(b""), Metrics(folder, number))
+    except StartError as error:
+        report.send_bytes(str(error).encode())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        return
+
+
+def _end_with_parent(drain_seconds: int) -> None:
+    """Wait for the parent to end, however it does, and then end this process as the parent would have."""
+    parent = parent_process()
+    assert parent is not None, "a worker is started by multiprocessing"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(drain_seconds + MARGIN_SECONDS)
+    os._exit(1)

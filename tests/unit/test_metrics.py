@@ -1,0 +1,168 @@
+"""What is counted appears under the documented names, once per app and once over all processes."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.metrics import STAGES, Metrics
+from tests.exposition import samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def _read(metrics: Metrics) -> dict[str, float]:
+    return samples(metrics.exposition().decode())
+
+
+def test_a_request_is_counted_by_route_method_and_status_and_timed_by_route() -> None:
+    metrics = Metrics()
+    metrics.request("/models/{name}", "GET", 200, 0.004)
+    metrics.request("/models/{name}", "GET", 200, 0.2)
+    metrics.request("/models/{name}", "GET", 404, 0.004)
+    read = _read(metrics)
+    assert read['resnet_serve_requests_total{method="GET",route="/models/{name}",status="200"}'] == 2
+    assert read['resnet_serve_requests_total{method="GET",route="/models/{name}",status="404"}'] == 1
+    duration = "resnet_serve_request_duration_seconds"
+    assert read[f'{duration}_count{{route="/models/{{name}}"}}'] == 3
+    assert read[f'{duration}_sum{{route="/models/{{name}}"}}'] == pytest.approx(0.208)
+    assert read[f'{duration}_bucket{{le="0.005",route="/models/{{name}}"}}'] == 2
+
+
+def test_every_stage_is_there_before_it_is_used() -> None:
+    metrics = Metrics()
+    metrics.stage("inference", 0.003)
+    read = _read(metrics)
+    counts = {
+        stage: read[f'resnet_serve_stage_duration_seconds_count{{stage="{stage}"}}'] for stage in STAGES
+    }
+    assert counts == {stage: float(stage == "inference") for stage in STAGES}
+    assert read['resnet_serve_stage_duration_seconds_sum{stage="inference"}'] == pytest.approx(0.003)
+
+
+def test_a_stage_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(KeyError, match="lunch"):
+        Metrics().stage("lunch", 1.0)
+
+
+def test_images_batches_and_rejections() -> None:
+    metrics = Metrics()
+    metrics.images(3)
+    metrics.images(5)
+    metrics.batch(1)
+    metrics.batch(8)
+    metrics.rejected("queue_full")
+    metrics.rejected("queue_full")
+    metrics.rejected("deadline")
+    read = _read(metrics)
+    assert read["resnet_serve_images_total"] == 8
+    assert read["resnet_serve_batch_size_count"] == 2
+    assert read["resnet_serve_batch_size_sum"] == 9
+    assert read['resnet_serve_batch_size_bucket{le="4.0"}'] == 1
+    assert read['resnet_serve_rejections_total{reason="queue_full"}'] == 2
+    assert read['resnet_serve_rejections_total{reason="deadline"}'] == 1
+
+
+def test_queue_depth_is_read_when_it_is_asked_for() -> None:
+    metrics, waiting = Metrics(), [1, 2, 3]
+    assert _read(metrics)["resnet_serve_queue_depth"] == 0
+    metrics.queue_depth(lambda: len(waiting))
+    assert _read(metrics)["resnet_serve_queue_depth"] == 3
+    waiting.clear()
+    assert _read(metrics)["resnet_serve_queue_depth"] == 0
+
+
+def test_the_model_that_is_served() -> None:
+    metrics = Metrics()
+    metrics.model("lenet", "2", "torch", "float32")
+    labels = 'engine="torch",name="lenet",precision="float32",version="2"'
+    assert _read(metrics)[f"resnet_serve_model_info{{{labels}}}"] == 1
+
+
+def test_the_process_is_described() -> None:
+    read = _read(Metrics())
+    assert read["process_resident_memory_bytes"] > 1_000_000
+    assert read["process_cpu_seconds_total"] > 0
+
+
+def test_two_apps_count_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever another program left in the environment."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
+    first, second = Metrics(), Metrics()
+    first.images(1)
+    assert _read(first)["resnet_serve_images_total"] == 1
+    assert _read(second)["resnet_serve_images_total"] == 0
+
+
+def test_nothing_is_lost_between_threads() -> None:
+    metrics = Metrics()
+
+    def count() -> None:
+        for _ in range(2000):
+            metrics.request("/", "GET", 200, 0.001)
+            metrics.stage("decode", 0.001)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    read = _read(metrics)
+    assert read['resnet_serve_requests_total{method="GET",route="/",status="200"}'] == 8000
+    assert read['resnet_serve_stage_duration_seconds_count{stage="decode"}'] == 8000
+
+
+def test_prometheus_can_read_it_and_everything_is_explained() -> None:
+    families = list(text_string_to_metric_families(Metrics().exposition().decode()))
+    assert {family.type for family in families} == {"counter", "gauge", "histogram"}
+    for family in families:
+        assert family.documentation, family.name
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from app.metric_folder import MetricFolder
+from app.metrics import Metrics
+
+folder, worker, images, waiting = Path(sys.argv[1]), *map(int, sys.argv[2:])
+metrics = Metrics(MetricFolder(folder), worker)
+metrics.queue_depth(lambda: waiting)
+metrics.model("lenet", "1", "torch", "float32")
+metrics.images(images)
+metrics.request("/predict", "POST", 200, 0.5)
+print(metrics.exposition().decode())
+"""
+
+
+def _run_worker(folder: Path, worker: int, images: int, waiting: int) -> dict[str, float]:
+    """Count in a process of its own, which then ends; returns what it told of all workers."""
+    command = [sys.executable, "-c", WORKER, str(folder), str(worker), str(images), str(waiting)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return samples(done.stdout)
+
+
+def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
+    from app.metric_folder import MetricFolder
+
+    model = 'resnet_serve_model_info{engine="torch",name="lenet",precision="float32",version="1"}'
+    requests = 'resnet_serve_requests_total{method="POST",route="/predict",status="200"}'
+
+    _run_worker(tmp_path, worker=0, images=3, waiting=2)
+    both = _run_worker(tmp_path, worker=1, images=4, waiting=5)
+    assert both["resnet_serve_images_total"] == 7
+    assert both[requests] == 2
+    assert both['resnet_serve_request_duration_seconds_bucket{le="0.5",route="/predict"}'] == 2
+    assert both["resnet_serve_queue_depth"] == 7
+    assert both[model] == 1
+
+    MetricFolder(tmp_path).leave(0)
+    files = len(list(tmp_path.glob("*.db")))
+    replaced = _run_worker(tmp_path, worker=0, images=10, waiting=0)
+    assert replaced["resnet_serve_images_total"] == 17
+    assert replaced["resnet_serve_queue_depth"] == 5
+    MetricFolder(tmp_path).leave(0)
+    assert len(list(tmp_path.glob("*.db"))) == files
