@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import ApiError
+from app.multipart import FormError, Part, parse_form
 
 FIELD = "file"
 
@@ -24,9 +23,15 @@ async def read_uploads(request: Request, max_files: int) -> list[Upload]:
     disk. Raises `ApiError`: 400 for a malformed form or too many files, 415 for another content type,
     422 for a form without `file` or with other fields.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = request.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return await _read_form(request, max_files)
+        try:
+            # One part more than may be, so that a field of another name can be reported by its name.
+            parts = parse_form(content_type, await request.body(), max_files + 1)
+        except FormError as error:
+            raise _malformed(str(error)) from error
+        return _files(parts, max_files)
     if media_type.startswith("image/"):
         return [Upload(None, await request.body())]
     raise ApiError(
@@ -38,28 +43,22 @@ async def read_uploads(request: Request, max_files: int) -> list[Upload]:
     )
 
 
-async def _read_form(request: Request, max_files: int) -> list[Upload]:
-    # One field of text is let through, so that its name can be reported.
-    parser = MultiPartParser(request.headers, request.stream(), max_files=max_files, max_fields=1)
-    parser.spool_max_size = (
-        0  # never rolls over to a file: the body is bounded, and the disk may be read-only
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise ApiError(400, "malformed_form", f"the multipart body: {error.message}", FIELD) from error
-    try:
-        uploads = [await _read_file(name, value) for name, value in form.multi_items()]
-    finally:
-        await form.close()
+def _files(parts: list[Part], max_files: int) -> list[Upload]:
+    uploads = []
+    for part in parts:
+        if part.name != FIELD:
+            raise ApiError(
+                422, "unknown_field", f"there is no field {part.name!r}; send {FIELD!r}", part.name
+            )
+        if part.filename is None:
+            raise ApiError(422, "not_a_file", f"the field {FIELD!r} must be a file, not text", FIELD)
+        uploads.append(Upload(part.filename or None, part.content))
     if not uploads:
         raise ApiError(422, "missing_field", f"the multipart field {FIELD!r} is missing", FIELD)
+    if len(uploads) > max_files:
+        raise _malformed(f"Too many files. Maximum number of files is {max_files}.")
     return uploads
 
 
-async def _read_file(name: str, value: UploadFile | str) -> Upload:
-    if name != FIELD:
-        raise ApiError(422, "unknown_field", f"there is no field {name!r}; send {FIELD!r}", name)
-    if not isinstance(value, UploadFile):
-        raise ApiError(422, "not_a_file", f"the field {FIELD!r} must be a file, not text", FIELD)
-    return Upload(value.filename or None, await value.read())
+def _malformed(message: str) -> ApiError:
+    return ApiError(400, "malformed_form", f"the multipart body: {message}", FIELD)
