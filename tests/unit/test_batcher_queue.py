@@ -73,6 +73,20 @@ async def test_a_deadline_that_passes_while_running_ends_the_wait_but_not_the_ru
 
 
 @on_virtual_clock
+async def test_a_deadline_that_passed_while_the_loop_was_busy_is_seen_before_a_batch_starts() -> None:
+    """The start is on the loop's list before the timer, which is due only after the loop was held up."""
+    engine = Engine()
+    batcher = Batcher(engine.run, max_batch=2, max_queue=2)
+    late, other = submit(batcher, 1, deadline=0.5), submit(batcher, 2)
+    asyncio.get_running_loop().call_soon(virtual_clock.block, 1)
+    results = await outcomes(late, other)
+    assert isinstance(results[0], DeadlineError)
+    assert (results[0].where, results[0].seconds) == ("waiting", 1)
+    assert results[1] == [20]
+    assert engine.batches == [[2]]
+
+
+@on_virtual_clock
 async def test_a_deadline_at_the_instant_a_slot_becomes_free_has_passed() -> None:
     """Both happen at 1 s, the end of the run first: its timer was set first."""
     engine = Engine()

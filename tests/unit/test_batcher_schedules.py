@@ -127,7 +127,7 @@ def check_turns(client: Client, simulation: Simulation) -> None:
             assert all(place > own[0][0] for place in places)
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(SCHEDULES)
 def test_every_schedule_keeps_the_promises(schedule: Schedule) -> None:
     simulation = Simulation(schedule)

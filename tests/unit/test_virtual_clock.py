@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.unit.virtual_clock import HangError, run
+from tests.unit.virtual_clock import HangError, block, run
 
 
 def test_time_passes_as_the_timers_say() -> None:
@@ -21,6 +21,15 @@ def test_time_passes_as_the_timers_say() -> None:
 
     assert run(main()) == "done"
     assert seen == [("quarter", 0.25), ("hour", 3600), ("day", 86400)]
+
+
+def test_blocking_makes_timers_late() -> None:
+    async def main() -> float:
+        asyncio.get_running_loop().call_soon(block, 3)
+        await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) == 3
 
 
 def test_before_a_jump_all_of_the_instant_has_happened() -> None:

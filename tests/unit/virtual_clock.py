@@ -45,13 +45,20 @@ class _Clock(selectors.SelectSelector):
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, before_jump: Callable[[], None]) -> None:
-        self._clock = _Clock(before_jump)
-        super().__init__(self._clock)
+        self.clock = _Clock(before_jump)
+        super().__init__(self.clock)
         self.unhandled: list[dict[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))
 
     def time(self) -> float:
-        return self._clock.now
+        return self.clock.now
+
+
+def block(seconds: float) -> None:
+    """Let time pass as code does that keeps the loop busy."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _VirtualLoop)
+    loop.clock.now += seconds
 
 
 def run(main: Coroutine[Any, Any, T], before_jump: Callable[[], None] = lambda: None) -> T:
