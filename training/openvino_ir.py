@@ -29,6 +29,7 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     network.reshape([-1, channels, size, size])
     network.input().get_tensor().set_names({"images"})
     network.output().get_tensor().set_names({"logits"})
+    _name_by_position(network)
     return network
 
 

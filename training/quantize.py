@@ -6,7 +6,7 @@ https://arxiv.org/abs/2002.08679, by its implementation, NNCF.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import openvino as ov
@@ -19,7 +19,10 @@ from models.preprocessing import Preprocessing
 from training.data import ImageData, Split
 from training.openvino_ir import OpenVinoIR, convert
 
-CALIBRATION_IMAGES = 1000
+if TYPE_CHECKING:
+    import nncf
+
+CALIBRATION_IMAGES = 300
 CALIBRATION_SEED = 0
 IMAGES_PER_LOST_ONE = 1000
 """int8 may get one image in so many fewer right than float32: 0.1 points of accuracy."""
@@ -86,8 +89,7 @@ def quantize(
 def calibration_images(images: Tensor, preprocessing: Preprocessing) -> list[Image]:
     """`CALIBRATION_IMAGES` of the uint8 `images` (N, C, S, S), or all where there are fewer.
 
-    The choice is always the same. Each is normalised as for serving, and a batch of its own, (1, C, S, S),
-    for a range is the mean over batches.
+    The choice is always the same. Each is normalised as for serving, (1, C, S, S).
     """
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(CALIBRATION_SEED))
     chosen = images[order[:CALIBRATION_IMAGES].to(images.device)].cpu()
@@ -108,17 +110,27 @@ def is_quantized(network: ov.Model) -> bool:
     return any(operation.get_type_name() == "FakeQuantize" for operation in network.get_ops())
 
 
+def first_convolution(network: ov.Model) -> list[str]:
+    """The name of the convolution that sees the image, if there is one.
+
+    It stays in float32. In a ResNet-18 at 32 px that took the logits' error from 0.14 to 0.10 (root mean
+    square), while a batch of 32 took 2 % longer and a single image no longer.
+    """
+    convolutions = (op for op in network.get_ordered_ops() if op.get_type_name() == "Convolution")
+    return [op.get_friendly_name() for op in convolutions][:1]
+
+
 def post_training(
     network: ov.Model, calibration: list[Image], _held_out: list[Sample], _allowed: int
 ) -> ov.Model:
-    """Every layer in int8."""
+    """Every layer but the first in int8."""
     import nncf
 
     return nncf.quantize(
         network,
         nncf.Dataset(calibration),
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(calibration),
+        advanced_parameters=whole_ranges(),
+        **common_options(network, calibration),
     )
 
 
@@ -138,9 +150,31 @@ def accuracy_controlled(
         validation_fn=count_right,
         max_drop=allowed,
         drop_type=nncf.DropType.ABSOLUTE,
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(calibration),
+        advanced_quantization_parameters=whole_ranges(),
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(num_ranking_workers=1),
+        **common_options(network, calibration),
+    )
+
+
+def common_options(network: ov.Model, calibration: list[Image]) -> dict[str, Any]:
+    import nncf
+
+    return {
+        "preset": nncf.QuantizationPreset.PERFORMANCE,
+        "subset_size": len(calibration),
+        "ignored_scope": nncf.IgnoredScope(names=first_convolution(network)),
+    }
+
+
+def whole_ranges() -> "nncf.AdvancedQuantizationParameters":
+    """Ranges up to the largest activation of any image; NNCF's own choice, the mean of the images' largest,
+    cuts off the high ones.
+    """
+    import nncf
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return nncf.AdvancedQuantizationParameters(
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
     )
 
 
