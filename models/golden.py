@@ -80,13 +80,12 @@ def check_golden(
     logits = predict(golden["images"]).float().cpu()
     if logits.shape != stored.shape:
         raise ArtifactError(
-            f"{file}: the engine gives logits of shape {tuple(logits.shape)}, "
-            f"stored are {tuple(stored.shape)} as {expected}"
+            f"{file}: the engine gives {expected} of shape {tuple(logits.shape)}, "
+            f"stored are {tuple(stored.shape)}"
         )
     difference = (logits - stored).abs().max().item()
     # Written so that a difference of NaN is refused too.
     if not difference <= tolerance:
         raise ArtifactError(
-            f"{file}: the engine's logits differ from {expected} by up to {difference:.3g}, "
-            f"allowed are {tolerance:.3g}"
+            f"{file}: the engine's {expected} differ by up to {difference:.3g}, allowed are {tolerance:.3g}"
         )
