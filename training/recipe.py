@@ -1,7 +1,6 @@
 """A recipe: everything that decides the outcome of a training run, as one frozen value."""
 
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from typing import Literal
 
 from pydantic import JsonValue
@@ -17,18 +16,6 @@ class Stage:
 
     epochs: int
     image_size: int
-
-
-@dataclass(frozen=True)
-class Restart:
-    """From `epoch`, counted from 0, the schedule begins anew and rises to `learning_rate`.
-
-    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017,
-    https://arxiv.org/abs/1608.03983; here with this recipe's schedule in place of their cosine.
-    """
-
-    epoch: int
-    learning_rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +47,7 @@ class Recipe:
     schedule: Literal["constant", "linear"]
     """`linear` rises over `warmup` and then falls to 0 at the last step; `constant` stays at the peak."""
     warmup: float = 0.0
-    """Share of all steps in which the rate rises from 0, 0..1; with restarts, of the steps of each cycle."""
-    restarts: tuple[Restart, ...] = ()
-    """Where the schedule begins anew, in order."""
+    """Share of all steps in which the rate rises from 0, 0..1."""
     momentum: float = 0.9
     weight_decay: float = 0.0
     """On convolution and linear weights; never on batch norm and biases."""
@@ -100,11 +85,6 @@ class Recipe:
             "batch_size": (self.batch_size >= 2, "at least 2, for batch norm needs a batch"),
             "learning_rate": (self.learning_rate > 0, "greater than 0"),
             "warmup": (0 <= self.warmup < 1, "at least 0 and less than 1"),
-            "restarts": (
-                all(r.learning_rate > 0 for r in self.restarts)
-                and all(a < b for a, b in pairwise((0, *(r.epoch for r in self.restarts), self.epochs))),
-                "at rising epochs between the first and the last, with learning rates greater than 0",
-            ),
             "momentum": (0 <= self.momentum < 1, "at least 0 and less than 1"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "at least 0 and less than 1"),
@@ -132,31 +112,20 @@ class Recipe:
         return self.stages[-1].image_size
 
     def with_epochs(self, epochs: int) -> "Recipe":
-        """The same recipe over `epochs` epochs, every stage and cycle keeping its share.
-
-        A restart for which too few epochs are left falls away.
-        """
+        """The same recipe over `epochs` epochs, every stage keeping its share."""
         stages, before, given = [], 0, 0
         for stage in self.stages:
             before += stage.epochs
             until = round(epochs * before / self.epochs)
             stages.append(Stage(until - given, stage.image_size))
             given = until
-        restarts: dict[int, Restart] = {}
-        for restart in self.restarts:
-            epoch = round(epochs * restart.epoch / self.epochs)
-            if 0 < epoch < epochs:
-                restarts[epoch] = replace(restart, epoch=epoch)
-        return replace(self, stages=tuple(stages), restarts=tuple(restarts.values()))
+        return replace(self, stages=tuple(stages))
 
     def to_json(self) -> dict[str, JsonValue]:
         """The recipe as JSON values, as the checkpoint and the artifact carry it."""
-        values = asdict(self)
-        del values["augmentation"]
-        augmentation: list[JsonValue] = list(to_spec(self.augmentation))
-        return {
-            **values,
-            "stages": list(values["stages"]),
-            "restarts": list(values["restarts"]),
-            "augmentation": augmentation,
+        values = {
+            name: value for name, value in asdict(self).items() if name not in ("augmentation", "stages")
         }
+        stages: list[JsonValue] = [{"epochs": s.epochs, "image_size": s.image_size} for s in self.stages]
+        augmentation: list[JsonValue] = list(to_spec(self.augmentation))
+        return {**values, "stages": stages, "augmentation": augmentation}
