@@ -114,6 +114,7 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = None
     app.state.metrics = measured

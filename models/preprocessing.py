@@ -122,14 +122,14 @@ class Preprocessing:
                 f"images must have shape (N, {self.in_channels}, H, W), got {tuple(images.shape)}"
             )
         if images.dtype == torch.uint8:
-            values = images.to(torch.float32) / 255
+            values = images.to(torch.float32).div_(255)
         elif images.is_floating_point():
             values = images.to(torch.float32)
         else:
             raise ValueError(f"images must be uint8, or floating point in 0..1, got {images.dtype}")
         mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
-        return (values - mean) / std
+        return (values - mean).div_(std)
 
 
 def _scaled_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:

@@ -54,6 +54,7 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     response = client.post("/predict", files=[_file(png_of(_image(size=(40, 30))), "photo.png")])
     assert response.status_code == 200
     body = response.json()
+    assert predict.PredictResponse.model_validate(body).model_dump() == body
     assert set(body) == {"model", "predictions", "timings_ms"}
     assert body["model"] == {"name": "lenet-test", "version": "1"}
     (prediction,) = body["predictions"]
