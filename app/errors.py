@@ -7,7 +7,7 @@
 | 400    | the request or an image in it is malformed                  |
 | 404    | there is no such page, model or file                        |
 | 405    | the path exists, the method does not                        |
-| 413    | a limit on bytes or pixels is exceeded                      |
+| 413    | a limit on bytes, pixels or images is exceeded              |
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
 | 500    | our fault; the answer says nothing about the inside         |
@@ -104,6 +104,8 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return error
         case ImageError():
             return of_image(error)
+        case QueueFullError() if error.count > error.limit:
+            return ApiError(413, "too_many_images", str(error), "file")  # and waiting will not help
         case OverloadedError() | QueueFullError():
             return _of_overload(error)
         case DeadlineError():

@@ -245,11 +245,17 @@ def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytes
         assert "decoded" in _check(response, 504, "deadline_exceeded", None)
 
 
+def test_more_images_than_may_ever_wait_is_413(model_dir: Path) -> None:
+    settings = Settings(model_dir=model_dir, device="cpu", max_batch=2, max_queue=3)
+    with running(create_app(settings)) as client:
+        refused = client.post("/predict", files=[("file", ("a.png", PNG))] * 6)
+        assert "3" in _check(refused, 413, "too_many_images", "file")
+        assert "retry-after" not in refused.headers
+
+
 def test_more_images_than_may_wait_is_503(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(model_dir=model_dir, device="cpu", max_batch=2, max_queue=3)
     with running(create_app(settings)) as client:
-        too_many = client.post("/predict", files=[("file", ("a.png", PNG))] * 6)
-        assert "3" in _check(too_many, 503, "overloaded", None)
         release, busy = _blocked(client, monkeypatch)
         with ThreadPoolExecutor(1) as pool:
             running_request = pool.submit(client.post, "/predict", files=[("file", ("a.png", PNG))] * 3)
