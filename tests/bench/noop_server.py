@@ -1,0 +1,43 @@
+"""The service with an engine that computes nothing: what HTTP, decoding and batching take by themselves.
+
+python -m tests.bench.noop_server serve
+"""
+
+import sys
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from app import __main__, engines, model_store
+from app.engines import EngineOptions, Precision
+from app.engines.openvino import MAX_BATCH
+from models.artifact import Artifact
+
+
+class NoopEngine:
+    """All logits are 0, at once."""
+
+    name = "no-op"
+    version = "0"
+    device = "cpu"
+    precision: Precision = "float32"
+    concurrency = 1
+    max_batch: int | None = MAX_BATCH
+
+    def __init__(self, artifact: Artifact, options: EngineOptions) -> None:  # noqa: ARG002
+        self._classes = len(artifact.metadata.classes)
+
+    def predict(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), self._classes)
+
+
+def main() -> int:
+    # It cannot give the model's golden logits, so these are not asked for.
+    unchecked = patch.object(model_store, "check_golden", lambda *_: None)
+    with patch.dict(engines.ENGINES, openvino=NoopEngine), unchecked:
+        return __main__.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
