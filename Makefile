@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --constraint constraints.txt
 DEPENDENCIES := --build-constraint constraints.txt --only-deps
-BENCHMARKS := $(filter-out tests/bench/test_% %/__init__.py %/conftest.py,$(wildcard tests/bench/*.py))
 
 # The build of PyTorch without CUDA, for machines without an NVIDIA GPU. TORCH_INDEX_URL, when it is set,
 # names the index to take PyTorch from; set but empty it means pip's own default index.
@@ -23,10 +22,11 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check train data bench docker-test setup lock clean distclean
+.PHONY: help serve test check train data bench bench-engines bench-peers docker-test \
+  setup lock clean distclean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
 	@exec $(BIN)/python -m app serve $(ARGS)
@@ -45,11 +45,14 @@ train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for 
 data: $(VENV)/.installed-train ## Download CIFAR-10 into data/ (about 170 MB)
 	@exec $(BIN)/python -m training data --data data $(ARGS)
 
-bench: $(if $(BENCHMARKS),$(VENV)/.installed-test) ## Run the benchmarks under tests/bench
-	@$(if $(BENCHMARKS),,echo "There is no benchmark under tests/bench.")
-	@set -e; for module in $(subst /,.,$(BENCHMARKS:.py=)); do \
-	  echo "==> $$module"; $(BIN)/python -m $$module $(ARGS); \
-	done
+bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (ARGS=--quick: briefly)
+	@exec $(BIN)/python -m tests.bench.serving $(ARGS)
+
+bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
+	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
+
+bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the same model
+	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
 docker-test: $(VENV)/.installed-serve ## Build the container image, run it and compare its answers
 	$(BIN)/python tests/check_docker.py $(ARGS)
@@ -116,7 +119,7 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	@$(INSTALL) $(DEPENDENCIES) .
 	@touch $@
 
-$(VENV)/.installed-train $(VENV)/.installed-test: $(VENV)/.installed-%: $(VENV)/.installed-serve
+$(addprefix $(VENV)/.installed-,train test bench): $(VENV)/.installed-%: $(VENV)/.installed-serve
 	@echo "==> Adding what '$*' needs (100 MB, about a minute)"
 	@$(INSTALL) $(DEPENDENCIES) '.[$*]'
 	@touch $@
