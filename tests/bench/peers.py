@@ -1,0 +1,162 @@
+"""This service and others around the same model, in turn on one machine, under the same load.
+
+    python -m tests.bench.peers [--rounds 3] [--seconds 3] [--peers mosec litserve] [--int8 FILE]
+
+Of the same int8 file: this service, mosec and LitServe. Of the network in PyTorch float32, without int8: this
+service with ENGINE=torch, and plain FastAPI. How each is set up stands in `tests/bench/peer_servers`. One
+server runs at a time; every figure is the median over the rounds. A peer that is not installed is skipped:
+the extra `bench` has them all. Prints a table, and one JSON line last.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bench import load, server
+from tests.bench.arithmetic import Load, median_load
+from tests.bench.payloads import FORMS, pictures
+from tests.bench.peer_servers.classifier import INT8_NETWORK, int8_file
+from tests.bench.program import BenchError, installed, machine, run, say, table
+
+CASES = (("32x32-jpeg", 1), ("32x32-jpeg", 32), ("640x480-jpeg", 32))
+"""Images, and connections."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server: the module that runs it, the package it is of, and the form in which it takes images."""
+
+    engine: str
+    module: Sequence[str] = server.OURS
+    package: str | None = None
+    form: str = "multipart"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = "/health/ready"
+
+
+INT8 = {"ENGINE": "openvino", "PRECISION": "int8", "DEVICE": "cpu"}
+EAGER = {"ENGINE": "torch", "PRECISION": "float32", "DEVICE": "cpu"}
+
+PEERS: dict[str, Peer] = {
+    "ours": Peer("OpenVINO int8", environment=INT8),
+    "ours-raw": Peer("OpenVINO int8", form="raw", environment=INT8),
+    "mosec": Peer(
+        "OpenVINO int8",
+        ("tests.bench.peer_servers.mosec_server",),
+        package="mosec",
+        form="raw",
+        ready_path="/",
+    ),
+    "litserve": Peer(
+        "OpenVINO int8",
+        ("tests.bench.peer_servers.litserve_server",),
+        package="litserve",
+        ready_path="/health",
+    ),
+    "ours-torch": Peer("PyTorch float32", environment=EAGER),
+    "plain-fastapi": Peer(
+        "PyTorch float32", ("tests.bench.peer_servers.plain_fastapi",), ready_path="/health"
+    ),
+}
+
+
+def main() -> int:
+    options = _parse()
+    return run(lambda: benchmark(options.peers, options.rounds, options.seconds, options.int8))
+
+
+def benchmark(names: Sequence[str], rounds: int, seconds: int, int8: Path | None) -> dict[str, Any]:
+    skipped = {name: reason for name in names if (reason := why_not(PEERS[name]))}
+    chosen = [name for name in names if name not in skipped]
+    environment = {INT8_NETWORK: str(int8)} if int8 else {}
+    if not int8_file(environment).is_file():
+        raise BenchError(f"{int8_file(environment)} is missing: export the model with int8, or give --int8")
+    for name, reason in skipped.items():
+        say(f"{name} is skipped: {reason}")
+    loads: dict[str, dict[str, list[Load]]] = {name: {} for name in chosen}
+    memory: dict[str, float] = {}
+    for number in range(rounds):
+        for name in chosen:
+            say(f"round {number + 1} of {rounds}: {name} ...")
+            memory[name] = _measure(PEERS[name], environment, seconds, loads[name])
+    medians = {
+        name: {case: median_load(found) for case, found in cases.items()} for name, cases in loads.items()
+    }
+    _print(medians, memory)
+    return {
+        "benchmark": "peers",
+        **machine("mosec", "litserve", "fastapi", "uvicorn", "openvino", "torch"),
+        "load_generator": load.generator(),
+        "rounds": rounds,
+        "seconds": seconds,
+        "peers": {
+            name: {
+                "engine": PEERS[name].engine,
+                "form": PEERS[name].form,
+                "memory_mib": round(memory[name], 1),
+                "cases": {
+                    case: {key: round(value, 3) for key, value in asdict(found).items()}
+                    for case, found in cases.items()
+                },
+            }
+            for name, cases in medians.items()
+        },
+        "skipped": skipped,
+    }
+
+
+def why_not(peer: Peer) -> str | None:
+    """Why a peer cannot be measured here, or None if it can."""
+    if peer.package and installed(peer.package) is None:
+        return f"{peer.package} is not installed; the extra `bench` brings it"
+    return None
+
+
+def _measure(peer: Peer, environment: Mapping[str, str], seconds: int, loads: dict[str, list[Load]]) -> float:
+    with server.running(peer.module, {**environment, **peer.environment}, peer.ready_path) as running:
+        url = f"{running.address}/predict"
+        for warm_up in (True, False):
+            for picture, connections in CASES:
+                body = FORMS[peer.form](pictures()[picture])
+                found = load.drive(url, body, connections, 1 if warm_up else seconds)
+                if not warm_up:
+                    loads.setdefault(f"{picture}/{connections}", []).append(found)
+        return running.memory_mib()
+
+
+def _print(medians: Mapping[str, Mapping[str, Load]], memory: Mapping[str, float]) -> None:
+    header = ["server", "engine", "form", *(f"{picture}/{number}" for picture, number in CASES), "MiB"]
+    rows = [
+        [
+            name,
+            PEERS[name].engine,
+            PEERS[name].form,
+            *(
+                f"{found.images_per_second:.0f} ({found.p50_ms:.1f}, {found.p99_ms:.1f})"
+                for found in cases.values()
+            ),
+            f"{memory[name]:.0f}",
+        ]
+        for name, cases in medians.items()
+    ]
+    say("\nimages/s (p50, p99 in ms) by image and connections\n")
+    say(table(header, rows))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3, help="of load, for each case and round")
+    parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
+    parser.add_argument("--int8", type=Path, help="another int8 file for mosec and LitServe than the model's")
+    options = parser.parse_args()
+    if options.rounds < 1 or options.seconds < 1:
+        parser.error("--rounds and --seconds must be at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
