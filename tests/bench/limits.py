@@ -85,9 +85,9 @@ def measure(model: ServedModel, settings: Settings, seconds: float) -> Figures:
 
 
 class Limits:
-    """The process, as `serving` sees it. `about` says what it runs."""
+    """The process, as `serving` sees it, once it is ready. `about` says what it runs."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.about = self._answer()
 
@@ -109,8 +109,8 @@ class Limits:
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[Limits]:
-    """Start the process with exactly `environment`; it ends with the block."""
+def starting(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The process, for `Limits`, with exactly `environment`; it ends with the block."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.limits"],
         cwd=ROOT,
@@ -120,7 +120,7 @@ def running(environment: Mapping[str, str]) -> Iterator[Limits]:
         text=True,
     ) as process:
         try:
-            yield Limits(process)
+            yield process
         finally:
             process.kill()
 

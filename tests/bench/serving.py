@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.bench import limits, load, profile, server
 from tests.bench.arithmetic import Load, best, median_load, ratio
-from tests.bench.limits import Figures
+from tests.bench.limits import Figures, Limits
 from tests.bench.payloads import FORMS, pictures
 from tests.bench.program import BenchError, machine, run, say, table
 from tests.bench.server import Server
@@ -74,9 +74,10 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     noop = {"ENGINE": "openvino", "DEVICE": "cpu", "PRECISION": "auto"}
     with (
         server.running(server.OURS, {}) as served,
+        limits.starting(os.environ) as process,
         server.running(("tests.bench.noop_server", "serve"), noop) as empty,
-        limits.running(os.environ) as alone,
     ):
+        alone = Limits(process)
         say(
             f"{alone.about} under {load.generator()}, {options.rounds} rounds of {options.seconds} s a case\n"
         )
