@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.metrics import Metrics
 
 UNMATCHED = "unmatched"
-"""The route of all requests for which there is none. Paths are the client's, and there is no end of them."""
+"""The route of all requests that reach none. Paths are the client's, and there is no end of them."""
 
 CLIENT_LEFT = 499
 """In place of a status, where the client left before it had one; the number is nginx's."""

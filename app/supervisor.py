@@ -31,13 +31,14 @@ class Worker:
     """A worker process, as its parent sees it."""
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, number: int, folder: MetricFolder
+        self, settings: Settings, reserved: socket.socket, number: int, folder: MetricFolder
     ) -> None:
         self.number = number
+        self.reported = False
         self.ready_since: float | None = None
         self.report, theirs = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
-            target=work, args=(settings, listener, number, folder, theirs), daemon=True
+            target=work, args=(settings, reserved, number, folder, theirs), daemon=True
         )
         # Ctrl-C in a terminal goes to all processes. It is for the parent to say when a worker stops, so the
         # workers inherit that it is blocked, which holds while they start as well.
@@ -47,12 +48,11 @@ class Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
-
-    def __str__(self) -> str:
-        return f"worker {self.number} (pid {self.process.pid})"
+        self.name = f"worker {number} (pid {self.process.pid})"
 
     def read_report(self) -> str | None:
-        """What the worker reports: an empty text is that it serves. None: it ended without a word."""
+        """The one report of a worker: an empty text is that it serves. None: it ended without a word."""
+        self.reported = True
         try:
             return self.report.recv_bytes().decode()
         except EOFError:
@@ -68,11 +68,14 @@ class Worker:
 
 
 class Supervisor:
-    """Runs `settings.workers` processes that serve on `listener`; `announce` is called once all are ready."""
+    """Runs `settings.workers` processes that serve the `reserved` address.
 
-    def __init__(self, settings: Settings, listener: socket.socket, announce: Callable[[], None]) -> None:
+    `announce` is called once all of them are ready.
+    """
+
+    def __init__(self, settings: Settings, reserved: socket.socket, announce: Callable[[], None]) -> None:
         self._settings = settings
-        self._listener = listener
+        self._reserved = reserved
         self._announce = announce
         self._announced = False
         self._workers: dict[int, Worker] = {}
@@ -100,11 +103,11 @@ class Supervisor:
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
-            self._workers[number] = Worker(self._settings, self._listener, number, self._folder)
+            self._workers[number] = Worker(self._settings, self._reserved, number, self._folder)
 
     def _attend(self, signals: StopSignals) -> None:
         """Wait until something happens or the next worker is due, and deal with it."""
-        reports = [worker.report.fileno() for worker in self._workers.values() if worker.ready_since is None]
+        reports = [worker.report.fileno() for worker in self._workers.values() if not worker.reported]
         timeout = max(min(self._due.values()) - time.monotonic(), 0) if self._due else None
         happened = self._wait([*reports, signals.fileno()], timeout)
         for worker in list(self._workers.values()):
@@ -129,22 +132,24 @@ class Supervisor:
         elif report is not None:
             if not self._announced:
                 raise StartError(report)
-            logger.error("%s cannot start: %s", worker, report)
+            logger.error("%s cannot start: %s", worker.name, report)
 
     def _all_ready(self) -> bool:
         ready = [worker for worker in self._workers.values() if worker.ready_since is not None]
         return len(ready) == self._settings.workers
 
     def _replace(self, worker: Worker) -> None:
-        died, how = str(worker), self._bury(worker)
+        how = self._bury(worker)
         if not self._announced:
-            raise StartError(f"{died} {how} before all workers were ready")
+            raise StartError(f"{worker.name} {how} before all workers were ready")
         if worker.ready_since is not None and time.monotonic() - worker.ready_since >= STEADY_SECONDS:
             self._deaths[worker.number] = 0
         delay = restart_delay(self._deaths[worker.number])
         self._deaths[worker.number] += 1
         self._due[worker.number] = time.monotonic() + delay
-        logger.warning("%s %s; the next one starts %s", died, how, f"in {delay:g} s" if delay else "now")
+        logger.warning(
+            "%s %s; the next one starts %s", worker.name, how, f"in {delay:g} s" if delay else "now"
+        )
 
     def _bury(self, worker: Worker) -> str:
         del self._workers[worker.number]
@@ -153,14 +158,17 @@ class Supervisor:
         return how
 
     def _stop(self, signals: StopSignals) -> bool:
-        # The socket is accepted from as long as anyone has it open.
-        self._listener.close()
         for worker in self._workers.values():
             worker.process.terminate()
         deadline = time.monotonic() + self._settings.drain_seconds + MARGIN_SECONDS
         while self._workers:
             happened = self._wait([signals.fileno()], max(deadline - time.monotonic(), 0))
-            if not happened or signals.take():
+            if signals.take():
+                return False
+            if not happened:
+                logger.warning(
+                    "running requests did not end within DRAIN_SECONDS=%d", self._settings.drain_seconds
+                )
                 return False
             for worker in list(self._workers.values()):
                 if worker.process.sentinel in happened:
@@ -169,7 +177,7 @@ class Supervisor:
 
     def _kill(self) -> None:
         for worker in list(self._workers.values()):
-            logger.info("%s is ended by force", worker)
+            logger.info("%s is ended by force", worker.name)
             worker.process.kill()
             self._bury(worker)
 

@@ -1,4 +1,4 @@
-"""One of several processes that serve the same socket, as seen from within."""
+"""One of several processes that serve the same address, as seen from within."""
 
 import os
 import signal
@@ -12,16 +12,16 @@ from multiprocessing.connection import Connection
 from app.logs import configure_logging
 from app.metric_folder import MetricFolder
 from app.settings import Settings
-from app.startup import StartError
+from app.startup import StartError, bind_beside
 
 MARGIN_SECONDS = 5
 """How much longer than its running requests a worker may take to end: its threads finish their batch."""
 
 
 def work(
-    settings: Settings, listener: socket.socket, number: int, folder: MetricFolder, report: Connection
+    settings: Settings, reserved: socket.socket, number: int, folder: MetricFolder, report: Connection
 ) -> None:
-    """Serve on `listener` as worker `number` until SIGTERM, or until the parent process is gone.
+    """Serve the `reserved` address as worker `number` until SIGTERM, or until the parent process is gone.
 
     Sends to `report` an empty message once requests are accepted, or else the one line that says why they
     cannot be, and then exits with status 1.
@@ -34,7 +34,7 @@ def work(
         from app.metrics import Metrics
         from app.server import serve
 
-        serve(settings, listener, lambda: report.send_bytes(b""), Metrics(folder, number))
+        serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), Metrics(folder, number))
     except StartError as error:
         report.send_bytes(str(error).encode())
         sys.exit(1)

@@ -1,0 +1,74 @@
+"""What a worker process may do, for the tests of its parent. Each takes the arguments of `work`."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from multiprocessing.connection import Connection
+
+from app.metric_folder import MetricFolder
+from app.settings import Settings
+
+
+def stop_when_told(
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+) -> None:
+    """Become ready, and end with status 0 on SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    report.send_bytes(b"")
+    time.sleep(60)
+
+
+def ignore_the_stop(
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+) -> None:
+    """Become ready, and serve on whatever comes."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    report.send_bytes(b"")
+    time.sleep(60)
+
+
+def answer_the_stop_with_another(
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+) -> None:
+    """Become ready, and have the parent get a second signal as soon as it has acted on the first."""
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGTERM))
+    report.send_bytes(b"")
+    time.sleep(60)
+
+
+def fail_with_a_reason(
+    _settings: Settings, _reserved: socket.socket, number: int, _folder: MetricFolder, report: Connection
+) -> None:
+    """Say why it cannot serve, as number 1; become ready as any other."""
+    if number == 1:
+        report.send_bytes(b"the model is not to my taste")
+        sys.exit(1)
+    report.send_bytes(b"")
+    time.sleep(60)
+
+
+def exit_without_a_word(
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, _report: Connection
+) -> None:
+    """End with status 3 before it is ready."""
+    sys.exit(3)
+
+
+def fail_the_second_time(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: MetricFolder, report: Connection
+) -> None:
+    """Serve; as the next of the same number, fail to start; as the one after that, have the parent stop."""
+    with (folder.path / f"{number}.lives").open("a+") as lives:
+        lives.write("x")
+        lives.seek(0)
+        life = len(lives.read())
+    if life == 2:
+        report.send_bytes(b"not today")
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    report.send_bytes(b"")
+    if life == 3:
+        os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
