@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,6 +89,8 @@ class Supervisor:
         Returns whether all workers ended in order. Raises `StartError` if not all of them become ready at the
         start, and `OSError` if there is no folder for temporary files.
         """
+        # Started by the first process otherwise, and it would unblock the signal that `Worker` blocks.
+        resource_tracker.ensure_running()
         with StopSignals() as signals, TemporaryDirectory(prefix="resnet-serve-") as path:
             self._folder = MetricFolder(Path(path))
             self._due = dict.fromkeys(range(self._settings.workers), time.monotonic())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
 SERVE = (sys.executable, "-m", "app", "serve", "--port", "0")
 
 

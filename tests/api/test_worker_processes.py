@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="pr
 
 IMAGE = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
 PREDICTED = 'resnet_serve_requests_total{method="POST",route="/predict",status="200"}'
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @contextmanager

@@ -57,6 +57,18 @@ def test_all_ready_is_announced_once_and_a_signal_stops_all_in_order(run: Run) -
     assert multiprocessing.active_children() == []
 
 
+def test_ctrl_c_is_for_the_parent_alone(run: Run) -> None:
+    """Though a terminal sends it to the workers too, for whom the parent's SIGTERM would be a second signal."""
+
+    def interrupt_the_workers() -> None:
+        for worker in multiprocessing.active_children():
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGINT)
+        _stop()
+
+    assert run(fake_workers.be_interrupted_or_stop, interrupt_the_workers)
+
+
 def test_the_reason_why_one_cannot_start_stops_all(run: Run) -> None:
     with pytest.raises(StartError, match=r"^the model is not to my taste$"):
         run(fake_workers.fail_with_a_reason, _never)
