@@ -58,7 +58,7 @@ def test_all_ready_is_announced_once_and_a_signal_stops_all_in_order(run: Run) -
 
 
 def test_ctrl_c_is_for_the_parent_alone(run: Run) -> None:
-    """Though a terminal sends it to the workers too, for whom the parent's SIGTERM would be a second signal."""
+    """A terminal sends it to the workers too, for whom the parent's SIGTERM would be a second signal."""
 
     def interrupt_the_workers() -> None:
         for worker in multiprocessing.active_children():
