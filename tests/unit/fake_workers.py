@@ -10,6 +10,9 @@ from multiprocessing.connection import Connection
 from app.metric_folder import MetricFolder
 from app.settings import Settings
 
+LIFETIME_SECONDS = 600
+"""Longer than any test; after it a worker ends by itself, whatever became of its parent."""
+
 
 def stop_when_told(
     _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
@@ -17,7 +20,7 @@ def stop_when_told(
     """Become ready, and end with status 0 on SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     report.send_bytes(b"")
-    time.sleep(60)
+    time.sleep(LIFETIME_SECONDS)
 
 
 def be_interrupted_or_stop(
@@ -34,7 +37,7 @@ def ignore_the_stop(
     """Become ready, and serve on whatever comes."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     report.send_bytes(b"")
-    time.sleep(60)
+    time.sleep(LIFETIME_SECONDS)
 
 
 def answer_the_stop_with_another(
@@ -43,7 +46,7 @@ def answer_the_stop_with_another(
     """Become ready, and have the parent get a second signal as soon as it has acted on the first."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGTERM))
     report.send_bytes(b"")
-    time.sleep(60)
+    time.sleep(LIFETIME_SECONDS)
 
 
 def fail_with_a_reason(
@@ -54,7 +57,7 @@ def fail_with_a_reason(
         report.send_bytes(b"the model is not to my taste")
         sys.exit(1)
     report.send_bytes(b"")
-    time.sleep(60)
+    time.sleep(LIFETIME_SECONDS)
 
 
 def exit_without_a_word(
@@ -79,4 +82,4 @@ def fail_the_second_time(
     report.send_bytes(b"")
     if life == 3:
         os.kill(os.getppid(), signal.SIGTERM)
-    time.sleep(60)
+    time.sleep(LIFETIME_SECONDS)
