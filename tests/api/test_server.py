@@ -85,14 +85,14 @@ def test_sigterm_stops_it_in_order_and_quietly(model_dir: Path) -> None:
 FAILING_SERVER = """
 import sys
 from app.__main__ import main
-from app.engines.torch import TorchEngine
+from app.engines.openvino import OpenVinoEngine
 
 def fail(*_):
     raise RuntimeError("engine on fire")
 
 def load_then_break(*arguments):
     model = load_model(*arguments)
-    TorchEngine.predict = fail
+    OpenVinoEngine.predict = fail
     return model
 
 from app import main as application
