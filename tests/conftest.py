@@ -4,11 +4,21 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).parent.parent
 
 QUANTISING = ("test_export.py", "test_quantize.py")
 """Tests that quantise in this process. Once NNCF has worked here, a signal to the process crashes it."""
+
+
+TORCH_THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def _torchs_own_number_of_threads() -> None:
+    """Whatever an engine chose for the process before: other numbers of threads add up in other orders."""
+    torch.set_num_threads(TORCH_THREADS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
