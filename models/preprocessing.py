@@ -24,6 +24,9 @@ COLOUR_MODES: dict[int, str] = {1: "L", 3: "RGB"}
 WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of more than 8 bits, which it would clip rather than scale on conversion."""
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of an image, in pixels and fractions of pixels."""
+
 LONGEST_TO_SHORTEST = 16
 """A longer image loses its ends before it is scaled; the crop of the centre would cut them off anyway."""
 
@@ -72,44 +75,38 @@ class Preprocessing:
             std=metadata.std,
         )
 
-    def __call__(self, image: Image.Image) -> Tensor:
+    def __call__(self, image: Image.Image, box: Box | None = None) -> Tensor:
         """Turn one image of any size into network input: float32 (in_channels, S, S), S = input_size."""
-        return self.normalize(self.resize(image).unsqueeze(0)).squeeze(0)
+        return self.normalize(self.resize(image, box).unsqueeze(0)).squeeze(0)
 
-    def resize(self, image: Image.Image, full_size: tuple[int, int] | None = None) -> Tensor:
+    def resize(self, image: Image.Image, box: Box | None = None) -> Tensor:
         """Turn one image of any size into uint8 (in_channels, S, S), S = input_size.
 
         An image that has the right size and mode comes out bit for bit as it came in. Transparency is
-        dropped, so compose it onto a background first where it matters. Of an image that was decoded at a
-        reduced scale, `full_size` is the original width and height: with rounded sides its own proportions
-        would move the crop.
+        dropped, so compose it onto a background first where it matters. `box` is the part of the image that
+        counts as the whole, in pixels and fractions of pixels; without it that is all of the image.
 
-        Raises `ValueError` for an image of more than 8 bits per channel.
+        Raises `ValueError` for an image of more than 8 bits per channel, or a box that is not inside it.
         """
         if image.mode in WIDE_MODES:
             raise ValueError(
                 f"image mode must hold 8 bits per channel, got {image.mode!r}: scale it to 8 bits first"
             )
-        mode = COLOUR_MODES[self.in_channels]
+        mode, size = COLOUR_MODES[self.in_channels], self.input_size
         converted = image if image.mode == mode else image.convert(mode)
-        if converted.size == (self.input_size, self.input_size):
-            return self._pixels(converted)
-        # Scaling the whole of a picture 1 pixel high and a million wide would need gigabytes.
-        longest = LONGEST_TO_SHORTEST * min(converted.size)
-        trimmed = converted
-        if max(converted.size) > longest:
-            trimmed = _crop_centre(converted, min(converted.width, longest), min(converted.height, longest))
-        proportions = trimmed.size if full_size is None or trimmed is not converted else full_size
-        scaled = trimmed.resize(
-            _scaled_size(proportions, self.input_size), INTERPOLATIONS[self.interpolation]
-        )
-        return self._pixels(_crop_centre(scaled, self.input_size, self.input_size))
+        whole = (0, 0, *image.size)
+        if image.size != (size, size) or (box is not None and box != whole):
+            converted = self._scale(converted, whole if box is None else box)
+        pixels = np.frombuffer(converted.tobytes(), dtype=np.uint8).reshape(size, size, self.in_channels)
+        return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
-    def _pixels(self, square: Image.Image) -> Tensor:
-        pixels = np.frombuffer(square.tobytes(), np.uint8)
-        channels_last = pixels.reshape(self.input_size, self.input_size, self.in_channels)
-        # A copy, because the bytes must not be written to and a tensor may be.
-        return torch.from_numpy(channels_last.transpose(2, 0, 1).copy())
+    def _scale(self, image: Image.Image, box: Box) -> Image.Image:
+        """The centre square of `box`, scaled to the input's size."""
+        # Scaling the whole of a picture 1 pixel high and a million wide would need gigabytes.
+        image, box = _without_ends(image, box)
+        scaled = image.resize(_scaled_size(box, self.input_size), INTERPOLATIONS[self.interpolation], box=box)
+        left, top = (scaled.width - self.input_size) // 2, (scaled.height - self.input_size) // 2
+        return scaled.crop((left, top, left + self.input_size, top + self.input_size))
 
     def normalize(self, images: Tensor) -> Tensor:
         """(value - mean) / std per channel, in float32 on the images' own device.
@@ -132,12 +129,23 @@ class Preprocessing:
         return (values - mean).div_(std)
 
 
-def _scaled_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
-    """Width and height once the shorter of the two is `shorter`, the other rounded to whole pixels."""
-    width, height = (round(length * shorter / min(size)) for length in size)
+def _scaled_size(box: Box, shorter: int) -> tuple[int, int]:
+    """Width and height of `box` once the lesser of them is `shorter`, the other rounded to whole pixels."""
+    left, top, right, bottom = box
+    sides = right - left, bottom - top
+    width, height = (round(side * shorter / min(sides)) for side in sides)
     return width, height
 
 
-def _crop_centre(image: Image.Image, width: int, height: int) -> Image.Image:
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+def _without_ends(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:
+    """Cut off by how much the longer side of `box` is more than `LONGEST_TO_SHORTEST` times the shorter."""
+    left, top, right, bottom = box
+    longest = LONGEST_TO_SHORTEST * min(right - left, bottom - top)
+    if max(right - left, bottom - top) <= longest:
+        return image, box
+    width, height = min(right - left, longest), min(bottom - top, longest)
+    left += (right - left - width) // 2
+    top += (bottom - top - height) // 2
+    x, y = math.floor(left), math.floor(top)
+    cut = image.crop((x, y, math.ceil(left + width), math.ceil(top + height)))
+    return cut, (left - x, top - y, left - x + width, top - y + height)

@@ -181,7 +181,7 @@ def _resize_upload(content: bytes, service: Service) -> Tensor:
     preprocessing = service.model.preprocessing
     decoded = decode(content, service.settings.max_image_pixels, preprocessing.input_size)
     # Augmentations are for colour images; a greyscale model's input is shown as grey.
-    return preprocessing.resize(decoded.image, (decoded.width, decoded.height)).expand(3, -1, -1)
+    return preprocessing.resize(decoded.image, decoded.box).expand(3, -1, -1)
 
 
 def _data_url(png: bytes) -> str:

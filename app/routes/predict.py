@@ -241,9 +241,8 @@ def prepare(uploads: Sequence[Upload], model: ServedModel, max_pixels: int) -> P
             prefix = f"file {number} ({upload.filename}): " if len(uploads) > 1 else ""
             raise of_image(error, prefix) from error
         between = perf_counter()
-        size = decoded.width, decoded.height
-        images.append(model.preprocessing.resize(decoded.image, size))
-        sizes.append(size)
+        images.append(model.preprocessing.resize(decoded.image, decoded.box))
+        sizes.append((decoded.width, decoded.height))
         decode_seconds += between - start
         preprocess_seconds += perf_counter() - between
     return Prepared(images, sizes, decode_seconds, preprocess_seconds)

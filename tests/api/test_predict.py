@@ -149,8 +149,8 @@ def test_small_images_are_decoded_at_once_and_all_others_off_the_event_loop(
     """By bytes and by pixels: an image of one colour has few bytes however large it is."""
     threads: list[str] = []
 
-    def spy(content: bytes, max_pixels: int, input_size: int) -> Decoded:
-        decoded = decode(content, max_pixels, input_size)
+    def spy(content: bytes, max_pixels: int, shortest_side: int) -> Decoded:
+        decoded = decode(content, max_pixels, shortest_side)
         threads.append(threading.current_thread().name.partition("_")[0])
         return decoded
 

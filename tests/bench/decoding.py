@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from app.images import REDUCED_SIDE, ImageError, decode
+from app.images import REDUCED_TO_SHORTEST, ImageError, decode
 from app.main import engine_options
 from app.model_store import ServedModel, load_model
 from app.settings import SettingsError, load_settings
@@ -88,7 +88,7 @@ def benchmark(photos: Path | None, data: Path, images: int) -> dict[str, Any]:
         "model": f"{model.metadata.name} {model.metadata.version}",
         "engine": model.engine.name,
         "precision": model.engine.precision,
-        "reduced_side": REDUCED_SIDE,
+        "reduced_to_shortest": REDUCED_TO_SHORTEST,
         "comparisons": {
             name: {field: round(value, 4) for field, value in asdict(found).items()}
             for name, found in rows.items()
@@ -126,7 +126,7 @@ def compare(model: ServedModel, contents: Sequence[bytes], repeats: int) -> tupl
 
     def reduced(content: bytes) -> Tensor:
         decoded = decode(content, pixels, size)
-        return model.preprocessing.resize(decoded.image, (decoded.width, decoded.height))
+        return model.preprocessing.resize(decoded.image, decoded.box)
 
     inputs, times = [], []
     for prepare in (full, reduced):

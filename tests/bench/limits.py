@@ -63,7 +63,7 @@ def decoding_rate(picture: Picture, model: ServedModel, max_pixels: int, seconds
     done, start = 0, perf_counter()
     while done == 0 or perf_counter() - start < seconds:
         decoded = decode(picture.content, max_pixels, model.preprocessing.input_size)
-        model.preprocessing.resize(decoded.image, (decoded.width, decoded.height))
+        model.preprocessing.resize(decoded.image, decoded.box)
         done += 1
     return done / (perf_counter() - start)
 

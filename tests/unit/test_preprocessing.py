@@ -64,9 +64,9 @@ def test_another_size_is_scaled_by_pillow_and_cropped_to_its_centre(
 
 def test_a_reduced_image_is_cropped_as_the_full_one_is() -> None:
     """741 × 500 becomes 47 × 32, but on its own 186 × 125, a quarter of it, would become 48 × 32."""
-    image = random_image(186, 125)
-    expected = image.resize((47, 32), INTERPOLATIONS["bilinear"]).crop((7, 0, 39, 32))
-    assert torch.equal(preprocessing().resize(image, full_size=(741, 500)), channels_first(expected))
+    image, quarter = random_image(186, 125), (0, 0, 185.25, 125)
+    expected = image.resize((47, 32), INTERPOLATIONS["bilinear"], quarter).crop((7, 0, 39, 32))
+    assert torch.equal(preprocessing().resize(image, quarter), channels_first(expected))
     assert not torch.equal(preprocessing().resize(image), channels_first(expected))
 
 
@@ -184,3 +184,47 @@ def test_fields_out_of_range_are_refused_by_name() -> None:
         preprocessing(mean=(0.5, math.nan, 0.5))
     with pytest.raises(ValueError, match="std must hold numbers above 0"):
         preprocessing(std=(0.5, 0.0, 0.5))
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("size", [(40, 30), (32, 32), (20, 31)])
+def test_a_box_counts_as_the_whole_image(size: tuple[int, int], interpolation: str) -> None:
+    image = random_image(*size)
+    margin = Image.new("RGB", (size[0] + 9, size[1] + 8))
+    margin.paste(image, (4, 3))
+    one = preprocessing(interpolation=interpolation)
+    edgeless = (slice(None), slice(7, -7), slice(7, -7))  # there the filter sees what is around the box
+    boxed = one.resize(margin, (4, 3, 4 + size[0], 3 + size[1]))
+    assert torch.equal(boxed[edgeless], one.resize(image)[edgeless])
+    assert torch.equal(one.resize(image, (0, 0, *size)), one.resize(image))
+
+
+def test_a_box_may_begin_and_end_between_pixels() -> None:
+    """A ramp of two levels per pixel: half a pixel to the right it is one level brighter."""
+    ramp = Image.fromarray((2 * np.arange(128, dtype=np.uint8))[None].repeat(128, 0)).convert("RGB")
+    one = preprocessing(input_size=50)
+    assert one.resize(ramp, (20, 20, 120, 120))[0, 0].tolist() == [41 + 4 * column for column in range(50)]
+    assert one.resize(ramp, (20.5, 20, 120.5, 120))[0, 0].tolist() == [
+        42 + 4 * column for column in range(50)
+    ]
+
+
+def test_a_long_box_loses_its_ends() -> None:
+    image = Image.new("RGB", (5000, 60), (9, 8, 7))
+    image.paste((90, 80, 70), (2400, 0, 2600, 60))
+    assert preprocessing().resize(image, (0.0, 10.5, 5000.0, 50.5))[:, 16, 16].tolist() == [90, 80, 70]
+
+
+@pytest.mark.parametrize("size", [(16, 2048), (2048, 16), (1001, 20), (33, 4000)])
+def test_the_ends_are_cut_off_before_scaling(size: tuple[int, int]) -> None:
+    image = random_image(*size)
+    width, height = (min(side, 16 * min(size)) for side in size)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    cut = image.crop((left, top, left + width, top + height))
+    expected = channels_first(scaled_then_cropped(cut, 32, "bicubic"))
+    assert torch.equal(preprocessing(interpolation="bicubic").resize(image), expected)
+
+
+def test_a_box_outside_of_the_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="box can't exceed original image size"):
+        preprocessing().resize(random_image(40, 30), (0, 0, 41, 30))

@@ -34,7 +34,7 @@ class Described:
     def prepare(self, content: bytes) -> npt.NDArray[np.uint8]:
         """An image's bytes to uint8 (C, S, S). Large JPEGs at reduced scale, as the service does it."""
         decoded = decode(content, load_settings().max_image_pixels, self.preprocessing.input_size)
-        pixels = self.preprocessing.resize(decoded.image, (decoded.width, decoded.height))
+        pixels = self.preprocessing.resize(decoded.image, decoded.box)
         return np.asarray(pixels)
 
     def normalize(self, images: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
