@@ -15,9 +15,13 @@ QUANTISING = ("test_export.py", "test_quantize.py")
 TORCH_THREADS = torch.get_num_threads()
 
 
-@pytest.fixture(autouse=True)
-def _torchs_own_number_of_threads() -> None:
-    """Whatever an engine chose for the process before: other numbers of threads add up in other orders."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Give every test torch's own number of threads, whatever an engine chose for the process before it.
+
+    Other numbers of threads add up in other orders. As a hook, so that it comes before the fixtures of a
+    module too.
+    """
     torch.set_num_threads(TORCH_THREADS)
 
 
