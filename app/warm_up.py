@@ -16,9 +16,10 @@ ENOUGH = 0.95
 
 
 def warm_up(engine: Engine, image: Tensor, max_batch: int | None) -> int:
-    """Run every batch size that will be used, on every thread that will compute; returns the largest of them.
+    """Run every batch size that will be used, as many batches at once as will be; returns the largest size.
 
-    `image`, float32 (C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
+    To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, float32
+    (C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
     else found by measuring: the smallest of `MEASURED_SIZES` within `ENOUGH` of the best images per second.
     """
 
@@ -26,9 +27,12 @@ def warm_up(engine: Engine, image: Tensor, max_batch: int | None) -> int:
         engine.predict(image.expand(size, *image.shape).contiguous())
 
     limit = max_batch or engine.max_batch or _measured_limit(run)
-    with ThreadPoolExecutor(engine.concurrency) as threads:
+    with ThreadPoolExecutor(engine.concurrency) as others:
         for size in range(1, limit + 1):
-            list(threads.map(run, [size] * engine.concurrency))
+            beside = [others.submit(run, size) for _ in range(engine.concurrency - 1)]
+            run(size)
+            for future in beside:
+                future.result()
     return limit
 
 

@@ -23,6 +23,7 @@ class FakeEngine:
         self.concurrency = concurrency
         self.max_batch = max_batch
         self.sizes: Counter[int] = Counter()
+        self.callers: Counter[int] = Counter()
         self.together = threading.Barrier(concurrency, timeout=10)
 
     def predict(self, images: Tensor) -> Tensor:
@@ -30,14 +31,16 @@ class FakeEngine:
         assert images.is_contiguous()
         self.together.wait()
         self.sizes[len(images)] += 1
+        self.callers[threading.get_ident()] += 1
         return torch.zeros(len(images), 2)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_every_size_is_run_by_all_threads_at_the_same_time(concurrency: int) -> None:
+def test_every_size_is_run_by_as_many_threads_as_compute_this_one_among_them(concurrency: int) -> None:
     engine = FakeEngine(concurrency, max_batch=5)
     assert warm_up(engine, IMAGE, None) == 5
     assert engine.sizes == dict.fromkeys(range(1, 6), concurrency)
+    assert engine.callers[threading.get_ident()] == 5
 
 
 def test_a_given_limit_goes_before_the_engines_own() -> None:
