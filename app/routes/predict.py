@@ -26,7 +26,7 @@ DEFAULT_TOP_K = 5
 
 INLINE_BYTES = 16_384
 INLINE_PIXELS = 64 * 64
-"""A request of so few bytes, none of its images of more pixels, is decoded on the event loop."""
+"""A lone image of so few bytes and pixels is decoded on the event loop."""
 
 
 class PredictQuery(BaseModel):
@@ -208,8 +208,8 @@ async def predict_directly(request: Request) -> Response:
 
 
 async def _prepare(uploads: Sequence[Upload], service: Service, deadline: float) -> Prepared:
-    """Decode small images at once, for less than a thread costs, and all others on the decoding threads."""
-    if sum(len(upload.content) for upload in uploads) <= INLINE_BYTES:
+    """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
+    if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
         try:
             return prepare(uploads, service.model, INLINE_PIXELS)
         except ApiError as error:

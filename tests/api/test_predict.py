@@ -143,7 +143,7 @@ def test_many_files_are_answered_in_order_and_split_into_batches(
     assert sizes == [8, 8, 4]
 
 
-def test_small_images_are_decoded_at_once_and_all_others_off_the_event_loop(
+def test_a_lone_small_image_is_decoded_at_once_and_all_others_off_the_event_loop(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By bytes and by pixels: an image of one colour has few bytes however large it is."""
@@ -157,8 +157,9 @@ def test_small_images_are_decoded_at_once_and_all_others_off_the_event_loop(
     monkeypatch.setattr(predict, "decode", spy)
     for image in (_image(), Image.new("RGB", (2000, 1000)), _image(size=(80, 80))):
         assert client.post("/predict", files=[_file(png_of(image))]).status_code == 200
+    assert client.post("/predict", files=[_file(png_of(_image()))] * 2).status_code == 200
     assert threads[0] != "decode"
-    assert threads[1:] == ["decode", "decode"]
+    assert threads[1:] == ["decode"] * 4
 
 
 def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
