@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import answer, to_api_error
+from app.errors import answer
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -36,7 +36,7 @@ class DirectRoutes:
         try:
             response: Response = await route.endpoint(request)
         except Exception as error:
-            if to_api_error(error, request).status == 500:
-                raise  # answered and logged by the outermost layer, as for every route
             response = answer(error, request)
+            if response.status_code == 500:
+                raise  # answered and logged by the outermost layer, as for every route
         await response(scope, receive, send)
