@@ -8,11 +8,12 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from app.engines import Engine, EngineError, EngineOptions, Precision, create_engine
+from app.engines import Engine, EngineOptions, Precision, create_engine
 from app.warm_up import warm_up
 from models.artifact import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm_report import BatchNormLayer, batch_norm_report, require_inference_ready
 from models.golden import check_golden
+from models.metadata import Metrics
 from models.preprocessing import Preprocessing
 from models.summary import LayerSummary, summarize
 
@@ -46,6 +47,12 @@ class ServedModel:
     layers: list[LayerSummary]
     batch_norms: list[BatchNormLayer]
 
+    @property
+    def metrics(self) -> Metrics:
+        """The test figures of what answers: the int8 network's own where that is what computes."""
+        int8 = self.metadata.int8
+        return int8.metrics if int8 is not None and self.engine.precision == "int8" else self.metadata.metrics
+
     def classify(self, images: Sequence[Tensor]) -> list[Scores]:
         """Compute one batch of resized images, each uint8 (C, S, S). To be called off the event loop."""
         start = perf_counter()
@@ -77,7 +84,7 @@ def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int
         layers = summarize(artifact.model, (metadata.in_channels, metadata.input_size, metadata.input_size))
         batch_norms = batch_norm_report(artifact.model)
         created, reason = create_engine(artifact, engine, options)
-    except (EngineError, ValueError) as error:
+    except ValueError as error:
         raise ArtifactError(f"{folder}: {error}") from error
     preprocessing = Preprocessing.from_metadata(metadata)
     check_golden(

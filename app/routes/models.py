@@ -9,6 +9,7 @@ from app.errors import ApiError, documented
 from app.service import ReadyService
 from models.artifact import ModelMetadata
 from models.batch_norm_report import BatchNormLayer
+from models.metadata import Metrics
 from models.summary import LayerSummary
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -19,7 +20,7 @@ class ModelEntry(BaseModel):
     version: str
     architecture: str
     classes: tuple[str, ...]
-    accuracy: float = Field(description="On the test set, as a share of 1.")
+    accuracy: float = Field(description="On the test set, as a share of 1, of the network that answers.")
 
 
 class ModelList(BaseModel):
@@ -38,6 +39,7 @@ class EngineDescription(BaseModel):
 
 class ModelDetails(BaseModel):
     metadata: ModelMetadata = Field(description="All that the stored model says about itself.")
+    metrics: Metrics = Field(description="On the test set, of the network that answers: in int8, int8's.")
     engine: EngineDescription
     layers: list[LayerSummary] = Field(description="Every block: output shape, parameters, multiply-adds.")
     batch_norms: list[BatchNormLayer] = Field(
@@ -53,7 +55,7 @@ async def list_models(service: ReadyService) -> ModelList:
         version=metadata.version,
         architecture=metadata.architecture,
         classes=metadata.classes,
-        accuracy=metadata.metrics.accuracy,
+        accuracy=service.model.metrics.accuracy,
     )
     return ModelList(models=[entry])
 
@@ -68,6 +70,7 @@ async def describe_model(name: Annotated[str, Path(max_length=100)], service: Re
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,
+        metrics=model.metrics,
         engine=EngineDescription(
             name=engine.name,
             version=engine.version,

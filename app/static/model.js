@@ -7,13 +7,13 @@ export async function showModel(line) {
   try {
     const { models } = await getJson("models");
     const model = await getJson(`models/${encodeURIComponent(models[0].name)}`);
-    line.replaceChildren(...describe(model.metadata));
+    line.replaceChildren(...describe(model));
   } catch (error) {
     line.textContent = error.message;
   }
 }
 
-function describe({ name, version, metrics }) {
+function describe({ metadata: { name, version }, metrics }) {
   const link = document.createElement("a");
   link.href = `models/${encodeURIComponent(name)}`;
   link.textContent = `${percent(metrics.accuracy)} right`;

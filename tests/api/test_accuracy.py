@@ -79,6 +79,14 @@ def test_served_predictions_are_those_of_direct_evaluation(float32: Client) -> N
         assert next(iter(answer)) == max(expected, key=expected.__getitem__), file
 
 
+def test_the_accuracy_stated_is_that_of_the_precision_served(int8: Client, float32: Client) -> None:
+    stored = load_artifact(BUNDLED_MODEL).metadata
+    assert stored.int8 is not None
+    for client, metrics in ((int8, stored.int8.metrics), (float32, stored.metrics)):
+        assert client.get("/models").json()["models"][0]["accuracy"] == metrics.accuracy
+        assert client.get(f"/models/{stored.name}").json()["metrics"] == metrics.model_dump(mode="json")
+
+
 def test_int8_answers_as_float32_does(int8: Client, float32: Client) -> None:
     """The same class for 195 of 200 images, and probabilities that differ by 0.01 on average."""
     images = [file.read_bytes() for file in FILES]
