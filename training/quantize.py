@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
+from models.openvino_ir import OpenVinoIR, convert
 from models.preprocessing import Preprocessing
 from training.data import ImageData, Split
-from training.openvino_ir import OpenVinoIR, convert
 
 if TYPE_CHECKING:
     import nncf

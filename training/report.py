@@ -20,11 +20,11 @@ from models.artifact import (
     ModelDescription,
     load_artifact,
 )
+from models.openvino_ir import OpenVinoIR
 from models.preprocessing import Preprocessing
 from training.checkpoint import EpochRecord
 from training.data import load_cifar10
 from training.evaluate import Evaluation, evaluate, predict
-from training.openvino_ir import OpenVinoIR
 from training.plots import calibration_figure, confusion_figure, render, training_figure, watched_name
 
 FILE_NAME = "report.json"

@@ -1,6 +1,5 @@
 """The network compiled for the processor by OpenVINO: in int8 where the model brings that."""
 
-import warnings
 from queue import SimpleQueue
 
 import openvino
@@ -11,6 +10,8 @@ from torch import Tensor
 from app.engines.base import EngineError, EngineOptions, Precision
 from models.artifact import Artifact
 from models.metadata import INT8_NETWORK_FILE
+from models.openvino_ir import convert
+from models.preprocessing import Preprocessing
 
 MAX_BATCH = 16
 """Larger batches compute hardly more images a second, and keep all of them waiting longer."""
@@ -44,7 +45,7 @@ class OpenVinoEngine:
         network = (
             core.read_model(artifact.folder / INT8_NETWORK_FILE)
             if self.precision == "int8"
-            else _convert(artifact)
+            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
         )
         compiled = core.compile_model(
             network,
@@ -82,14 +83,3 @@ def _choose(options: EngineOptions, has_int8: bool, native_bfloat16: bool) -> Pr
     if options.precision == "bfloat16" and not native_bfloat16:
         raise EngineError("this processor does not compute in bfloat16")
     return options.precision
-
-
-def _convert(artifact: Artifact) -> openvino.Model:
-    metadata = artifact.metadata
-    shape = (1, metadata.in_channels, metadata.input_size, metadata.input_size)
-    with warnings.catch_warnings():
-        # Tracing warns about the checks of shapes in our modules, which the fixed shape makes constant.
-        warnings.simplefilter("ignore")
-        network = openvino.convert_model(artifact.model, example_input=torch.zeros(shape))
-    network.reshape([-1, *shape[1:]])
-    return network

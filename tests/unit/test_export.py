@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,13 @@ import torch
 
 from models.artifact import load_artifact
 from models.golden import check_golden
+from models.openvino_ir import OpenVinoIR
 from models.preprocessing import Preprocessing
 from tests.unit.conftest import QUIET
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.evaluate import accuracy, evaluate, predict
 from training.export import export_run, metrics, require_equal_weights
-from training.openvino_ir import OpenVinoIR
 from training.train import Interrupted, train
 
 
@@ -31,7 +32,7 @@ def test_the_artifact_describes_the_run(finished_run: RunState, exported: Path) 
         metadata.dataset.test_images,
     ) == (48, 12, 30)
     assert metadata.training_seconds == pytest.approx(finished_run.seconds, abs=0.06)
-    assert metadata.library_versions["torch"] == torch.__version__.partition("+")[0]
+    assert metadata.library_versions["torch"] == installed_version("torch")
 
 
 def test_the_figures_are_those_of_the_stored_weights(exported: Path) -> None:

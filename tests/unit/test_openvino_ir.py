@@ -8,10 +8,10 @@ from torch import nn
 
 from models import create_model
 from models.batch_norm import BatchNorm
+from models.openvino_ir import OpenVinoIR, convert
 from models.preprocessing import Preprocessing
 from tests.unit.small_model import DESCRIPTION, lenet, random_images
 from training.evaluate import predict
-from training.openvino_ir import OpenVinoIR, convert
 
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)
 
