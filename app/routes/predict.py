@@ -68,7 +68,7 @@ class Timings(BaseModel):
     receive: float = Field(description="Until the body had arrived and its form was read.")
     decode: float
     preprocess: float
-    queue: float = Field(description="Waiting for a free engine, together with other requests.")
+    queue: float = Field(description="Waiting for a decoding thread and for a free engine.")
     inference: float
     total: float
 
@@ -157,15 +157,15 @@ async def predict(
     received = perf_counter()
     with service.workers.admit(), given_up_on_disconnect(request):
         prepared = await _prepare(uploads, service, deadline)
-        submitted = perf_counter()
         scores = await service.batcher.submit(prepared.images, deadline=deadline)
     finished = perf_counter()
     inference_seconds = max(score.inference_seconds for score in scores)
+    worked = prepared.decode_seconds + prepared.preprocess_seconds + inference_seconds
     stages = {
         "receive": received - started,
         "decode": prepared.decode_seconds,
         "preprocess": prepared.preprocess_seconds,
-        "queue": finished - submitted - inference_seconds,
+        "queue": finished - received - worked,
         "inference": inference_seconds,
     }
     # As a `PredictResponse`, but not by way of one: it would check and copy what is known to be right.
