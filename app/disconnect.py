@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
-from app.errors import ApiError
+from app.errors import client_left
 
 WATCH_AFTER_SECONDS = 0.1
 """Most answers are ready before this; watching each of those would cost a task per request."""
@@ -38,7 +38,7 @@ def given_up_on_disconnect(request: Request) -> Iterator[None]:
         left = watch is not None and watch.done() and not watch.cancelled() and watch.exception() is None
         # Cancelled by someone else as well, the server for one: then it is not ours to stop.
         if left and work.uncancel() == 0:
-            raise ApiError(499, "client_left", "the client closed the connection before the answer") from None
+            raise client_left() from None
         raise
     finally:
         timer.cancel()

@@ -24,6 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
 from app.images import ImageError
@@ -79,6 +80,10 @@ def of_image(error: ImageError, prefix: str = "") -> ApiError:
     return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", "file")
 
 
+def client_left() -> ApiError:
+    return ApiError(499, "client_left", "the client closed the connection before the answer")
+
+
 def _of_overload(error: OverloadedError | QueueFullError) -> ApiError:
     return ApiError(503, "overloaded", str(error), headers={"Retry-After": "1"})
 
@@ -110,6 +115,8 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return _of_overload(error)
         case DeadlineError():
             return ApiError(504, "deadline_exceeded", str(error))
+        case ClientDisconnect():
+            return client_left()
         case ClosedError():
             return ApiError(503, "stopping", "the service is being stopped")
         case RequestValidationError():
@@ -146,6 +153,7 @@ def install(app: FastAPI) -> None:
         QueueFullError,
         DeadlineError,
         ClosedError,
+        ClientDisconnect,
         RequestValidationError,
         HTTPException,
         Exception,

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def test_sigterm_stops_it_in_order_and_quietly(model_dir: Path) -> None:
         process.terminate()
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out.strip(), err) == (0, "", "")
+
+
+def test_a_client_that_leaves_in_mid_upload_is_counted_and_not_logged(model_dir: Path) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
+    with running(model_dir) as (process, address, _):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(head + b"half")
+        counted = 'resnet_serve_requests_total{method="POST",route="/predict",status="499"} 1.0'
+        deadline = time.monotonic() + 60
+        while counted not in httpx.get(f"{address}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.communicate(timeout=60)[1] == ""
 
 
 FAILING_SERVER = """

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.errors import ApiError, documented, to_api_error
 from app.images import ImageError
@@ -22,6 +22,7 @@ REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [],
         (ImageError("image_too_large", "x"), 413, "image_too_large", "file"),
         (ImageError("unsupported_image", "x"), 415, "unsupported_image", "file"),
         (OverloadedError("x"), 503, "overloaded", None),
+        (ClientDisconnect(), 499, "client_left", None),
         (HTTPException(404), 404, "not_found", None),
         (HTTPException(405), 405, "method_not_allowed", None),
         (HTTPException(400), 400, "bad_request", None),
