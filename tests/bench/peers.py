@@ -40,16 +40,13 @@ class Peer:
 INT8 = {"ENGINE": "openvino", "PRECISION": "int8", "DEVICE": "cpu"}
 EAGER = {"ENGINE": "torch", "PRECISION": "float32", "DEVICE": "cpu"}
 
+MOSEC = ("tests.bench.peer_servers.mosec_server",)
+
 PEERS: dict[str, Peer] = {
     "ours": Peer("OpenVINO int8", environment=INT8),
     "ours-raw": Peer("OpenVINO int8", form="raw", environment=INT8),
-    "mosec": Peer(
-        "OpenVINO int8",
-        ("tests.bench.peer_servers.mosec_server",),
-        package="mosec",
-        form="raw",
-        ready_path="/",
-    ),
+    "mosec": Peer("OpenVINO int8", MOSEC, package="mosec", ready_path="/"),
+    "mosec-raw": Peer("OpenVINO int8", MOSEC, package="mosec", form="raw", ready_path="/"),
     "litserve": Peer(
         "OpenVINO int8",
         ("tests.bench.peer_servers.litserve_server",),
@@ -77,11 +74,12 @@ def benchmark(names: Sequence[str], rounds: int, seconds: int, int8: Path | None
     for name, reason in skipped.items():
         say(f"{name} is skipped: {reason}")
     loads: dict[str, dict[str, list[Load]]] = {name: {} for name in chosen}
+    answers = Answers()
     memory: dict[str, float] = {}
     for number in range(rounds):
         for name in chosen:
             say(f"round {number + 1} of {rounds}: {name} ...")
-            memory[name] = _measure(PEERS[name], environment, seconds, loads[name])
+            memory[name] = _measure(PEERS[name], environment, seconds, loads[name], answers)
     medians = {
         name: {case: median_load(found) for case, found in cases.items()} for name, cases in loads.items()
     }
@@ -115,12 +113,41 @@ def why_not(peer: Peer) -> str | None:
     return None
 
 
-def _measure(peer: Peer, environment: Mapping[str, str], seconds: int, loads: dict[str, list[Load]]) -> float:
+class Answers:
+    """What the first server of each engine answered to each picture; the others have to answer the same."""
+
+    TOLERANCE = 0.02
+    """Of a probability: in int8 a batch of another size can round a value the other way."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def require_same(self, peer: Peer, picture: str, answer: dict[str, Any]) -> None:
+        """Raises `BenchError` for another class or another probability than the first server's."""
+        best = answer["predictions"][0]["top"][0]
+        label, probability = self._first.setdefault(
+            (peer.engine, picture), (best["label"], best["probability"])
+        )
+        if best["label"] != label or abs(best["probability"] - probability) > self.TOLERANCE:
+            raise BenchError(
+                f"{peer.module[0]} takes {picture} for {best['label']} ({best['probability']:.3f}), "
+                f"the server before it with {peer.engine} for {label} ({probability:.3f})"
+            )
+
+
+def _measure(
+    peer: Peer,
+    environment: Mapping[str, str],
+    seconds: int,
+    loads: dict[str, list[Load]],
+    answers: Answers,
+) -> float:
     with server.running(peer.module, {**environment, **peer.environment}, peer.ready_path) as running:
         url = f"{running.address}/predict"
         for warm_up in (True, False):
             for picture, connections in CASES:
                 body = FORMS[peer.form](pictures()[picture])
+                answers.require_same(peer, picture, load.check(url, body))
                 found = load.drive(url, body, connections, 1 if warm_up else seconds)
                 if not warm_up:
                     loads.setdefault(f"{picture}/{connections}", []).append(found)

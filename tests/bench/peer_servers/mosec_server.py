@@ -2,7 +2,7 @@
 
     python -m tests.bench.peer_servers.mosec_server
 
-Mosec hands a worker the body of a request without its headers, so the image comes as it is, not in a form.
+Mosec hands a worker the body of a request without its headers: a form is told by the boundary it begins with.
 """
 
 import os
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from mosec import Server, Worker
 
+from app.multipart import parse_form
 from models.hardware import usable_cores
 from tests.bench.peer_servers import classifier
 
@@ -34,7 +35,13 @@ class Prepare(Worker):  # type: ignore[misc]
         return data
 
     def forward(self, data: bytes) -> npt.NDArray[np.uint8]:
-        return self._model.prepare(data)
+        return self._model.prepare(_file(data) if data.startswith(b"--") else data)
+
+
+def _file(form: bytes) -> bytes:
+    boundary = form[2 : form.index(b"\r\n")].decode()
+    (part,) = parse_form(f"multipart/form-data; boundary={boundary}", form, 1)
+    return part.content
 
 
 class Classify(Worker):  # type: ignore[misc]
