@@ -22,13 +22,19 @@ def create_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
     return optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True)
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of `step`, counted from 0, of `steps` in all."""
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """The rate of `step`, counted from 0 over the whole run."""
+    first_epoch, peak, end_epoch = 0, recipe.learning_rate, recipe.epochs
+    for restart in recipe.restarts:
+        if step < restart.epoch * steps_per_epoch:
+            end_epoch = restart.epoch
+            break
+        first_epoch, peak = restart.epoch, restart.learning_rate
     if recipe.schedule == "constant" and recipe.warmup == 0:
-        return recipe.learning_rate
-    done = (step + 0.5) / steps
+        return peak
+    done = (step - first_epoch * steps_per_epoch + 0.5) / ((end_epoch - first_epoch) * steps_per_epoch)
     if done < recipe.warmup:
-        return recipe.learning_rate * done / recipe.warmup
+        return peak * done / recipe.warmup
     if recipe.schedule == "constant":
-        return recipe.learning_rate
-    return recipe.learning_rate * (1 - done) / (1 - recipe.warmup)
+        return peak
+    return peak * (1 - done) / (1 - recipe.warmup)

@@ -1,6 +1,7 @@
 """A recipe: everything that decides the outcome of a training run, as one frozen value."""
 
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import JsonValue
@@ -16,6 +17,18 @@ class Stage:
 
     epochs: int
     image_size: int
+
+
+@dataclass(frozen=True)
+class Restart:
+    """From `epoch`, counted from 0, the schedule begins anew and rises to `learning_rate`.
+
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017,
+    https://arxiv.org/abs/1608.03983; here with this recipe's schedule in place of their cosine.
+    """
+
+    epoch: int
+    learning_rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +60,9 @@ class Recipe:
     schedule: Literal["constant", "linear"]
     """`linear` rises over `warmup` and then falls to 0 at the last step; `constant` stays at the peak."""
     warmup: float = 0.0
-    """Share of all steps in which the rate rises from 0, 0..1."""
+    """Share of all steps in which the rate rises from 0, 0..1; with restarts, of the steps of each cycle."""
+    restarts: tuple[Restart, ...] = ()
+    """Where the schedule begins anew, in order."""
     momentum: float = 0.9
     weight_decay: float = 0.0
     """On convolution and linear weights; never on batch norm and biases."""
@@ -85,6 +100,11 @@ class Recipe:
             "batch_size": (self.batch_size >= 2, "at least 2, for batch norm needs a batch"),
             "learning_rate": (self.learning_rate > 0, "greater than 0"),
             "warmup": (0 <= self.warmup < 1, "at least 0 and less than 1"),
+            "restarts": (
+                all(r.learning_rate > 0 for r in self.restarts)
+                and all(a < b for a, b in pairwise((0, *(r.epoch for r in self.restarts), self.epochs))),
+                "at rising epochs between the first and the last, with learning rates greater than 0",
+            ),
             "momentum": (0 <= self.momentum < 1, "at least 0 and less than 1"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "at least 0 and less than 1"),
@@ -112,20 +132,31 @@ class Recipe:
         return self.stages[-1].image_size
 
     def with_epochs(self, epochs: int) -> "Recipe":
-        """The same recipe over `epochs` epochs, every stage keeping its share."""
+        """The same recipe over `epochs` epochs, every stage and cycle keeping its share.
+
+        A restart for which too few epochs are left falls away.
+        """
         stages, before, given = [], 0, 0
         for stage in self.stages:
             before += stage.epochs
             until = round(epochs * before / self.epochs)
             stages.append(Stage(until - given, stage.image_size))
             given = until
-        return replace(self, stages=tuple(stages))
+        restarts: dict[int, Restart] = {}
+        for restart in self.restarts:
+            epoch = round(epochs * restart.epoch / self.epochs)
+            if 0 < epoch < epochs:
+                restarts[epoch] = replace(restart, epoch=epoch)
+        return replace(self, stages=tuple(stages), restarts=tuple(restarts.values()))
 
     def to_json(self) -> dict[str, JsonValue]:
         """The recipe as JSON values, as the checkpoint and the artifact carry it."""
-        values = {
-            name: value for name, value in asdict(self).items() if name not in ("augmentation", "stages")
-        }
-        stages: list[JsonValue] = [{"epochs": s.epochs, "image_size": s.image_size} for s in self.stages]
+        values = asdict(self)
+        del values["augmentation"]
         augmentation: list[JsonValue] = list(to_spec(self.augmentation))
-        return {**values, "stages": stages, "augmentation": augmentation}
+        return {
+            **values,
+            "stages": list(values["stages"]),
+            "restarts": list(values["restarts"]),
+            "augmentation": augmentation,
+        }

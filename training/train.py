@@ -147,7 +147,7 @@ class Run:
         """Update the weights once. Returns the loss and the number of right answers, still on the device."""
         done = self.state.epoch * self.batches.per_epoch + self.state.step
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, done, self.recipe.epochs * self.batches.per_epoch)
+            group["lr"] = learning_rate(self.recipe, done, self.batches.per_epoch)
         with autocast(self.device, self.dtype):
             logits = self.forward(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)

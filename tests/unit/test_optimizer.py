@@ -7,6 +7,7 @@ from torch import optim
 from models import create_model
 from tests.unit.tiny_run import RECIPE
 from training.optimizer import create_optimizer, learning_rate, parameter_groups
+from training.recipe import Restart, Stage
 
 
 def test_batch_norm_and_biases_are_not_decayed() -> None:
@@ -42,8 +43,8 @@ def test_the_optimiser_is_the_recipes() -> None:
 
 
 def test_linear_schedule_rises_over_the_warmup_and_falls_to_nothing() -> None:
-    recipe = replace(RECIPE, learning_rate=0.4, schedule="linear", warmup=0.25)
-    rates = torch.tensor([learning_rate(recipe, step, 100) for step in range(100)])
+    recipe = replace(RECIPE, stages=(Stage(4, 8),), learning_rate=0.4, schedule="linear", warmup=0.25)
+    rates = torch.tensor([learning_rate(recipe, step, 25) for step in range(100)])
     assert rates.argmax() in (24, 25)
     assert rates.max() == pytest.approx(0.4, rel=0.03)
     assert (rates[:25].diff() > 0).all()
@@ -53,7 +54,18 @@ def test_linear_schedule_rises_over_the_warmup_and_falls_to_nothing() -> None:
 
 
 def test_constant_schedule_stays_after_its_warmup() -> None:
-    recipe = replace(RECIPE, learning_rate=0.4, schedule="constant", warmup=0.0)
-    assert {learning_rate(recipe, step, 10) for step in range(10)} == {0.4}
+    recipe = replace(RECIPE, stages=(Stage(2, 8),), learning_rate=0.4, schedule="constant", warmup=0.0)
+    assert {learning_rate(recipe, step, 5) for step in range(10)} == {0.4}
     warmed = replace(recipe, warmup=0.5)
-    assert learning_rate(warmed, 0, 10) < learning_rate(warmed, 4, 10) < learning_rate(warmed, 5, 10) == 0.4
+    assert learning_rate(warmed, 0, 5) < learning_rate(warmed, 4, 5) < learning_rate(warmed, 5, 5) == 0.4
+
+
+def test_a_restart_begins_the_schedule_anew_and_leaves_what_came_before_as_it_was() -> None:
+    once = replace(RECIPE, stages=(Stage(4, 8),), learning_rate=0.4, schedule="linear", warmup=0.25)
+    again = replace(once, stages=(Stage(10, 8),), restarts=(Restart(epoch=4, learning_rate=0.1),))
+    rates = torch.tensor([learning_rate(again, step, 10) for step in range(100)], dtype=torch.float64)
+    assert rates[:40].tolist() == [learning_rate(once, step, 10) for step in range(40)]
+    assert (rates[40:55].diff() > 0).all()
+    assert (rates[55:].diff() < 0).all()
+    assert rates[40:].max() == pytest.approx(0.1, rel=0.04)
+    assert 0 < rates[-1] < 0.1 / 40

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.tiny_run import RECIPE
-from training.recipe import Stage
+from training.recipe import Restart, Stage
 from training.recipes import RECIPES
 
 
@@ -30,6 +30,13 @@ def test_image_size_follows_the_stages() -> None:
     assert [recipe.image_size_at(epoch) for epoch in range(4)] == [16, 16, 24, 24]
 
 
+def test_restarts_move_with_the_number_of_epochs_and_fall_away_where_none_is_left() -> None:
+    recipe = replace(RECIPE, stages=(Stage(10, 16),), restarts=(Restart(5, 0.2), Restart(8, 0.1)))
+    assert recipe.with_epochs(20).restarts == (Restart(10, 0.2), Restart(16, 0.1))
+    assert recipe.with_epochs(2).restarts == (Restart(1, 0.2),)
+    assert recipe.with_epochs(1).restarts == ()
+
+
 def test_the_two_lessons_differ_in_augmentation_alone() -> None:
     with_it, without = RECIPES["lesson"].to_json(), RECIPES["lesson-no-augmentation"].to_json()
     assert {key for key in with_it if with_it[key] != without[key]} == {"name", "augmentation"}
@@ -45,6 +52,10 @@ def test_the_two_lessons_differ_in_augmentation_alone() -> None:
         ("batch_size", 1),
         ("learning_rate", 0.0),
         ("warmup", 1.0),
+        ("restarts", (Restart(0, 0.1),)),
+        ("restarts", (Restart(3, 0.1),)),
+        ("restarts", (Restart(2, 0.1), Restart(1, 0.1))),
+        ("restarts", (Restart(1, 0.0),)),
         ("momentum", 1.0),
         ("weight_decay", -1e-4),
         ("label_smoothing", 1.0),

@@ -11,7 +11,7 @@ to the full 32 pixels.
 
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
-from training.recipe import Recipe, Stage
+from training.recipe import Recipe, Restart, Stage
 
 RESNET18_CIFAR10 = Recipe(
     name="resnet18-cifar10",
@@ -20,12 +20,19 @@ RESNET18_CIFAR10 = Recipe(
     initialization="kaiming",
     whiten_stem=True,
     zero_init_residual=True,
-    stages=(Stage(epochs=4, image_size=16), Stage(epochs=3, image_size=24), Stage(epochs=2, image_size=32)),
+    stages=(
+        Stage(epochs=4, image_size=16),
+        Stage(epochs=3, image_size=24),
+        Stage(epochs=2, image_size=32),
+        Stage(epochs=3, image_size=24),
+        Stage(epochs=3, image_size=32),
+    ),
     batch_size=128,
     optimizer="sgd",
     learning_rate=0.3,
     schedule="linear",
     warmup=0.2,
+    restarts=(Restart(epoch=9, learning_rate=0.2),),
     momentum=0.9,
     weight_decay=5e-4,
     label_smoothing=0.1,
