@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from models.airbench import airbench94, airbench96
 from models.batch_norm import BatchNorm
 from models.lenet import lenet
 from models.residual import NormLayer
@@ -13,6 +14,8 @@ ARCHITECTURES: dict[str, Callable[[int, int, NormLayer], nn.Module]] = {
     "lenet": lenet,
     "resnet18": resnet18,
     "resnet18-3x3": resnet18_3x3,
+    "airbench94": airbench94,
+    "airbench96": airbench96,
 }
 
 

@@ -18,7 +18,10 @@ class BatchNorm(nn.Module):
     whether gradients are on.
 
     `momentum` is PyTorch's: the weight of the *new* statistic, ``running = (1 - momentum) * running +
-    momentum * batch``. Textbooks write the weight of the old one; their 0.9 is 0.1 here.
+    momentum * batch``. Textbooks write the weight of the old one; their 0.9 is 0.1 here. With None the
+    running statistics are the plain mean over all batches since `reset_running_stats`.
+
+    A network that wants no scale registers None as the parameter `weight`.
 
     The batch is normalised by its biased variance (divided by n), while the running variance takes the
     unbiased one (divided by n - 1), as in PyTorch. Parameters and buffers carry PyTorch's names, so that
@@ -35,14 +38,14 @@ class BatchNorm(nn.Module):
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         super().__init__()
         if num_features < 1:
             raise ValueError(f"num_features must be at least 1, got {num_features}")
         if eps <= 0:
             raise ValueError(f"eps must be greater than 0, got {eps}")
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must be in 0..1, got {momentum}")
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"momentum must be in 0..1, or None, got {momentum}")
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -78,13 +81,26 @@ class BatchNorm(nn.Module):
             centred = values - mean.view(per_channel)
 
         normalised = centred * torch.rsqrt(var + self.eps).view(per_channel)
-        return (normalised * self.weight.view(per_channel) + self.bias.view(per_channel)).to(x.dtype)
+        if self.weight is not None:
+            normalised = normalised * self.weight.view(per_channel)
+        return (normalised + self.bias.view(per_channel)).to(x.dtype)
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-        self.running_var.lerp_(unbiased_var.to(self.running_var.dtype), self.momentum)
         self.num_batches_tracked.add_(1)
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
+            if self.momentum is None:
+                # The weight stays a tensor: a number would have to be fetched from the device.
+                running.lerp_(batch.to(running.dtype), (1 / self.num_batches_tracked).to(running.dtype))
+            else:
+                running.lerp_(batch.to(running.dtype), self.momentum)
+
+    @torch.no_grad()
+    def reset_running_stats(self) -> None:
+        """Forget the running statistics, as if no batch had been seen."""
+        self.running_mean.zero_()
+        self.running_var.fill_(1)
+        self.num_batches_tracked.zero_()
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

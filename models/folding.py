@@ -16,8 +16,10 @@ class _Tracer(fx.Tracer):
 def fold_batch_norms(model: nn.Module) -> nn.Module:
     """A copy of `model`, in eval mode, whose convolutions have taken in the batch norm that follows them.
 
-    A batch norm that follows anything else stays, and so does one after a convolution that is used twice or
-    whose output is. The result computes what `model` computes in eval mode, up to float rounding.
+    Maximum pooling may lie between the two where the batch norm scales by nothing below 0: it keeps the order
+    of the values. A batch norm that follows anything else stays, and so does one after a convolution that is
+    used twice or whose output is. The result computes what `model` computes in eval mode, up to float
+    rounding.
 
     Raises `ValueError` for a network whose forward pass depends on the values it gets: it cannot be traced.
     """
@@ -33,9 +35,17 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
         if not isinstance(norm, BatchNorm | nn.BatchNorm2d):
             continue
         before = node.args[0]
+        used_once = calls[node.target] == 1
+        if isinstance(modules.get(str(before.target)), nn.MaxPool2d) and _keeps_order(norm):
+            used_once &= len(before.users) == 1
+            before = before.args[0]
         conv = modules.get(str(before.target)) if before.op == "call_module" else None
-        used_once = len(before.users) == calls[before.target] == calls[node.target] == 1
+        used_once &= len(before.users) == calls[before.target] == 1
         if isinstance(conv, nn.Conv2d) and used_once:
             folded.set_submodule(str(before.target), fold_batch_norm(conv, norm))
             folded.set_submodule(str(node.target), nn.Identity())
     return folded.eval()
+
+
+def _keeps_order(norm: BatchNorm | nn.BatchNorm2d) -> bool:
+    return norm.weight is None or bool((norm.weight >= 0).all())

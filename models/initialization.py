@@ -1,5 +1,6 @@
 """How a network's weights start, by name."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,9 +22,21 @@ def kaiming(weight: Tensor) -> None:
     nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")
 
 
+def dirac(weight: Tensor) -> None:
+    """Jordan, 2024, https://arxiv.org/abs/2404.00498: a convolution starts by passing its input on.
+
+    The first filters of a convolution, one for each input channel, copy that channel; the rest, and linear
+    layers, are uniform within 1 / sqrt(fan-in), PyTorch's default.
+    """
+    nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
+    if weight.dim() == 4:
+        nn.init.dirac_(weight[: weight.shape[1]])
+
+
 INITIALIZATIONS: dict[str, Callable[[Tensor], None]] = {
     "xavier": xavier,
     "kaiming": kaiming,
+    "dirac": dirac,
 }
 
 

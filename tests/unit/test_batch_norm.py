@@ -108,6 +108,31 @@ def test_momentum_weighs_the_new_statistic_and_the_running_variance_is_unbiased(
     torch.testing.assert_close(norm.running_var, torch.tensor([0.9 * 1 + 0.1 * 2]))
 
 
+def test_without_momentum_the_statistics_are_the_mean_over_all_batches_since_the_last_reset() -> None:
+    ours, theirs = BatchNorm(3, momentum=None).double(), nn.BatchNorm2d(3, momentum=None).double()
+    for reset_first in (False, True):
+        if reset_first:
+            ours.reset_running_stats()
+            theirs.reset_running_stats()
+            assert_same_state(ours, theirs)
+        for seed in range(4):
+            ours(random((4, 3, 5, 2), seed=seed))
+            theirs(random((4, 3, 5, 2), seed=seed))
+        assert_same_state(ours, theirs)
+    means = torch.stack([random((4, 3, 5, 2), seed=seed).mean((0, 2, 3)) for seed in range(4)])
+    torch.testing.assert_close(ours.running_mean, means.mean(0))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_without_a_scale_it_equals_pytorchs_without(training: bool) -> None:
+    theirs = reference((4, 3, 5, 2)).train(training)
+    ours = ours_like(theirs)
+    for norm in (ours, theirs):
+        norm.register_parameter("weight", None)
+    torch.testing.assert_close(ours(random((4, 3, 5, 2))), theirs(random((4, 3, 5, 2))))
+    assert_same_state(ours, theirs)
+
+
 def test_running_statistics_converge_to_those_of_the_data() -> None:
     norm = BatchNorm(3)
     for seed in range(60):
@@ -271,7 +296,7 @@ def test_parameters_out_of_range_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="eps must be greater than 0, got 0"):
         BatchNorm(3, eps=0)
     for momentum in (-0.1, 1.1):
-        with pytest.raises(ValueError, match=rf"momentum must be in 0\.\.1, got {momentum}"):
+        with pytest.raises(ValueError, match=rf"momentum must be in 0\.\.1, or None, got {momentum}"):
             BatchNorm(3, momentum=momentum)
 
 

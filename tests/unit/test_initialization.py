@@ -34,6 +34,15 @@ def test_kaiming_is_normal_over_a_convolutions_fan_out_and_a_linear_layers_fan_i
     assert beyond == pytest.approx(0.317, abs=0.02)
 
 
+def test_dirac_passes_the_input_on_and_draws_the_other_filters() -> None:
+    layer = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+    initialize(layer, "dirac")
+    images = torch.randn(2, 3, 5, 5)
+    assert torch.equal(layer(images)[:, :3], images)
+    assert layer.weight[3:].abs().max() <= 1 / math.sqrt(27)
+    assert layer.weight[3:].abs().min() > 0
+
+
 @pytest.mark.parametrize("name", INITIALIZATIONS)
 def test_every_weight_is_drawn_every_bias_is_0_and_batch_norms_stay(name: str) -> None:
     model = create_model("lenet", 10)
@@ -64,5 +73,5 @@ def test_the_same_seed_gives_the_same_weights(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown initialization 'zeros': choose from xavier, kaiming"):
+    with pytest.raises(ValueError, match="unknown initialization 'zeros': choose from xavier, kaiming, "):
         initialize(nn.Linear(2, 2), "zeros")

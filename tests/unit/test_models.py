@@ -65,7 +65,7 @@ def test_in_eval_mode_neighbours_in_a_batch_do_not_matter(name: str) -> None:
 
 def test_what_cannot_be_built_is_refused_by_name() -> None:
     with pytest.raises(
-        ValueError, match="unknown architecture 'vgg': choose from lenet, resnet18, resnet18-3x3"
+        ValueError, match="unknown architecture 'vgg': choose from lenet, resnet18, resnet18-3x3, "
     ):
         create_model("vgg", 10)
     with pytest.raises(ValueError, match="num_classes must be at least 1, got 0"):

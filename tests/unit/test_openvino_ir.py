@@ -16,11 +16,11 @@ from training.evaluate import predict
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)
 
 
-def resnet() -> nn.Module:
-    """A ResNet-18 whose batch norms have seen images, so that they scale and shift."""
+def trained(architecture: str) -> nn.Module:
+    """A network whose batch norms have seen images, so that they scale and shift."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = create_model("resnet18-3x3", 3, norm_layer=BatchNorm)
+        model = create_model(architecture, 3, norm_layer=BatchNorm)
         with torch.no_grad():
             model(torch.randn(8, 3, 16, 16))
     return model.eval()
@@ -31,7 +31,11 @@ def ir() -> OpenVinoIR:
     return OpenVinoIR.of(convert(lenet(), PREPROCESSING), "small")
 
 
-@pytest.mark.parametrize("model", [lenet(), resnet()], ids=["lenet", "resnet18-3x3"])
+@pytest.mark.parametrize(
+    "model",
+    [lenet(), trained("resnet18-3x3"), trained("airbench96")],
+    ids=["lenet", "resnet18-3x3", "airbench96"],
+)
 def test_the_network_computes_what_the_module_computes(model: nn.Module) -> None:
     images = random_images(7)
     ir = OpenVinoIR.of(convert(model, PREPROCESSING), "small")
