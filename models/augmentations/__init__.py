@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from models.augmentations.base import Augmentation, Params
 from models.augmentations.color_jitter import ColorJitter
 from models.augmentations.compose import Compose
+from models.augmentations.cutout import Cutout
 from models.augmentations.horizontal_flip import HorizontalFlip
 from models.augmentations.parameters import ParameterError
 from models.augmentations.random_crop import RandomCrop
@@ -33,6 +34,7 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "random_resized_crop": RandomResizedCrop,
     "color_jitter": ColorJitter,
     "random_erasing": RandomErasing,
+    "cutout": Cutout,
 }
 
 

@@ -1,7 +1,6 @@
 """A rectangle of the image painted over."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -37,18 +36,6 @@ class RandomErasing:
 
     def __post_init__(self) -> None:
         check_parameters(self)
-
-    @classmethod
-    def cutout(cls, area: float = 0.25, value: float = 0.0) -> Self:
-        """Erase from every image one square of `area`, its share of the image's: cutout.
-
-        This is ``probability=1, scale=(area, area), ratio=(1, 1)``. The square lies wholly within the image,
-        while the paper's may reach over the border. Raises `ValueError` for an area or a value outside 0..1.
-
-        Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
-        2017, https://arxiv.org/abs/1708.04552; 0.25 is their 16 x 16 pixels on CIFAR-10.
-        """
-        return cls(probability=1.0, scale=(area, area), ratio=(1.0, 1.0), value=value)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         image_height, image_width = image_size

@@ -66,18 +66,3 @@ def test_rectangles_lie_within_the_image_and_are_smaller() -> None:
 def test_where_no_attempt_fits_nothing_is_erased() -> None:
     params = RandomErasing(1, (1, 1), (1, 1)).sample(50, (8, 8), torch.Generator().manual_seed(0))
     assert not any(value.any() for value in params.values())
-
-
-def test_cutout_erases_one_square_of_a_quarter_of_every_image() -> None:
-    cutout = RandomErasing.cutout()
-    assert cutout == RandomErasing(probability=1.0, scale=(0.25, 0.25), ratio=(1.0, 1.0), value=0.0)
-    params = cutout.sample(20_000, (32, 32), torch.Generator().manual_seed(0))
-    assert (params["height"] == 16).all()
-    assert (params["width"] == 16).all()
-    assert equal_counts_misfit(params["top"] * 17 + params["left"], 17**2) < 4
-    images = cutout.apply(torch.ones(4, 3, 32, 32), {key: value[:4] for key, value in params.items()})
-    assert (images == 0).sum(dim=(1, 2, 3)).tolist() == [3 * 16 * 16] * 4
-
-
-def test_cutout_of_another_area_and_grey() -> None:
-    assert RandomErasing.cutout(0.1, 0.5) == RandomErasing(1.0, (0.1, 0.1), (1.0, 1.0), 0.5)
