@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -124,9 +125,15 @@ class Preprocessing:
             values = images.to(torch.float32)
         else:
             raise ValueError(f"images must be uint8, or floating point in 0..1, got {images.dtype}")
-        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
+        mean, std = (_per_channel(constants, images.device) for constants in (self.mean, self.std))
         return (values - mean).div_(std)
+
+
+@lru_cache
+def _per_channel(constants: tuple[float, ...], device: torch.device) -> Tensor:
+    """(1, C, 1, 1), kept on the device: to bring it there every time would make the host wait for it."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(constants, device=device).view(1, -1, 1, 1)
 
 
 def _scaled_size(box: Box, shorter: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class RunState:
     model: dict[str, Any] = field(default_factory=dict)
     ema: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    lookahead: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -90,11 +91,15 @@ def load_checkpoint(folder: Path) -> RunState:
 
 
 def require_same_run(state: RunState, recipe: Recipe, seed: int, data_sha256: str) -> None:
-    """Refuse to go on with another recipe, seed or data set than the run began with."""
-    expected = json.loads(json.dumps(recipe.to_json()))
-    for name, value in expected.items():
-        if state.recipe.get(name) != value:
-            raise CheckpointError(f"the run began with {name}={state.recipe.get(name)}, not {value}")
+    """Refuse to go on with another recipe, seed or data set than the run began with.
+
+    A field that recipes did not have yet when the run began counts as its default.
+    """
+    began = {each.name: each.default for each in fields(Recipe) if each.default is not MISSING}
+    began = json.loads(json.dumps(began)) | state.recipe
+    for name, value in json.loads(json.dumps(recipe.to_json())).items():
+        if began.get(name) != value:
+            raise CheckpointError(f"the run began with {name}={began.get(name)}, not {value}")
     if state.seed != seed:
         raise CheckpointError(f"the run began with seed={state.seed}, not {seed}")
     if state.data_sha256 != data_sha256:

@@ -65,12 +65,21 @@ class Recipe:
     """Where the schedule begins anew, in order."""
     momentum: float = 0.9
     weight_decay: float = 0.0
-    """On convolution and linear weights; never on batch norm and biases."""
+    """On convolution and linear weights; on batch norm with `decay_batch_norm`, never on other biases."""
+    batch_norm_rate_scale: float = 1.0
+    """The learning rate of batch norm's scale and shift, as a multiple of that of everything else."""
+    decay_batch_norm: bool = False
+    """Shrink batch norm's parameters too, by the same share a step as the weights, whatever their rate."""
     label_smoothing: float = 0.0
     gradient_clip: float | None = None
     """Largest norm of the gradient of all parameters together; None leaves it alone."""
     ema_decay: float | None = None
     """Exponential moving average of the weights over steps; its weights are the result. None: no average."""
+    reestimate_batch_norm: int = 0
+    """Batches of the training images, augmented as in training, over which the finished weights' running
+    statistics are taken anew; 0 keeps those that were gathered on the way."""
+    lookahead: int | None = None
+    """Steps after which the weights go back to slower ones (see `training.lookahead`). None: never."""
     augmentation: Compose
     """Applied in its order to images (N, 3, H, W) in 0..1."""
     alternating_flip: bool = False
@@ -78,10 +87,16 @@ class Recipe:
 
     Source: Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, https://arxiv.org/abs/2404.00498.
     """
+    mixup_alpha: float | None = None
+    """Mix whole images with shares from Beta(alpha, alpha); see `training.mixing`. None: no MixUp."""
+    cutmix_alpha: float | None = None
+    """Put a box of another image in, with shares from Beta(alpha, alpha). With both, either in each batch."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Autocast type; `auto` is bfloat16 where the device computes it natively, float32 elsewhere."""
     compile: bool = False
     """Whether the network runs through `torch.compile`."""
+    compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default"
+    """Of `torch.compile`; all but the default replay CUDA graphs, so that kernels need no launch each."""
     held_out: int = 0
     """Training images kept apart to make choices on. Without any, epochs are watched on the test set."""
 
@@ -113,6 +128,11 @@ class Recipe:
                 "greater than 0, or None",
             ),
             "ema_decay": (self.ema_decay is None or 0 < self.ema_decay < 1, "between 0 and 1, or None"),
+            "batch_norm_rate_scale": (self.batch_norm_rate_scale > 0, "greater than 0"),
+            "reestimate_batch_norm": (self.reestimate_batch_norm >= 0, "at least 0"),
+            "lookahead": (self.lookahead is None or self.lookahead >= 1, "at least 1, or None"),
+            "mixup_alpha": (self.mixup_alpha is None or self.mixup_alpha > 0, "greater than 0, or None"),
+            "cutmix_alpha": (self.cutmix_alpha is None or self.cutmix_alpha > 0, "greater than 0, or None"),
             "held_out": (self.held_out >= 0, "at least 0"),
         }
         for field, (fine, expected) in checks.items():

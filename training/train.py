@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -14,12 +14,15 @@ from models.augmentations.horizontal_flip import HorizontalFlip
 from models.batch_norm import BatchNorm
 from models.initialization import initialize
 from models.preprocessing import Preprocessing
+from training.batch_norm_statistics import reestimate_batch_norm
 from training.checkpoint import EpochRecord, RunState, load_checkpoint, require_same_run, save_checkpoint
 from training.data import ImageData
 from training.device import autocast, describe_hardware, resolve_precision
 from training.ema import Ema
 from training.evaluate import accuracy, predict
-from training.optimizer import create_optimizer, learning_rate
+from training.lookahead import Lookahead
+from training.mixing import Mixing, dominant_label
+from training.optimizer import create_optimizer, learning_rate, set_learning_rate
 from training.progress import Progress
 from training.recipe import Recipe
 from training.whitening import whiten
@@ -64,11 +67,13 @@ def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
     return model
 
 
-def seeded(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
+def step_seed(seed: int, epoch: int, step: int) -> int:
     """The random numbers of one step follow from these alone, so that a checkpoint need not carry any."""
-    generator = torch.Generator(device)
-    generator.manual_seed(((seed * 100_003 + epoch) * 100_003 + step) % 2**63)
-    return generator
+    return ((seed * 100_003 + epoch) * 100_003 + step) % 2**63
+
+
+def seeded(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(step_seed(seed, epoch, step))
 
 
 class Batches:
@@ -78,6 +83,7 @@ class Batches:
         self.recipe, self.data, self.seed = recipe, data, seed
         self.device = data.train.images.device
         self.preprocessing = preprocessing_of(recipe, data)
+        self.mixing = Mixing(recipe.mixup_alpha, recipe.cutmix_alpha)
         self.per_epoch = len(data.train) // recipe.batch_size
         if self.per_epoch == 0:
             raise TrainingError(
@@ -90,7 +96,10 @@ class Batches:
         return torch.randperm(len(self.data.train), generator=generator, device=self.device)
 
     def batch(self, epoch: int, step: int, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (batch_size, C, S, S) float32 and labels (batch_size,) of one step."""
+        """Images (batch_size, C, S, S) float32 of one step, and their labels (batch_size,).
+
+        Where images are mixed, the second is the classes' shares, float32 (batch_size, classes).
+        """
         size = self.recipe.batch_size
         index = order[step * size : (step + 1) * size]
         images = self.data.train.images[index].float() / 255
@@ -104,7 +113,13 @@ class Batches:
         pixels = self.recipe.image_size_at(epoch)
         if (height, width) != (pixels, pixels):
             images = F.interpolate(images, (pixels, pixels), mode="bilinear", antialias=True)
-        return images.contiguous(memory_format=torch.channels_last), self.data.train.labels[index]
+        images, targets = self.mixing(
+            images,
+            self.data.train.labels[index],
+            len(self.data.classes),
+            step_seed(self.seed, epoch, step),
+        )
+        return images.contiguous(memory_format=torch.channels_last), targets
 
     def _flipped_first(self) -> Tensor:
         generator = seeded(self.seed, 0, self.per_epoch + 1, self.device)
@@ -122,7 +137,16 @@ class Run:
         self.model = build_model(recipe, data, seed).to(self.device).to(memory_format=torch.channels_last)
         self.ema = None if recipe.ema_decay is None else Ema(self.model, recipe.ema_decay)
         self.optimizer = create_optimizer(self.model, recipe)
-        self.forward: Callable[[Tensor], Tensor] = torch.compile(self.model) if recipe.compile else self.model
+        self.lookahead: Lookahead | None = None
+        if recipe.lookahead is not None:
+            self.lookahead = Lookahead(
+                self.model, recipe.lookahead, total=recipe.epochs * self.batches.per_epoch
+            )
+        self.forward: Callable[[Tensor], Tensor] = self.model
+        if recipe.compile:
+            # A compiled network is run long enough for every convolution to be tried in all its forms first.
+            torch.backends.cudnn.benchmark = True
+            self.forward = torch.compile(self.model, mode=recipe.compile_mode)
         recipe_json = json.loads(json.dumps(recipe.to_json()))
         self.state = RunState(recipe_json, seed, data.sha256, describe_hardware(self.device))
 
@@ -134,6 +158,8 @@ class Run:
         if self.ema is not None:
             self.ema.model.load_state_dict(state.ema)
             self.ema.updates = state.ema_updates
+        if self.lookahead is not None:
+            self.lookahead.load(state.lookahead)
         self.state = state
 
     def save(self) -> None:
@@ -141,24 +167,31 @@ class Run:
         self.state.optimizer = self.optimizer.state_dict()
         if self.ema is not None:
             self.state.ema, self.state.ema_updates = self.ema.model.state_dict(), self.ema.updates
+        if self.lookahead is not None:
+            self.state.lookahead = self.lookahead.slow
         save_checkpoint(self.out, self.state)
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Update the weights once. Returns the loss and the number of right answers, still on the device."""
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the weights once, on what `Batches.batch` gives.
+
+        Returns the loss and the number of right answers, still on the device: nothing here waits for it. An
+        answer is right if it is the class with the largest share in the image.
+        """
         done = self.state.epoch * self.batches.per_epoch + self.state.step
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, done, self.batches.per_epoch)
+        set_learning_rate(self.optimizer, learning_rate(self.recipe, done, self.batches.per_epoch))
         with autocast(self.device, self.dtype):
             logits = self.forward(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
+        if self.lookahead is not None:
+            self.lookahead.after_step(self.model, done + 1)
         if self.ema is not None:
             self.ema.update(self.model)
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+        return loss.detach(), (logits.detach().argmax(1) == dominant_label(targets)).sum()
 
     def epoch(self, progress: Progress, stopping: Callable[[], bool]) -> None:
         """Go on to the end of the current epoch. Raises `TrainingError` or `Interrupted`."""
@@ -192,6 +225,8 @@ class Run:
         state, recipe = self.state, self.recipe
         images = self.batches.per_epoch * recipe.batch_size
         network = self.model if self.ema is None else self.ema.model
+        if recipe.reestimate_batch_norm and state.epoch == recipe.epochs - 1:
+            reestimate_batch_norm(network, self._statistics_batches(), self.dtype)
         watched = self.data.held_out if len(self.data.held_out) else self.data.test
         pixels = recipe.image_size_at(state.epoch)
         logits = predict(network, watched.images, self.batches.preprocessing, self.dtype, image_size=pixels)
@@ -215,6 +250,13 @@ class Run:
             0.0,
         )
         return record
+
+    def _statistics_batches(self) -> Iterator[Tensor]:
+        """Images as an epoch after the last would train on, at the final size."""
+        after = self.recipe.epochs
+        order = self.batches.order(after)
+        for step in range(min(self.recipe.reestimate_batch_norm, self.batches.per_epoch)):
+            yield self.batches.batch(after, step, order)[0]
 
 
 def train(

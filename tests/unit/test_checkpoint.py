@@ -1,14 +1,18 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.unit.tiny_run import RECIPE
 from training.checkpoint import (
     FILE_NAME,
     CheckpointError,
     EpochRecord,
     RunState,
     load_checkpoint,
+    require_same_run,
     save_checkpoint,
 )
 
@@ -63,3 +67,25 @@ def test_a_damaged_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=rf"{FILE_NAME} is not a readable checkpoint"):
         load_checkpoint(tmp_path)
+
+
+def test_a_field_that_recipes_did_not_have_yet_counts_as_its_default() -> None:
+    """A run that began before a field existed goes on, unless the recipe now asks for something else."""
+    recipe = json.loads(json.dumps(RECIPE.to_json()))
+    for name in ("restarts", "lookahead", "mixup_alpha", "batch_norm_rate_scale", "compile_mode"):
+        del recipe[name]
+    began = RunState(recipe, seed=0, data_sha256="d", hardware="h")
+    require_same_run(began, RECIPE, 0, "d")
+    with pytest.raises(CheckpointError, match="began with lookahead=None, not 5"):
+        require_same_run(began, replace(RECIPE, lookahead=5), 0, "d")
+    del recipe["learning_rate"]
+    with pytest.raises(CheckpointError, match=r"began with learning_rate=None, not 0\.1"):
+        require_same_run(began, RECIPE, 0, "d")
+
+
+def test_a_checkpoint_without_the_fields_of_later_versions_loads(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state())
+    values = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    del values["lookahead"]
+    torch.save(values, tmp_path / FILE_NAME)
+    assert load_checkpoint(tmp_path).lookahead == {}

@@ -6,13 +6,13 @@ from torch import optim
 
 from models import create_model
 from tests.unit.tiny_run import RECIPE
-from training.optimizer import create_optimizer, learning_rate, parameter_groups
+from training.optimizer import create_optimizer, learning_rate, parameter_groups, set_learning_rate
 from training.recipe import Restart, Stage
 
 
 def test_batch_norm_and_biases_are_not_decayed() -> None:
     model = create_model("resnet18-3x3", 10)
-    decayed, plain = parameter_groups(model, 5e-4)
+    decayed, plain = parameter_groups(model, RECIPE)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     decayed_names = {names[id(p)] for p in decayed["params"]}  # type: ignore[attr-defined]
     plain_names = {names[id(p)] for p in plain["params"]}  # type: ignore[attr-defined]
@@ -29,7 +29,34 @@ def test_batch_norm_and_biases_are_not_decayed() -> None:
 def test_frozen_parameters_are_left_out() -> None:
     model = create_model("lenet", 3)
     model.requires_grad_(requires_grad=False)
-    assert [group["params"] for group in parameter_groups(model, 0.1)] == [[], []]
+    assert [group["params"] for group in parameter_groups(model, RECIPE)] == [[], []]
+
+
+def test_batch_norm_may_learn_faster_and_shrinks_by_as_much_a_step_as_the_weights() -> None:
+    model = create_model("airbench94", 10)
+    recipe = replace(RECIPE, weight_decay=1e-3, batch_norm_rate_scale=64.0, decay_batch_norm=True)
+    optimizer = create_optimizer(model, recipe)
+    set_learning_rate(optimizer, 0.5)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    weights, biases, norms = optimizer.param_groups
+    assert {names[id(p)] for p in biases["params"]} == {"stem.0.bias"}
+    assert {names[id(p)] for p in norms["params"]} == {
+        f"groups.{g}.bn{n}.bias" for g in range(3) for n in (1, 2)
+    }
+    assert (weights["lr"], biases["lr"], norms["lr"]) == (0.5, 0.5, 32.0)
+    assert weights["lr"] * weights["weight_decay"] == norms["lr"] * norms["weight_decay"] == 5e-4
+    assert biases["weight_decay"] == 0
+    assert (
+        create_optimizer(model, replace(recipe, decay_batch_norm=False)).param_groups[2]["weight_decay"] == 0
+    )
+
+
+def test_a_state_of_two_groups_without_scale_still_loads() -> None:
+    model = create_model("lenet", 3)
+    optimizer = create_optimizer(model, RECIPE)
+    optimizer.load_state_dict(optimizer.state_dict())
+    set_learning_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
 
 
 def test_the_optimiser_is_the_recipes() -> None:

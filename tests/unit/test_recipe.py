@@ -61,6 +61,11 @@ def test_the_two_lessons_differ_in_augmentation_alone() -> None:
         ("label_smoothing", 1.0),
         ("gradient_clip", 0.0),
         ("ema_decay", 1.0),
+        ("batch_norm_rate_scale", 0.0),
+        ("reestimate_batch_norm", -1),
+        ("lookahead", 0),
+        ("mixup_alpha", 0.0),
+        ("cutmix_alpha", 0.0),
         ("held_out", -1),
     ],
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from models import create_model
 from tests.unit.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
 from training.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.recipe import Stage
@@ -116,12 +118,44 @@ def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
         {"norm_layer": "torch"},
         {"schedule": "constant", "warmup": 0.0},
         {"held_out": 0},
+        {"mixup_alpha": 0.2, "cutmix_alpha": 1.0},
+        {"lookahead": 2, "batch_norm_rate_scale": 8.0, "decay_batch_norm": True},
+        {"architecture": "airbench94", "initialization": "dirac", "whiten_stem": True},
     ],
 )
 def test_every_choice_of_a_recipe_runs(tmp_path: Path, change: dict[str, object]) -> None:
     recipe = replace(RECIPE.with_epochs(1), **change)  # type: ignore[arg-type]
     state = train(recipe, tiny_data(), tmp_path)
     assert math.isfinite(state.history[-1].train_loss)
+
+
+def test_a_run_with_lookahead_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    recipe = replace(RECIPE.with_epochs(2), lookahead=4, ema_decay=None, mixup_alpha=0.5)
+    whole = train(recipe, tiny_data(), tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(recipe, tiny_data(), tmp_path / "stopped", stopping=stop_at(7))
+    require_same_weights(train(recipe, tiny_data(), tmp_path / "stopped", resume=True), whole)
+    without = train(replace(recipe, lookahead=None), tiny_data(), tmp_path / "without")
+    assert not torch.equal(without.model["features.0.weight"], whole.model["features.0.weight"])
+
+
+def test_the_finished_average_gets_statistics_of_its_own(whole: RunState, tmp_path: Path) -> None:
+    """The weights are those of a run without; the statistics are of batches after the last epoch."""
+    recipe = replace(RECIPE, reestimate_batch_norm=3)
+    state = train(recipe, tiny_data(), tmp_path)
+    for name, value in state.result.items():
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(value, whole.result[name]), name
+    assert state.result["features.1.num_batches_tracked"] == 3
+
+    model = create_model(RECIPE.architecture, 3)
+    model.load_state_dict(whole.result)
+    batches = Batches(recipe, tiny_data(), seed=0)
+    order = batches.order(RECIPE.epochs)
+    images = [batches.batch(RECIPE.epochs, step, order)[0] for step in range(3)]
+    assert images[0].shape[2:] == (20, 20)
+    means = [F.conv2d(x, model.features[0].weight, model.features[0].bias).mean((0, 2, 3)) for x in images]  # type: ignore[index,union-attr]
+    torch.testing.assert_close(state.result["features.1.running_mean"], torch.stack(means).mean(0))
 
 
 def test_whitening_and_zero_init_shape_the_first_weights() -> None:

@@ -1,12 +1,16 @@
 """The recipes by name. A new one is a file beside this and one line here."""
 
 from training.recipe import Recipe
+from training.recipes.cpu import CPU
+from training.recipes.fast import FAST
 from training.recipes.lenet import LENET
 from training.recipes.lesson import LESSON, LESSON_NO_AUGMENTATION
 from training.recipes.resnet18_cifar10 import RESNET18_CIFAR10
 
 RECIPES: dict[str, Recipe] = {
     "resnet18-cifar10": RESNET18_CIFAR10,
+    "fast": FAST,
+    "cpu": CPU,
     "lesson": LESSON,
     "lesson-no-augmentation": LESSON_NO_AUGMENTATION,
     "lenet": LENET,
