@@ -14,6 +14,7 @@ from models.augmentations.parameters import ParameterError
 from models.augmentations.random_crop import RandomCrop
 from models.augmentations.random_erasing import RandomErasing
 from models.augmentations.random_resized_crop import RandomResizedCrop
+from models.augmentations.trivial_augment import TrivialAugment
 from models.augmentations.vertical_flip import VerticalFlip
 
 __all__ = [
@@ -35,6 +36,7 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "color_jitter": ColorJitter,
     "random_erasing": RandomErasing,
     "cutout": Cutout,
+    "trivial_augment": TrivialAugment,
 }
 
 

@@ -12,6 +12,8 @@ from models.augmentations.parameters import check_parameters, parameter
 # The luma of ITU-R BT.601 in the digits that torchvision uses.
 LUMA = (0.2989, 0.587, 0.114)
 
+BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
+
 
 @dataclass(frozen=True)
 class ColorJitter:
@@ -57,29 +59,27 @@ class ColorJitter:
         if images.shape[1] != 3:
             raise ValueError(f"images must have 3 channels, got {images.shape[1]}")
         own = {key: value.to(images.device) for key, value in params.items()}
-        # A copy, also where the type is the same, since the images are then changed in place.
-        jittered = images.to(torch.promote_types(images.dtype, torch.float32), copy=True)
+        jittered = images.to(torch.promote_types(images.dtype, torch.float32))
+        neutral = torch.ones_like(own["brightness"])
         for position in range(4):
-            for number, (key, neutral, adjust) in enumerate(ADJUSTMENTS):
-                turn = own["order"][:, position] == number
-                chosen = (turn & (own[key] != neutral)).nonzero().squeeze(1)
-                jittered[chosen] = adjust(jittered[chosen], own[key][chosen])
+            # Every image goes through everything and keeps its own: to sort the images by what they are due
+            # would make the host wait for the device.
+            turn = own["order"][:, position]
+            grey = luma(jittered)
+            other = torch.where(per_image(turn == CONTRAST, images), grey.mean((2, 3), keepdim=True), grey)
+            other = torch.where(per_image(turn == BRIGHTNESS, images), 0, other)
+            factor = neutral
+            for number, key in (
+                (BRIGHTNESS, "brightness"),
+                (CONTRAST, "contrast"),
+                (SATURATION, "saturation"),
+            ):
+                factor = torch.where(turn == number, own[key], factor)
+            hued = (turn == HUE) & (own["hue"] != 0)
+            jittered = torch.where(
+                per_image(hued, images), adjust_hue(jittered, own["hue"]), blend(jittered, other, factor)
+            )
         return jittered.to(images.dtype)
-
-
-def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
-    """Scale `images` (N, 3, H, W) in 0..1 by `factors` (N,) not below 0, and clip to 0..1."""
-    return (images * per_image(factors, images)).clamp(0, 1)
-
-
-def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
-    """Scale how far `images` (N, 3, H, W) in 0..1 are from their mean luma by `factors` (N,), clipped."""
-    return _blend(images, _luma(images).mean(dim=(2, 3), keepdim=True), factors)
-
-
-def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
-    """Scale how far `images` (N, 3, H, W) in 0..1 are from their greyscale by `factors` (N,), clipped."""
-    return _blend(images, _luma(images), factors)
 
 
 def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
@@ -89,19 +89,17 @@ def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
     return hsv_to_rgb(hsv)
 
 
-ADJUSTMENTS = (
-    ("brightness", 1, adjust_brightness),
-    ("contrast", 1, adjust_contrast),
-    ("saturation", 1, adjust_saturation),
-    ("hue", 0, adjust_hue),
-)
+def luma(images: Tensor) -> Tensor:
+    """The greyscale (N, 1, H, W) of `images` (N, 3, H, W)."""
+    red, green, blue = images[:, :1], images[:, 1:2], images[:, 2:]
+    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
 
 
-def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True)
+def blend(images: Tensor, others: Tensor, factors: Tensor) -> Tensor:
+    """Scale how far `images` (N, 3, H, W) in 0..1 are from `others` by `factors` (N,), clipped to 0..1.
 
-
-def _blend(images: Tensor, others: Tensor, factors: Tensor) -> Tensor:
+    `others` that are black, of the mean luma and of the luma make it a change of brightness, contrast and
+    saturation.
+    """
     factor = per_image(factors, images)
     return (images * factor + others * (1 - factor)).clamp(0, 1)

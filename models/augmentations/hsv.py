@@ -29,7 +29,7 @@ def hsv_to_rgb(images: Tensor) -> Tensor:
     """Convert HSV to RGB, floats (N, 3, H, W) in 0..1 both; hues are taken modulo 1."""
     hue, saturation, value = images[:, :1], images[:, 1:2], images[:, 2:]
     # Around the circle of hues each channel is a trapezium; red, green and blue differ in where it starts.
-    start = torch.tensor([5, 3, 1], device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+    start = torch.arange(5, 0, -2, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
     angle = (start + 6 * hue).remainder(6)
     depth = torch.minimum(angle, 4 - angle).clamp(0, 1)
     return value - value * saturation * depth
