@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ class Mixing:
         share = chance.betavariate(alpha, alpha)
         generator = torch.Generator(images.device).manual_seed(chance.getrandbits(63))
         partners = torch.randperm(len(images), generator=generator, device=images.device)
-        targets = F.one_hot(labels, classes).to(images.dtype)
+        # F.one_hot looks at the labels' values first.
+        targets = (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).to(images.dtype)
         if kind == "mixup":
             return mixup(images, targets, partners, share)
         height, width = images.shape[2:]

@@ -4,6 +4,8 @@ Up to ten candidates are drawn for an image, and the first that fits is taken. A
 that the number of draws depends on the number of images alone.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ def sample_sides(
     """
     shape, device = (ATTEMPTS, n), generator.device
     areas = area * torch.empty(shape, device=device).uniform_(*scale, generator=generator)
-    low, high = torch.tensor(ratio).log().tolist()
+    low, high = (math.log(end) for end in ratio)
     ratios = torch.empty(shape, device=device).uniform_(low, high, generator=generator).exp()
     return (areas * ratios).sqrt().round().long(), (areas / ratios).sqrt().round().long()
 

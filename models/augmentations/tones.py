@@ -43,6 +43,5 @@ def equalize(images: Tensor) -> Tensor:
     # Of a value, the pixels darker than it, in units of a 255th of all but the brightest.
     darker = up_to - counts
     spread = ((darker + step // 2) // step.clamp(min=1)).clamp(0, 255)
-    spread[:, :, 0] = 0
     equalized = torch.where(step > 0, spread.gather(2, values), values)
     return (equalized.to(images.dtype) / 255).view_as(images)
