@@ -179,6 +179,9 @@ class Run:
         """
         done = self.state.epoch * self.batches.per_epoch + self.state.step
         set_learning_rate(self.optimizer, learning_rate(self.recipe, done, self.batches.per_epoch))
+        if self.recipe.compile:
+            # What the last step's CUDA graphs put out may be overwritten from here on.
+            torch.compiler.cudagraph_mark_step_begin()
         with autocast(self.device, self.dtype):
             logits = self.forward(images)
             loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)

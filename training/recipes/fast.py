@@ -41,5 +41,5 @@ FAST = Recipe(
     ),
     alternating_flip=True,
     compile=True,
-    compile_mode="max-autotune",
+    compile_mode="reduce-overhead",
 )
