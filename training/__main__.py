@@ -1,6 +1,7 @@
-"""The command line of training: `python -m training data | train | evaluate | export | report`."""
+"""The command line of training: `python -m training data | train | campaign | evaluate | export | report`."""
 
 import argparse
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from models.artifact import ArtifactError
 from training import data, export, report
+from training.campaign import RUNS, parse_runs, run_campaign
 from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.device import select_device
 from training.plots import write_run_plots
@@ -75,6 +77,20 @@ def command_train(arguments: argparse.Namespace) -> None:
         sys.exit(130)
     write_run_plots(out, state)
     console.print(f"done in {state.seconds / 60:.1f} minutes; next: python -m training export --run {out}")
+
+
+def command_campaign(arguments: argparse.Namespace) -> None:
+    device = select_device(arguments.device)
+    figures = run_campaign(
+        parse_runs(arguments.runs, RECIPES),
+        RECIPES,
+        lambda held_out: data.load_cifar10(arguments.data, held_out).to(device),
+        arguments.out,
+        minutes=arguments.minutes,
+        console=Console(stderr=True),
+        stopping=StopOnSignal(),
+    )
+    print(json.dumps(figures))
 
 
 def command_evaluate(arguments: argparse.Namespace) -> None:
@@ -142,6 +158,19 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--epochs", type=positive, help="run the recipe over this many epochs")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+
+    sub = command("campaign", command_campaign, "Train recipes over seeds; call again to go on.")
+    sub.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="RECIPE=SEEDS",
+        default=[f"{name}={seeds}" for name, seeds in RUNS.items()],
+        help="how many seeds of which recipes (default: %(default)s)",
+    )
+    sub.add_argument("--minutes", type=positive, default=60, help="save and stop after so many (default: 60)")
+    sub.add_argument("--out", type=Path, default=Path("runs/campaign"), help="folder of the runs")
+    takes_data(sub)
+    takes_device(sub)
 
     sub = command("evaluate", command_evaluate, "Measure an artifact on the test set.")
     sub.add_argument("--artifact", type=Path, required=True)

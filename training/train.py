@@ -181,7 +181,7 @@ class Run:
         set_learning_rate(self.optimizer, learning_rate(self.recipe, done, self.batches.per_epoch))
         if self.recipe.compile:
             # What the last step's CUDA graphs put out may be overwritten from here on.
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with autocast(self.device, self.dtype):
             logits = self.forward(images)
             loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
