@@ -66,15 +66,12 @@ class BatchNorm(nn.Module):
         values = x.to(torch.promote_types(x.dtype, torch.float32))
 
         if self.training:
-            count = x.numel() // self.num_features
+            mean, centred, var, count = self._batch_statistics(values, over, per_channel)
             if count < 2:
                 raise ValueError(
                     f"expected more than 1 value per channel in training mode, got an input of shape "
                     f"{tuple(x.shape)}"
                 )
-            mean = values.mean(over)
-            centred = values - mean.view(per_channel)
-            var = centred.square().mean(over)
             self._update_running_statistics(mean.detach(), var.detach() * (count / (count - 1)))
         else:
             mean, var = self.running_mean, self.running_var
@@ -84,6 +81,14 @@ class BatchNorm(nn.Module):
         if self.weight is not None:
             normalised = normalised * self.weight.view(per_channel)
         return (normalised + self.bias.view(per_channel)).to(x.dtype)
+
+    def _batch_statistics(
+        self, values: Tensor, over: tuple[int, ...], per_channel: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Mean, centred values, biased variance, and the number of values per channel that they are of."""
+        mean = values.mean(over)
+        centred = values - mean.view(per_channel)
+        return mean, centred, centred.square().mean(over), values.numel() // self.num_features
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:

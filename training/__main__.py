@@ -5,9 +5,11 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+import torch
 from rich.console import Console
 
 from models.artifact import ArtifactError
@@ -15,6 +17,7 @@ from training import data, export, report
 from training.campaign import RUNS, parse_runs, run_campaign
 from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.device import select_device
+from training.distributed import Processes, joined
 from training.plots import write_run_plots
 from training.progress import Progress
 from training.recipe import Recipe
@@ -50,14 +53,24 @@ def command_train(arguments: argparse.Namespace) -> None:
     recipe = RECIPES[arguments.recipe]
     if arguments.epochs is not None:
         recipe = recipe.with_epochs(arguments.epochs)
+    if arguments.sync_batch_norm:
+        recipe = replace(recipe, sync_batch_norm=True)
+    device = select_device(arguments.device)
+    with joined(device) as processes:
+        train_together(recipe, arguments, device, processes)
+
+
+def train_together(
+    recipe: Recipe, arguments: argparse.Namespace, device: torch.device, processes: Processes
+) -> None:
+    """What each of the processes does; the first one speaks for all."""
     out = arguments.out or run_folder(recipe, arguments.seed)
-    if (out / FILE_NAME).exists() and not arguments.resume:
+    if processes.writes and (out / FILE_NAME).exists() and not arguments.resume:
         raise CheckpointError(
             f"{out} already holds a run: add --resume to go on with it, or choose another --out"
         )
-    device = select_device(arguments.device)
     images = data.load_cifar10(arguments.data, recipe.held_out).to(device)
-    console = Console()
+    console = Console(quiet=not processes.writes)
     console.print(
         f"{recipe.name}: {recipe.epochs} epochs on {device}, {len(images.train):,} images, into {out}"
     )
@@ -68,14 +81,19 @@ def command_train(arguments: argparse.Namespace) -> None:
             out,
             seed=arguments.seed,
             resume=arguments.resume,
-            progress=Progress(console),
+            progress=Progress(console) if processes.writes else Progress.silent(),
             stopping=StopOnSignal(),
+            processes=processes,
         )
     except Interrupted:
         again = [*(a for a in sys.argv[1:] if a != "--resume"), "--resume"]
-        console.print(f"stopped and saved; go on with: python -m training {' '.join(again)}", soft_wrap=True)
+        starter = "python" if processes.count == 1 else "torchrun ..."
+        console.print(
+            f"stopped and saved; go on with: {starter} -m training {' '.join(again)}", soft_wrap=True
+        )
         sys.exit(130)
-    write_run_plots(out, state)
+    if processes.writes:
+        write_run_plots(out, state)
     console.print(f"done in {state.seconds / 60:.1f} minutes; next: python -m training export --run {out}")
 
 
@@ -158,6 +176,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--epochs", type=positive, help="run the recipe over this many epochs")
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    sub.add_argument(
+        "--sync-batch-norm",
+        action="store_true",
+        help="of several processes, started by torchrun: normalise by the batch of all of them",
+    )
 
     sub = command("campaign", command_campaign, "Train recipes over seeds; call again to go on.")
     sub.add_argument(

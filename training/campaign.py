@@ -13,6 +13,7 @@ from rich.console import Console
 
 from models import create_model
 from models.summary import summarize
+from training.batches import preprocessing_of
 from training.checkpoint import FILE_NAME, RunState, load_checkpoint
 from training.data import ImageData
 from training.device import describe_hardware
@@ -20,7 +21,7 @@ from training.evaluate import accuracy, predict
 from training.export import finished_model
 from training.progress import Progress
 from training.recipe import Recipe
-from training.train import Interrupted, preprocessing_of, train
+from training.train import Interrupted, train
 
 RUNS = {"fast": 5, "resnet18-cifar10-gpu": 3}
 """Seeds by recipe: what a campaign runs unless told otherwise."""

@@ -7,17 +7,21 @@ from typing import Literal
 import torch
 
 from models.hardware import cpu_name, has_native_bfloat16
+from training.distributed import local_rank
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def select_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises `ValueError` for CUDA without a device."""
+    """`auto` is CUDA where there is one; of several processes on a machine each takes a device of its own.
+
+    Raises `ValueError` for CUDA without a device.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: no CUDA device was found; use --device cpu, or auto")
-    return torch.device(name)
+    return torch.device("cuda", local_rank()) if name == "cuda" else torch.device(name)
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:

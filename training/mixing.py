@@ -67,6 +67,10 @@ class Mixing:
     mixup_alpha: float | None
     cutmix_alpha: float | None
 
+    @property
+    def on(self) -> bool:
+        return self.mixup_alpha is not None or self.cutmix_alpha is not None
+
     def __call__(self, images: Tensor, labels: Tensor, classes: int, seed: int) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) and labels (N,) to mixed images and targets (N, classes); `seed` is all chance.
 

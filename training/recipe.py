@@ -97,6 +97,9 @@ class Recipe:
     """Whether the network runs through `torch.compile`."""
     compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default"
     """Of `torch.compile`; all but the default replay CUDA graphs, so that kernels need no launch each."""
+    sync_batch_norm: bool = False
+    """Of several processes: normalise by the batch of all of them, as one process with that batch would, and
+    not each by its own share, of which the first one's running statistics are then kept."""
     held_out: int = 0
     """Training images kept apart to make choices on. Without any, epochs are watched on the test set."""
 

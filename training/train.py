@@ -1,6 +1,7 @@
 """The training loop: one run of one recipe, from its first step or from its checkpoint."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,21 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import create_model
-from models.augmentations.horizontal_flip import HorizontalFlip
 from models.batch_norm import BatchNorm
 from models.initialization import initialize
-from models.preprocessing import Preprocessing
 from training.batch_norm_statistics import reestimate_batch_norm
+from training.batches import Batches, preprocessing_of
 from training.checkpoint import EpochRecord, RunState, load_checkpoint, require_same_run, save_checkpoint
 from training.data import ImageData
 from training.device import autocast, describe_hardware, resolve_precision
+from training.distributed import ALONE, PeerLostError, Processes, losing_a_peer
 from training.ema import Ema
 from training.evaluate import accuracy, predict
 from training.lookahead import Lookahead
-from training.mixing import Mixing, dominant_label
+from training.mixing import dominant_label
 from training.optimizer import create_optimizer, learning_rate, set_learning_rate
 from training.progress import Progress
 from training.recipe import Recipe
+from training.sync_batch_norm import synchronise
 from training.whitening import whiten
 
 WHITENING_IMAGES = 5000
@@ -38,17 +40,6 @@ class TrainingError(RuntimeError):
 
 class Interrupted(Exception):
     """The run was asked to stop, and its state is saved."""
-
-
-def preprocessing_of(recipe: Recipe, data: ImageData) -> Preprocessing:
-    """What turns an image into the network's input, at training and at serving time."""
-    return Preprocessing(
-        input_size=recipe.stages[-1].image_size,
-        in_channels=data.train.images.shape[1],
-        interpolation="bilinear",
-        mean=data.mean,
-        std=data.std,
-    )
 
 
 def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
@@ -67,74 +58,19 @@ def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
     return model
 
 
-def step_seed(seed: int, epoch: int, step: int) -> int:
-    """The random numbers of one step follow from these alone, so that a checkpoint need not carry any."""
-    return ((seed * 100_003 + epoch) * 100_003 + step) % 2**63
-
-
-def seeded(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
-    return torch.Generator(device).manual_seed(step_seed(seed, epoch, step))
-
-
-class Batches:
-    """Makes the augmented, normalised and resized batches of a run on the data's device."""
-
-    def __init__(self, recipe: Recipe, data: ImageData, seed: int) -> None:
-        self.recipe, self.data, self.seed = recipe, data, seed
-        self.device = data.train.images.device
-        self.preprocessing = preprocessing_of(recipe, data)
-        self.mixing = Mixing(recipe.mixup_alpha, recipe.cutmix_alpha)
-        self.per_epoch = len(data.train) // recipe.batch_size
-        if self.per_epoch == 0:
-            raise TrainingError(
-                f"batch_size must be at most the {len(data.train)} training images, got {recipe.batch_size}"
-            )
-
-    def order(self, epoch: int) -> Tensor:
-        """The images of `epoch` in their order; the last few that fill no batch are left out this time."""
-        generator = seeded(self.seed, epoch, self.per_epoch, self.device)
-        return torch.randperm(len(self.data.train), generator=generator, device=self.device)
-
-    def batch(self, epoch: int, step: int, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (batch_size, C, S, S) float32 of one step, and their labels (batch_size,).
-
-        Where images are mixed, the second is the classes' shares, float32 (batch_size, classes).
-        """
-        size = self.recipe.batch_size
-        index = order[step * size : (step + 1) * size]
-        images = self.data.train.images[index].float() / 255
-        if self.recipe.alternating_flip:
-            first_half = self._flipped_first()[index]
-            images = HorizontalFlip().apply(images, {"flip": first_half ^ bool(epoch % 2)})
-        generator = seeded(self.seed, epoch, step, self.device)
-        height, width = images.shape[2:]
-        params = self.recipe.augmentation.sample(size, (height, width), generator)
-        images = self.preprocessing.normalize(self.recipe.augmentation.apply(images, params))
-        pixels = self.recipe.image_size_at(epoch)
-        if (height, width) != (pixels, pixels):
-            images = F.interpolate(images, (pixels, pixels), mode="bilinear", antialias=True)
-        images, targets = self.mixing(
-            images,
-            self.data.train.labels[index],
-            len(self.data.classes),
-            step_seed(self.seed, epoch, step),
-        )
-        return images.contiguous(memory_format=torch.channels_last), targets
-
-    def _flipped_first(self) -> Tensor:
-        generator = seeded(self.seed, 0, self.per_epoch + 1, self.device)
-        return torch.rand(len(self.data.train), generator=generator, device=self.device) < 0.5
-
-
 class Run:
     """A run in progress: the network, its average, its optimiser, and where it stands."""
 
-    def __init__(self, recipe: Recipe, data: ImageData, seed: int, out: Path) -> None:
-        self.recipe, self.data, self.out = recipe, data, out
-        self.batches = Batches(recipe, data, seed)
+    def __init__(
+        self, recipe: Recipe, data: ImageData, seed: int, out: Path, processes: Processes = ALONE
+    ) -> None:
+        self.recipe, self.data, self.out, self.processes = recipe, data, out, processes
+        self.batches = Batches(recipe, data, seed, processes)
         self.device = self.batches.device
         self.dtype = resolve_precision(recipe.precision, self.device)
         self.model = build_model(recipe, data, seed).to(self.device).to(memory_format=torch.channels_last)
+        if recipe.sync_batch_norm and processes.count > 1:
+            self.model = synchronise(self.model, self.device)
         self.ema = None if recipe.ema_decay is None else Ema(self.model, recipe.ema_decay)
         self.optimizer = create_optimizer(self.model, recipe)
         self.lookahead: Lookahead | None = None
@@ -142,16 +78,19 @@ class Run:
             self.lookahead = Lookahead(
                 self.model, recipe.lookahead, total=recipe.epochs * self.batches.per_epoch
             )
-        self.forward: Callable[[Tensor], Tensor] = self.model
+        self.forward: Callable[[Tensor], Tensor] = processes.wrap(self.model)
         if recipe.compile:
             # A compiled network is run long enough for every convolution to be tried in all its forms first.
             torch.backends.cudnn.benchmark = True
-            self.forward = torch.compile(self.model, mode=recipe.compile_mode)
+            self.forward = torch.compile(self.forward, mode=recipe.compile_mode)
         recipe_json = json.loads(json.dumps(recipe.to_json()))
-        self.state = RunState(recipe_json, seed, data.sha256, describe_hardware(self.device))
+        hardware = describe_hardware(self.device)
+        if processes.count > 1:
+            hardware = f"{processes.count} × {hardware}"
+        self.state = RunState(recipe_json, seed, data.sha256, hardware)
 
     def restore(self) -> None:
-        state = load_checkpoint(self.out)
+        state = self.processes.from_writer(load_checkpoint(self.out) if self.processes.writes else self.state)
         require_same_run(state, self.recipe, self.state.seed, self.data.sha256)
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
@@ -169,7 +108,8 @@ class Run:
             self.state.ema, self.state.ema_updates = self.ema.model.state_dict(), self.ema.updates
         if self.lookahead is not None:
             self.state.lookahead = self.lookahead.slow
-        save_checkpoint(self.out, self.state)
+        if self.processes.writes:
+            save_checkpoint(self.out, self.state)
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Update the weights once, on what `Batches.batch` gives.
@@ -201,27 +141,31 @@ class Run:
         state, per_epoch = self.state, self.batches.per_epoch
         self.model.train()
         order = self.batches.order(state.epoch)
-        loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
-        correct = torch.tensor(state.correct, device=self.device)
+        # Sums over all processes are in the state; here are those of this one, which the writer goes on from.
+        totals = torch.zeros(2, device=self.device, dtype=torch.float64)
+        if self.processes.writes:
+            totals += torch.tensor((state.loss_sum, state.correct), device=self.device, dtype=torch.float64)
         started = time.perf_counter() - state.epoch_seconds
         while state.step < per_epoch:
             loss, right = self.step(*self.batches.batch(state.epoch, state.step, order))
-            loss_sum += loss
-            correct += right
+            totals += torch.stack((loss / self.processes.count, right)).double()
             state.step += 1
             stop = stopping()
-            if stop or state.step % CHECK_EVERY == 0 or state.step == per_epoch:
-                state.loss_sum, state.correct = loss_sum.item(), int(correct.item())
+            check = state.step % CHECK_EVERY == 0 or state.step == per_epoch
+            # All processes have to take the same turn: several only ask one another at the checks.
+            if check or (stop and self.processes.count == 1):
+                loss_sum, correct = self.processes.sum(totals).tolist()
+                state.loss_sum, state.correct = loss_sum, round(correct)
                 state.epoch_seconds = time.perf_counter() - started
-                if not torch.isfinite(loss_sum):
+                if not math.isfinite(loss_sum):
                     raise TrainingError(
                         f"the loss is no longer finite in epoch {state.epoch + 1}, step {state.step}: try a "
                         f"lower learning rate; the last good checkpoint is kept in {self.out}"
                     )
                 progress.update(state, self.recipe.batch_size)
-            if stop and state.step < per_epoch:
-                self.save()
-                raise Interrupted
+                if self.processes.any(stop, self.device) and state.step < per_epoch:
+                    self.save()
+                    raise Interrupted
 
     def finish_epoch(self) -> EpochRecord:
         """Evaluate at the epoch's own image size, record, and move on to the next epoch."""
@@ -271,23 +215,33 @@ def train(
     resume: bool = False,
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    processes: Processes = ALONE,
 ) -> RunState:
     """Run `recipe` on `data`, on the data's device, with a checkpoint in `out` after each epoch.
 
     With `resume` the run in `out` goes on, to the same final weights as if it had never stopped (same
-    machine, same seed). `stopping` is asked after each step; once it says yes, the state is saved.
+    machine, same seed). `stopping` is asked after each step; once it says yes, the state is saved. Every one
+    of several `processes` calls this; `out` is that of the first, which alone writes, and reads, the run.
 
-    Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite, and
-    `CheckpointError` where the checkpoint is absent, damaged or of another run.
+    Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite or another
+    process has ended, `ValueError` where the recipe does not fit the data, and `CheckpointError` where the
+    checkpoint is absent, damaged or of another run.
     """
-    run = Run(recipe, data, seed, out)
     progress = progress or Progress.silent()
-    if resume:
-        run.restore()
-    with progress.watching(recipe, run.state, run.batches.per_epoch, out):
-        while run.state.epoch < recipe.epochs:
-            run.epoch(progress, stopping)
-            record = run.finish_epoch()
-            run.save()
-            progress.epoch_done(record, run.state)
+    try:
+        with losing_a_peer():
+            run = Run(recipe, data, seed, out, processes)
+            if resume:
+                run.restore()
+            with progress.watching(recipe, run.state, run.batches.per_epoch, out):
+                while run.state.epoch < recipe.epochs:
+                    run.epoch(progress, stopping)
+                    record = run.finish_epoch()
+                    run.save()
+                    progress.epoch_done(record, run.state)
+    except PeerLostError as error:
+        raise TrainingError(
+            f"another process of this run has ended; {out} keeps the last checkpoint: start all of them "
+            f"again, with --resume"
+        ) from error
     return run.state

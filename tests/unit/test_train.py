@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from models import create_model
 from tests.unit.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
+from training.batches import Batches
 from training.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.recipe import Stage
-from training.train import Batches, Interrupted, TrainingError, build_model, train
+from training.train import Interrupted, TrainingError, build_model, train
 
 STEPS = RECIPE.epochs * STEPS_PER_EPOCH
 
@@ -192,5 +193,5 @@ def test_alternating_flip_shows_each_image_both_ways_in_two_epochs() -> None:
 
 
 def test_more_images_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="batch_size must be at most the 48 training images, got 64"):
+    with pytest.raises(ValueError, match="batch_size must be at most the 48 training images, got 64"):
         train(replace(RECIPE, batch_size=64), tiny_data(), tmp_path)

@@ -1,13 +1,15 @@
 """A run small enough for a test, as values and as a program of its own.
 
-    python -m tests.unit.tiny_run OUT [--resume] [--kill-at STEP]
+    python -m tests.unit.tiny_run OUT [--resume] [--kill-at STEP] [--kill-rank RANK] [--sync]
 
-`--kill-at` has the process killed, as by the kernel, right after that step.
+`--kill-at` has the process killed, as by the kernel, right after that step; of several processes the first,
+or the one of `--kill-rank`. `--sync` runs `SYNCHRONISED` instead.
 """
 
 import argparse
 import os
 import signal
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import torch
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
 from training.data import ImageData, Split, build
+from training.distributed import joined
 from training.recipe import Recipe, Stage
 from training.train import train
 
@@ -39,6 +42,9 @@ RECIPE = Recipe(
     alternating_flip=True,
     held_out=12,
 )
+SYNCHRONISED = replace(RECIPE, sync_batch_norm=True, learning_rate=0.005)
+"""For comparison between numbers of processes: with the rate of `RECIPE`, which is high for batches so small,
+each step makes a difference in the last digit several times as large."""
 STEPS_PER_EPOCH = 6
 
 
@@ -59,15 +65,20 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--kill-at", type=int)
+    parser.add_argument("--kill-rank", type=int, default=0)
+    parser.add_argument("--sync", action="store_true")
     arguments = parser.parse_args()
     steps = count(1)
 
-    def kill() -> bool:
-        if next(steps) == arguments.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return False
+    recipe = SYNCHRONISED if arguments.sync else RECIPE
+    with joined(torch.device("cpu")) as processes:
 
-    train(RECIPE, tiny_data(), arguments.out, resume=arguments.resume, stopping=kill)
+        def kill() -> bool:
+            if next(steps) == arguments.kill_at and processes.rank == arguments.kill_rank:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return False
+
+        train(recipe, tiny_data(), arguments.out, resume=arguments.resume, stopping=kill, processes=processes)
 
 
 if __name__ == "__main__":
