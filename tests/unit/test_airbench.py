@@ -68,6 +68,13 @@ def test_logits_are_scaled_down() -> None:
     torch.testing.assert_close(model(torch.ones(2, 3, 16, 16)), model.classifier(features) * LOGIT_SCALE)
 
 
+def test_nine_pixels_are_the_least() -> None:
+    model = Airbench((4, 6, 8), 3, 5).eval()
+    assert model(torch.ones(2, 3, 9, 40)).shape == (2, 5)
+    with pytest.raises(RuntimeError, match="too small"):
+        model(torch.ones(2, 3, 8, 40))
+
+
 @pytest.mark.parametrize("convolutions", [1, 4])
 def test_another_number_of_convolutions_is_refused(convolutions: int) -> None:
     with pytest.raises(ValueError, match=f"convolutions must be 2 or 3, got {convolutions}"):

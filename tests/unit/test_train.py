@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from models import create_model
@@ -157,6 +158,21 @@ def test_the_finished_average_gets_statistics_of_its_own(whole: RunState, tmp_pa
     assert images[0].shape[2:] == (20, 20)
     means = [F.conv2d(x, model.features[0].weight, model.features[0].bias).mean((0, 2, 3)) for x in images]  # type: ignore[index,union-attr]
     torch.testing.assert_close(state.result["features.1.running_mean"], torch.stack(means).mean(0))
+
+
+def test_the_network_is_compiled_as_the_recipe_says(
+    whole: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def compile_nothing(model: nn.Module, *, mode: str) -> nn.Module:
+        asked.append((type(model).__name__, mode))
+        return model
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    recipe = replace(RECIPE, compile=True, compile_mode="reduce-overhead")
+    require_same_weights(train(recipe, tiny_data(), tmp_path), whole)
+    assert asked == [("LeNet", "reduce-overhead")]
 
 
 def test_whitening_and_zero_init_shape_the_first_weights() -> None:
