@@ -87,7 +87,7 @@ class Mixing:
         kind, alpha = chance.choice(kinds)
         share = chance.betavariate(alpha, alpha)
         generator = torch.Generator(images.device).manual_seed(chance.getrandbits(63))
-        partners = torch.randperm(len(images), generator=generator, device=images.device)
+        partners = torch.rand(len(images), generator=generator, device=images.device).argsort()
         # F.one_hot looks at the labels' values first.
         targets = (labels.unsqueeze(1) == torch.arange(classes, device=labels.device)).to(images.dtype)
         if kind == "mixup":
