@@ -3,7 +3,7 @@
     python -m training train --recipe cpu
 
 Hardware: 2 threads of an Intel Xeon at 2.5 GHz with AVX-512. Wall time and accuracy (mean ± std over n
-seeds): not measured yet; from the time of single steps, 65 minutes. The aim is 93.5 % of the test images,
+seeds): not measured yet; from the time of single steps, 66 minutes. The aim is 93.5 % of the test images,
 without test-time augmentation.
 
 The paper's hyperparameters for 94 %, at half the batch and half the rate; twice its epochs, the first of them
