@@ -48,7 +48,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1024,
-        description="Processor threads that compute; 0 is one for each core that may be used.",
+        description="Processor threads that compute; 0 is one for each core that may be used, with several"
+        " workers each one's share of them, but at least 2.",
     )
     decode_threads: int = Field(
         2, ge=1, le=256, description="Requests whose larger images are decoded at the same time."
