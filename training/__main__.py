@@ -12,12 +12,13 @@ from types import FrameType
 import torch
 from rich.console import Console
 
-from models.artifact import ArtifactError
-from training import data, export, report
+from models.artifact import ArtifactError, load_artifact
+from training import data, export, measure, report
 from training.campaign import RUNS, parse_runs, run_campaign
 from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.device import select_device
 from training.distributed import Processes, joined
+from training.engines import ENGINES
 from training.plots import write_run_plots
 from training.progress import Progress
 from training.recipe import Recipe
@@ -112,9 +113,13 @@ def command_campaign(arguments: argparse.Namespace) -> None:
 
 
 def command_evaluate(arguments: argparse.Namespace) -> None:
-    report.evaluate_artifact(
-        arguments.artifact, arguments.data, select_device(arguments.device), Console(), arguments.engine
-    )
+    artifact = load_artifact(arguments.artifact)
+    data_set = measure.load_data(arguments.data)
+    measured = measure.measure(artifact, arguments.engine, data_set, select_device(arguments.device))
+    if arguments.json:
+        print(measured.to_json())
+    else:
+        measured.show(Console())
 
 
 def command_export(arguments: argparse.Namespace) -> None:
@@ -201,10 +206,12 @@ def parser() -> argparse.ArgumentParser:
     takes_device(sub)
     sub.add_argument(
         "--engine",
-        choices=("torch", "int8"),
+        choices=tuple(ENGINES),
         default="torch",
-        help="what computes: the stored weights in float32, or the int8 network, on the CPU",
+        help="what computes: the stored weights in float32 or bfloat16 by torch, in float32 by OpenVINO on "
+        "the CPU, or the int8 network by OpenVINO on the CPU",
     )
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("export", command_export, "Turn a finished run into an artifact.")
     sub.add_argument("--run", type=Path, required=True)

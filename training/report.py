@@ -4,27 +4,17 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import torch
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from torch import Tensor
 
 from models.artifact import (
-    INT8_NETWORK_FILE,
-    INT8_WEIGHTS_FILE,
-    Artifact,
     ArtifactError,
     Int8,
     ModelDescription,
     load_artifact,
 )
-from models.openvino_ir import OpenVinoIR
-from models.preprocessing import Preprocessing
 from training.checkpoint import EpochRecord
-from training.data import load_cifar10
-from training.evaluate import Evaluation, evaluate, predict
+from training.evaluate import Evaluation
 from training.plots import calibration_figure, confusion_figure, render, training_figure, watched_name
 
 FILE_NAME = "report.json"
@@ -157,44 +147,3 @@ def write_report(artifact: Path, out: Path) -> list[Path]:
     for name, content in files.items():
         (out / name).write_bytes(content)
     return [out / name for name in files]
-
-
-def evaluate_artifact(
-    artifact: Path,
-    data_folder: Path,
-    device: torch.device,
-    console: Console,
-    engine: Literal["torch", "int8"] = "torch",
-) -> Evaluation:
-    """Measure an artifact on the CIFAR-10 test set and print the figures.
-
-    `torch` computes in float32 on `device`, `int8` by OpenVINO on the CPU. Raises `ArtifactError`, also where
-    the artifact's classes are not the data set's, or it has no int8 network and that is asked for, and
-    `DataError`.
-    """
-    loaded = load_artifact(artifact)
-    metadata = loaded.metadata
-    if engine == "int8" and metadata.int8 is None:
-        raise ArtifactError(f"{artifact}: there is no int8 network in it, use --engine torch")
-    data = load_cifar10(data_folder, held_out=0)
-    if metadata.classes != data.classes:
-        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
-    logits = _logits(loaded, data.test.images.to(device), engine)
-    evaluation = evaluate(logits, data.test.labels, data.classes, metadata.temperature)
-    console.print(f"accuracy {evaluation.accuracy:.2%} on {evaluation.images:,} test images, {engine}")
-    console.print(f"negative log-likelihood {evaluation.negative_log_likelihood:.4f} nats")
-    console.print(f"expected calibration error {evaluation.expected_calibration_error:.4f}")
-    for name, value in evaluation.per_class_accuracy.items():
-        console.print(f"  {name:12} {value:.2%}")
-    return evaluation
-
-
-def _logits(artifact: Artifact, images: Tensor, engine: Literal["torch", "int8"]) -> Tensor:
-    preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    if engine == "int8":
-        xml, weights = (
-            (artifact.folder / name).read_bytes() for name in (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE)
-        )
-        return OpenVinoIR(xml, weights).predict(images, preprocessing)
-    model = artifact.model.to(images.device).to(memory_format=torch.channels_last)
-    return predict(model, images, preprocessing)

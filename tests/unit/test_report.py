@@ -1,14 +1,9 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from models.artifact import ArtifactError, load_artifact
-from tests.unit.conftest import QUIET
-from tests.unit.tiny_run import tiny_data
-from training.checkpoint import RunState
-from training.export import export_run
-from training.report import evaluate_artifact, load_report, model_card, write_report
+from training.report import load_report, model_card, write_report
 
 
 def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) -> None:
@@ -54,9 +49,3 @@ def test_a_report_that_cannot_be_read_is_refused_by_its_path(tmp_path: Path, con
         (tmp_path / "report.json").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"report\.json cannot be read"):
         load_report(tmp_path)
-
-
-def test_int8_of_an_artifact_without_it_is_refused(finished_run: RunState, tmp_path: Path) -> None:
-    export_run(finished_run, tiny_data(), tmp_path, name="x", version="1", console=QUIET, with_int8=False)
-    with pytest.raises(ArtifactError, match="there is no int8 network in it, use --engine torch"):
-        evaluate_artifact(tmp_path, tmp_path, torch.device("cpu"), QUIET, "int8")
