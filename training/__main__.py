@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data | train | campaign | evaluate | export | report`."""
+"""The command line of training: `python -m training data | train | campaign | evaluate | compare | export | report`."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from models.artifact import ArtifactError, load_artifact
-from training import data, export, measure, report
+from training import compare, data, export, measure, report
 from training.campaign import RUNS, parse_runs, run_campaign
 from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.device import select_device
@@ -122,6 +122,20 @@ def command_evaluate(arguments: argparse.Namespace) -> None:
         measured.show(Console())
 
 
+def command_compare(arguments: argparse.Namespace) -> None:
+    a, b = load_artifact(arguments.a), load_artifact(arguments.b)
+    compare.require_same_classes(a, b)
+    data_set, device = measure.load_data(arguments.data), select_device(arguments.device)
+    comparison = compare.compare(
+        measure.measure(a, arguments.engine_a, data_set, device),
+        measure.measure(b, arguments.engine_b, data_set, device),
+    )
+    if arguments.json:
+        print(comparison.to_json())
+    else:
+        compare.show(comparison, Console())
+
+
 def command_export(arguments: argparse.Namespace) -> None:
     state = load_checkpoint(arguments.run)
     recipe_name = str(state.recipe["name"])
@@ -211,6 +225,17 @@ def parser() -> argparse.ArgumentParser:
         help="what computes: the stored weights in float32 or bfloat16 by torch, in float32 by OpenVINO on "
         "the CPU, or the int8 network by OpenVINO on the CPU",
     )
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    sub = command(
+        "compare", command_compare, "Compare two artifacts, or two engines, on the same test images."
+    )
+    sub.add_argument("a", type=Path, metavar="A", help="folder of an artifact")
+    sub.add_argument("b", type=Path, metavar="B", help="folder of another, or the same with another engine")
+    sub.add_argument("--engine-a", choices=tuple(ENGINES), default="torch", help="what computes A")
+    sub.add_argument("--engine-b", choices=tuple(ENGINES), default="torch", help="what computes B")
+    takes_data(sub)
+    takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("export", command_export, "Turn a finished run into an artifact.")
