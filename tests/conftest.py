@@ -8,7 +8,13 @@ import torch
 
 REPOSITORY = Path(__file__).parent.parent
 
-QUANTISING = ("test_export.py", "test_measure.py", "test_quantize.py", "test_report.py")
+QUANTISING = (
+    "test_export.py",
+    "test_measure.py",
+    "test_quantize.py",
+    "test_report.py",
+    "test_report_page.py",
+)
 """Tests that quantise in this process. Once NNCF has worked here, a signal to the process crashes it."""
 
 

@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training data | train | campaign | evaluate | compare | export | report`."""
+"""The command line of training: data, train, campaign, evaluate, compare, export, report."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from models.artifact import ArtifactError, load_artifact
-from training import compare, data, export, measure, report
+from training import compare, data, export, measure
 from training.campaign import RUNS, parse_runs, run_campaign
 from training.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.device import select_device
@@ -23,6 +23,7 @@ from training.plots import write_run_plots
 from training.progress import Progress
 from training.recipe import Recipe
 from training.recipes import RECIPES
+from training.report_files import write_report
 from training.train import Interrupted, TrainingError, train
 
 
@@ -155,7 +156,7 @@ def command_export(arguments: argparse.Namespace) -> None:
 
 
 def command_report(arguments: argparse.Namespace) -> None:
-    written = report.write_report(arguments.artifact, arguments.out)
+    written = write_report(arguments.artifact, arguments.out)
     Console().print("\n".join(str(path) for path in written), soft_wrap=True)
 
 
@@ -251,7 +252,7 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     takes_device(sub)
 
-    sub = command("report", command_report, "Write an artifact's plots and model card.")
+    sub = command("report", command_report, "Write an artifact's page, model card and plots.")
     sub.add_argument("--artifact", type=Path, required=True)
     sub.add_argument("--out", type=Path, required=True)
     return top

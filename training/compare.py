@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
@@ -54,7 +55,7 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
     """Two-sided p-values, exact and mid-p, of McNemar's test that A and B are as often right.
 
     Only images on which they differ tell: each of those would fall to A or B like a fair coin.
-    Mid-p counts the observed outcome half: it holds its level nearly always, and the exact test is too strict.
+    Mid-p counts the observed outcome half: it nearly always holds its level; the exact test is too strict.
     Sources: McNemar, Psychometrika 12, 1947; Fagerland, Lydersen, Laake, "The McNemar test for binary
     matched-pairs data: mid-p and asymptotic are better than exact conditional", BMC Medical Research
     Methodology 13:91, 2013, https://doi.org/10.1186/1471-2288-13-91.
@@ -221,12 +222,12 @@ def show(comparison: Comparison, console: Console) -> None:
         scale = {"bytes_on_disk": 1e6, "multiply_adds": 1e6, "training_seconds": 60.0}.get(field, 1.0)
         left, right = (getattr(side, field) / scale for side in (a, b))
         table.add_row(label, format(left, form), format(right, form), format(right - left, f"+{form}"))
-    table.add_row("trained on", a.hardware, b.hardware, "")
+    table.add_row("trained on", escape(a.hardware), escape(b.hardware), "")
     classes = Table("class", "images", "A", "B", "B - A, points (95 %)", "p, exact")
     for name, each in comparison.per_class.items():
         shares = (f"{share:.2%}" for share in (each.accuracy_a, each.accuracy_b))
         p = f"{each.difference.p_exact:.3g}"
-        classes.add_row(name, f"{each.images:,}", *shares, points(each.difference), p)
+        classes.add_row(escape(name), f"{each.images:,}", *shares, points(each.difference), p)
     console.print(table, classes, sep="\n")
     counts = comparison.counts
     console.print(

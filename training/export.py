@@ -1,8 +1,6 @@
 """From a finished run to an artifact: weights, int8, their measured figures, golden tensors, card, plots."""
 
-import json
 import platform
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,11 +23,15 @@ from models.artifact import (
 )
 from models.golden import GOLDEN_FILE, make_golden
 from models.preprocessing import Preprocessing
+from training.augmentation_samples import augmentation_samples
 from training.checkpoint import CheckpointError, RunState
 from training.data import ImageData
 from training.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
+from training.mistakes import worst_mistakes
 from training.quantize import Quantized, quantize
-from training.report import Report, render_report
+from training.report import FILE_NAME as REPORT_FILE
+from training.report import Report
+from training.report_files import render_report
 
 GOLDEN_IMAGES = 16
 SAME_ACCURACY = 0.0005
@@ -186,8 +188,13 @@ def export_run(
         library_versions=library_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    report = Report(history=state.history, evaluation=evaluation)
-    files["report.json"] = json.dumps(asdict(report), indent=1).encode()
+    report = Report(
+        history=state.history,
+        evaluation=evaluation,
+        mistakes=worst_mistakes(logits, data.test, data.classes, temperature),
+        augmentation=augmentation_samples(state.recipe, data.train, data.classes),
+    )
+    files[REPORT_FILE] = report.to_json()
     files |= render_report(description, report)
     save_artifact(folder, model, description, files)
     require_equal_weights(model, load_artifact(folder).model)

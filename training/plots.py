@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from training.augmentation_samples import AugmentationSample
 from training.checkpoint import EpochRecord, RunState
 from training.evaluate import CALIBRATION_BINS, Evaluation
+from training.mistakes import Mistake
+from training.thumbnail import decode_thumbnail
 
 # Told apart without colour too: by line style and marker.
 TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
@@ -105,6 +109,33 @@ def calibration_figure(evaluation: Evaluation) -> Figure:
     )
     ax.set(xlabel="confidence", ylabel="accuracy", title="Calibration", xlim=(0, 1), ylim=(0, 1))
     ax.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def mistakes_figure(mistakes: Sequence[Mistake]) -> Figure:
+    """The images that were taken for something else: true class, answer and its probability above each."""
+    titles = [f"{m.true_class}\ntaken for {m.answer}\n{m.probability:.1%}" for m in mistakes]
+    return _pictures([m.picture for m in mistakes], titles, columns=6)
+
+
+def augmentation_figure(samples: Sequence[AugmentationSample]) -> Figure:
+    """One row a training image: as it is, then augmented."""
+    pictures = [picture for sample in samples for picture in (sample.original, *sample.augmented)]
+    titles = [title for s in samples for title in (s.true_class, *[""] * len(s.augmented))]
+    return _pictures(pictures, titles, columns=1 + len(samples[0].augmented))
+
+
+def _pictures(pictures: Sequence[str], titles: Sequence[str], columns: int) -> Figure:
+    """Thumbnails in rows, every pixel a square."""
+    rows = -(-len(pictures) // columns)
+    tallest = max(title.count("\n") + 1 for title in titles)
+    figure = Figure(figsize=(1.4 * columns, (1.3 + 0.18 * tallest) * rows), layout="constrained")
+    for place, (picture, title) in enumerate(zip(pictures, titles, strict=True), start=1):
+        ax = figure.add_subplot(rows, columns, place)
+        ax.imshow(np.asarray(decode_thumbnail(picture)), interpolation="nearest")
+        # A dollar sign in a class's name is no formula.
+        ax.set_title(title, fontsize=8, parse_math=False)
+        ax.axis("off")
     return figure
 
 

@@ -79,9 +79,12 @@ def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "int8.xml").exists()
 
 
+PLOTS = ("training", "confusion", "calibration", "mistakes", "augmentation")
+
+
 def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     files = {path.name for path in exported.iterdir()}
-    plots = {f"{name}.{kind}" for name in ("training", "confusion", "calibration") for kind in ("png", "svg")}
+    plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
     int8 = {"int8.xml", "int8.bin"}
     assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | int8 | plots
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}

@@ -1,9 +1,14 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.artifact import ArtifactError, load_artifact
-from training.report import load_report, model_card, write_report
+from tests.unit.test_export import PLOTS
+from training.model_card import model_card
+from training.report import load_report
+from training.report_files import write_report
 
 
 def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) -> None:
@@ -30,17 +35,30 @@ def test_the_card_says_where_there_is_no_int8_network(exported: Path) -> None:
 
 def test_the_report_of_an_artifact_is_written_again(exported: Path, tmp_path: Path) -> None:
     written = write_report(exported, tmp_path / "report")
-    assert {path.name for path in written} == {
-        "card.md",
-        "training.png",
-        "training.svg",
-        "confusion.png",
-        "confusion.svg",
-        "calibration.png",
-        "calibration.svg",
-    }
+    plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
+    assert {path.name for path in written} == {"card.md", "report.html"} | plots
     for path in written:
-        assert path.read_bytes() == (exported / path.name).read_bytes(), path.name
+        if path.name != "report.html":
+            assert path.read_bytes() == (exported / path.name).read_bytes(), path.name
+
+
+def test_the_card_shows_mistakes_and_augmentation_or_says_what_is_absent(exported: Path) -> None:
+    metadata, report = load_artifact(exported).metadata, load_report(exported)
+    card = model_card(metadata, report)
+    assert "![worst mistakes](mistakes.png)" in card
+    assert "![augmentation](augmentation.png)" in card
+    older = model_card(metadata, replace(report, mistakes=None, augmentation=None))
+    assert "does not hold any: it was exported before" in older
+    assert "holds no samples of the augmentation" in older
+    assert "mistakes.png" not in older
+    assert "every test image is answered right" in model_card(metadata, replace(report, mistakes=[]))
+
+
+def test_an_older_report_is_read_without_what_it_lacks(exported: Path, tmp_path: Path) -> None:
+    values = json.loads((exported / "report.json").read_bytes())
+    del values["mistakes"], values["augmentation"]
+    (tmp_path / "report.json").write_text(json.dumps(values), encoding="utf-8")
+    assert load_report(tmp_path) == replace(load_report(exported), mistakes=None, augmentation=None)
 
 
 @pytest.mark.parametrize("content", [None, b"{}", b"not json"])
