@@ -27,8 +27,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
-from app.images import ImageError
 from app.workers import OverloadedError
+from models.images import ImageError
 
 
 class ErrorDetail(BaseModel):

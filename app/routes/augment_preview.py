@@ -14,11 +14,11 @@ from torch import Tensor
 
 from app.augmentation_query import openapi_parameters, parse_operations
 from app.errors import documented, invalid_parameter
-from app.images import decode
 from app.preview import Tiles, grid_png, grid_size, make_tiles, to_png
 from app.service import ReadyService, Service
 from app.uploads import read_uploads
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, to_spec
+from models.images import decode
 
 router = APIRouter(tags=["augment-preview"])
 

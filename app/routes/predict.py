@@ -15,10 +15,10 @@ from torch import Tensor
 
 from app.disconnect import given_up_on_disconnect
 from app.errors import ApiError, documented, invalid_parameter, of_image
-from app.images import ImageError, decode
 from app.model_store import Scores, ServedModel
 from app.service import ReadyService, Service, get_service
 from app.uploads import Upload, read_uploads
+from models.images import ImageError, decode
 
 router = APIRouter(tags=["predict"])
 

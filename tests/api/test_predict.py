@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from app.images import Decoded, decode
 from app.routes import predict
 from models.artifact import load_artifact
+from models.images import Decoded, decode
 from models.preprocessing import Preprocessing
 from tests.api.artifacts import CLASSES
 from tests.api.conftest import Client, chunks, error_of, png_of

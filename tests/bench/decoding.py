@@ -2,8 +2,8 @@
 
     python -m tests.bench.decoding [--photos FOLDER] [--data data] [--images 1000]
 
-Compares `app.images.decode` at full and at reduced scale, through the model in MODEL_DIR: over the JPEGs in
-FOLDER, and over test images of CIFAR-10 enlarged to 640x480, which have labels. Differences are of the
+Compares `models.images.decode` at full and at reduced scale, through the model in MODEL_DIR: over the JPEGs
+in FOLDER, and over test images of CIFAR-10 enlarged to 640x480, which have labels. Differences are of the
 network's input, in levels of 0..255. Prints tables, and one JSON line last.
 """
 
@@ -22,11 +22,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from app.images import REDUCED_TO_SHORTEST, ImageError, decode
 from app.main import engine_options
 from app.model_store import ServedModel, load_model
 from app.settings import SettingsError, load_settings
 from models.artifact import ArtifactError
+from models.images import REDUCED_TO_SHORTEST, ImageError, decode
 from tests.bench.payloads import QUALITY
 from tests.bench.program import BenchError, machine, run, say, table
 from training.data import DataError, Split, load_cifar10

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from app.engines import Engine
-from app.images import decode
 from app.main import engine_options
 from app.model_store import ServedModel, load_model
 from app.settings import Settings, load_settings
+from models.images import decode
 from tests.bench.payloads import Picture, pictures
 from tests.bench.program import BenchError
 from tests.bench.server import ROOT

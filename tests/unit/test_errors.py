@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from app.errors import ApiError, documented, to_api_error
-from app.images import ImageError
 from app.workers import OverloadedError
+from models.images import ImageError
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": b""})
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from app.images import REDUCED_TO_SHORTEST, Decoded, ImageError, decode
+from models.images import REDUCED_TO_SHORTEST, Decoded, ImageError, decode
 from models.preprocessing import Preprocessing
 from tests.unit.image_files import saved
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import openvino
 import torch
 
-from app.images import decode
 from app.settings import load_settings
 from models.artifact import INT8_NETWORK_FILE, Artifact, load_artifact
 from models.hardware import usable_cores
+from models.images import decode
 from models.preprocessing import Preprocessing
 
 INT8_NETWORK = "INT8_NETWORK"

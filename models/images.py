@@ -1,4 +1,4 @@
-"""Bytes to an RGB image, under limits. Pure: knows neither HTTP nor the model."""
+"""Bytes to an RGB image, under limits. The same for serving and for training on image files."""
 
 import io
 import struct
