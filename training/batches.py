@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from models.augmentations.horizontal_flip import HorizontalFlip
 from models.preprocessing import Preprocessing
+from training.balance import class_weights
 from training.data import ImageData
 from training.distributed import ALONE, Processes
 from training.mixing import Mixing
@@ -56,8 +57,14 @@ class Batches:
             )
 
     def order(self, epoch: int) -> Tensor:
-        """The images of `epoch` in their order; the last few that fill no batch are left out this time."""
+        """The images of `epoch` in their order; the last few that fill no batch are left out this time.
+
+        With balanced sampling they are drawn with replacement, each class as often as any other.
+        """
         generator = seeded(self.seed, epoch, self.per_epoch, self.device)
+        if self.recipe.balance == "sampling":
+            weights = class_weights(self.data)[self.data.train.labels]
+            return torch.multinomial(weights, len(weights), replacement=True, generator=generator)
         return torch.randperm(len(self.data.train), generator=generator, device=self.device)
 
     def batch(self, epoch: int, step: int, order: Tensor) -> tuple[Tensor, Tensor]:

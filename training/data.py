@@ -119,7 +119,8 @@ def load_cifar10(folder: Path, held_out: int) -> ImageData:
     except RuntimeError as error:
         raise DataError(
             f"no intact CIFAR-10 in {folder}: run `python -m training data --data {folder}` to download it, "
-            f"or give the folder that holds cifar-10-batches-py by --data"
+            f"or give by --data the folder that holds cifar-10-batches-py, or one of your own images, with a "
+            f"sub-folder for each class"
         ) from error
     train, test = (
         Split(

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from models.artifact import Artifact, ArtifactError
 from models.preprocessing import Preprocessing
-from training.data import ImageData, load_cifar10
+from training.data import ImageData
 from training.engines import ENGINES
 from training.evaluate import Evaluation, evaluate
 
@@ -53,11 +52,6 @@ class Measured:
             console.print(f"  {name:12} {value:.2%}", markup=False)
         if not self.same_data:
             console.print("the data set is not the one that the artifact was trained on")
-
-
-def load_data(folder: Path) -> ImageData:
-    """The data set in `folder`, none of it held out. Raises `DataError`."""
-    return load_cifar10(folder, held_out=0)
 
 
 def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -91,6 +91,11 @@ class Recipe:
     """Mix whole images with shares from Beta(alpha, alpha); see `training.mixing`. None: no MixUp."""
     cutmix_alpha: float | None = None
     """Put a box of another image in, with shares from Beta(alpha, alpha). With both, either in each batch."""
+    balance: Literal["none", "loss", "sampling"] = "none"
+    """Of unequal classes: leave them so, weight the loss by a class's inverse frequency, or draw an epoch's
+    images with replacement so that all classes are as frequent."""
+    init: str | None = None
+    """The artifact whose weights the run starts from: name, version and digest. None: random weights."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Autocast type; `auto` is bfloat16 where the device computes it natively, float32 elsewhere."""
     compile: bool = False

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import create_model
+from models.artifact import Artifact
 from models.batch_norm import BatchNorm
 from models.initialization import initialize
+from training.balance import class_weights
 from training.batch_norm_statistics import reestimate_batch_norm
 from training.batches import Batches, preprocessing_of
 from training.checkpoint import EpochRecord, RunState, load_checkpoint, require_same_run, save_checkpoint
@@ -21,6 +23,7 @@ from training.device import autocast, describe_hardware, resolve_precision
 from training.distributed import ALONE, PeerLostError, Processes, losing_a_peer
 from training.ema import Ema
 from training.evaluate import accuracy, predict
+from training.fine_tune import start_from
 from training.lookahead import Lookahead
 from training.mixing import dominant_label
 from training.optimizer import create_optimizer, learning_rate, set_learning_rate
@@ -62,13 +65,23 @@ class Run:
     """A run in progress: the network, its average, its optimiser, and where it stands."""
 
     def __init__(
-        self, recipe: Recipe, data: ImageData, seed: int, out: Path, processes: Processes = ALONE
+        self,
+        recipe: Recipe,
+        data: ImageData,
+        seed: int,
+        out: Path,
+        processes: Processes = ALONE,
+        initial: Artifact | None = None,
     ) -> None:
         self.recipe, self.data, self.out, self.processes = recipe, data, out, processes
         self.batches = Batches(recipe, data, seed, processes)
         self.device = self.batches.device
         self.dtype = resolve_precision(recipe.precision, self.device)
-        self.model = build_model(recipe, data, seed).to(self.device).to(memory_format=torch.channels_last)
+        self.class_weights = class_weights(data) if recipe.balance == "loss" else None
+        model = build_model(recipe, data, seed)
+        if initial is not None:
+            start_from(model, initial, recipe, data)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
         if recipe.sync_batch_norm and processes.count > 1:
             self.model = synchronise(self.model, self.device)
         self.ema = None if recipe.ema_decay is None else Ema(self.model, recipe.ema_decay)
@@ -111,6 +124,16 @@ class Run:
         if self.processes.writes:
             save_checkpoint(self.out, self.state)
 
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        smoothing = self.recipe.label_smoothing
+        if self.class_weights is None:
+            return F.cross_entropy(logits, targets, label_smoothing=smoothing)
+        # Over the number of images, not their weights: otherwise the rest of a batch decides what one counts.
+        summed = F.cross_entropy(
+            logits, targets, weight=self.class_weights, label_smoothing=smoothing, reduction="sum"
+        )
+        return summed / len(targets)
+
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Update the weights once, on what `Batches.batch` gives.
 
@@ -124,7 +147,7 @@ class Run:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with autocast(self.device, self.dtype):
             logits = self.forward(images)
-            loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+            loss = self.loss(logits, targets)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.gradient_clip is not None:
@@ -216,12 +239,14 @@ def train(
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
     processes: Processes = ALONE,
+    initial: Artifact | None = None,
 ) -> RunState:
     """Run `recipe` on `data`, on the data's device, with a checkpoint in `out` after each epoch.
 
     With `resume` the run in `out` goes on, to the same final weights as if it had never stopped (same
     machine, same seed). `stopping` is asked after each step; once it says yes, the state is saved. Every one
     of several `processes` calls this; `out` is that of the first, which alone writes, and reads, the run.
+    Where there is `initial`, which the recipe names as its `init`, the run starts from its weights.
 
     Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite or another
     process has ended, `ValueError` where the recipe does not fit the data, and `CheckpointError` where the
@@ -230,7 +255,7 @@ def train(
     progress = progress or Progress.silent()
     try:
         with losing_a_peer():
-            run = Run(recipe, data, seed, out, processes)
+            run = Run(recipe, data, seed, out, processes, initial)
             if resume:
                 run.restore()
             with progress.watching(recipe, run.state, run.batches.per_epoch, out):

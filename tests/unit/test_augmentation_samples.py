@@ -27,7 +27,9 @@ def test_an_alternating_flip_mirrors_every_other_epoch(alternating: bool) -> Non
     original = np.asarray(decode_thumbnail(row.original))
     for epoch, picture in enumerate(row.augmented):
         mirrored = alternating and epoch % 2 == 1
-        assert np.array_equal(np.asarray(decode_thumbnail(picture)), original[:, ::-1] if mirrored else original)
+        assert np.array_equal(
+            np.asarray(decode_thumbnail(picture)), original[:, ::-1] if mirrored else original
+        )
 
 
 def test_greyscale_images_can_be_shown() -> None:

@@ -63,7 +63,7 @@ def test_missing_data_is_one_line_that_says_both_ways(tmp_path: Path) -> None:
     message = str(refused.value)
     assert "\n" not in message
     assert "python -m training data --data" in message
-    assert "give the folder that holds cifar-10-batches-py by --data" in message
+    assert "give by --data the folder that holds cifar-10-batches-py" in message
 
 
 def test_cifar10_is_the_official_one(cifar10_folder: Path) -> None:

@@ -3,6 +3,7 @@
 from training.recipe import Recipe
 from training.recipes.cpu import CPU
 from training.recipes.fast import FAST
+from training.recipes.fine_tune import FINE_TUNE
 from training.recipes.lenet import LENET
 from training.recipes.lesson import LESSON, LESSON_NO_AUGMENTATION
 from training.recipes.resnet18_cifar10 import RESNET18_CIFAR10
@@ -13,6 +14,7 @@ RECIPES: dict[str, Recipe] = {
     "resnet18-cifar10-gpu": RESNET18_CIFAR10_GPU,
     "fast": FAST,
     "cpu": CPU,
+    "fine-tune": FINE_TUNE,
     "lesson": LESSON,
     "lesson-no-augmentation": LESSON_NO_AUGMENTATION,
     "lenet": LENET,
