@@ -60,12 +60,12 @@ def training_figure(
 
 
 def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
-    """Where the image size changes, a line and the sizes on its two sides, for the curves jump there."""
+    """Where the image size changes, a line and the two sizes, for the curves jump there."""
     for before, after in pairwise(history):
         if before.image_size != after.image_size:
             x = (before.epoch + after.epoch) / 2
             ax.axvline(x, color="#999999", linewidth=0.8)
-            text = f"{before.image_size} | {after.image_size} px"
+            text = f"{before.image_size}→{after.image_size} px"
             ax.annotate(
                 text, (x, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
             )
