@@ -65,7 +65,7 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     stages = ("receive", "decode", "preprocess", "queue", "inference")
     assert set(timings) == {*stages, "total"}
     assert all(value > 0 for value in timings.values())
-    assert sum(timings[stage] for stage in stages) <= timings["total"]
+    assert sum(timings[stage] for stage in stages) <= timings["total"] + 0.003  # each is rounded
 
 
 def test_probabilities_are_the_networks_own_divided_by_the_temperature(client: Client) -> None:
