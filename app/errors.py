@@ -2,6 +2,10 @@
 
     {"error": {"code": "damaged_image", "message": "the PNG image is damaged or cut off", "field": "file"}}
 
+Below /v2, where the Open Inference Protocol says what an error looks like, it is the message alone:
+
+    {"error": "the PNG image is damaged or cut off"}
+
 | status | what it means here                                          |
 |--------|-------------------------------------------------------------|
 | 400    | the request or an image in it is malformed                  |
@@ -27,6 +31,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
+from app.open_inference import ProtocolError
 from app.workers import OverloadedError
 from models.images import ImageError
 
@@ -59,11 +64,13 @@ class ApiError(Exception):
         self.field = field
         self.headers = headers
 
-    def response(self) -> JSONResponse:
+    def response(self, path: str) -> JSONResponse:
+        """The answer to a request for `path`."""
         detail = ErrorDetail(code=self.code, message=self.message, field=self.field)
-        return JSONResponse(
-            ErrorResponse(error=detail).model_dump(), self.status, headers=dict(self.headers or {})
-        )
+        content = ErrorResponse(error=detail).model_dump()
+        if path == "/v2" or path.startswith("/v2/"):
+            content = {"error": self.message}
+        return JSONResponse(content, self.status, headers=dict(self.headers or {}))
 
 
 def invalid_parameter(field: str, message: str) -> ApiError:
@@ -109,6 +116,8 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return error
         case ImageError():
             return of_image(error)
+        case ProtocolError():
+            return ApiError(400, "malformed_request", str(error))
         case QueueFullError() if error.count > error.limit:
             return ApiError(413, "too_many_images", str(error), "file")  # and waiting will not help
         case OverloadedError() | QueueFullError():
@@ -137,7 +146,7 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     answered = to_api_error(error, request)
     if answered.code in REJECTIONS:
         request.app.state.metrics.rejected(answered.code)
-    return answered.response()
+    return answered.response(request.url.path)
 
 
 def install(app: FastAPI) -> None:
@@ -149,6 +158,7 @@ def install(app: FastAPI) -> None:
     for kind in (
         ApiError,
         ImageError,
+        ProtocolError,
         OverloadedError,
         QueueFullError,
         DeadlineError,

@@ -22,7 +22,7 @@ from app.engines import EngineOptions
 from app.metrics import Metrics
 from app.model_store import Scores, load_model
 from app.request_metrics import RequestMetrics
-from app.routes import augment_preview, health, metrics, models, predict
+from app.routes import augment_preview, health, inference_v2, metrics, models, predict
 from app.service import Service
 from app.settings import Settings
 from app.workers import Workers
@@ -128,7 +128,7 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestMetrics, metrics=measured)
-    for module in (predict, augment_preview, models, health, metrics):
+    for module in (predict, augment_preview, models, inference_v2, health, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -54,8 +54,13 @@ class ServedModel:
         return int8.metrics if int8 is not None and self.engine.precision == "int8" else self.metadata.metrics
 
     def classify(self, images: Sequence[Tensor]) -> list[Scores]:
-        """Compute one batch of resized images, each uint8 (C, S, S). To be called off the event loop."""
+        """Compute one batch of images of the network's size, each (C, S, S), uint8 or float32 in 0..1.
+
+        To be called off the event loop.
+        """
         start = perf_counter()
+        if len({image.dtype for image in images}) > 1:
+            images = [image if image.is_floating_point() else image / 255 for image in images]
         logits = self.engine.predict(self.preprocessing.normalize(torch.stack(list(images))))
         probabilities, classes = self.probabilities(logits).sort(dim=1, descending=True)
         seconds = perf_counter() - start

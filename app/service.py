@@ -22,6 +22,17 @@ class Service:
     batcher: Batcher[Tensor, Scores]
     metrics: Metrics
 
+    def find(self, name: str, version: str | None = None) -> ServedModel:
+        """The model of this name, and of this version if one is given. Raises `ApiError` 404."""
+        served = self.model.metadata
+        if name != served.name:
+            message = f"there is no model {name!r}; choose from {served.name}"
+            raise ApiError(404, "unknown_model", message, "name")
+        if version not in (None, served.version):
+            message = f"there is no version {version!r} of {name}; choose from {served.version}"
+            raise ApiError(404, "unknown_version", message, "version")
+        return self.model
+
 
 # Asynchronous though it waits for nothing: FastAPI would run any other function on a thread.
 async def get_service(request: Request) -> Service:

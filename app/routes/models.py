@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from app.errors import ApiError, documented
+from app.errors import documented
 from app.service import ReadyService
 from models.artifact import ModelMetadata
 from models.batch_norm_report import BatchNormLayer
@@ -62,11 +62,7 @@ async def list_models(service: ReadyService) -> ModelList:
 
 @router.get("/{name}", summary="Describe one model", responses=documented(404, 422, 503))
 async def describe_model(name: Annotated[str, Path(max_length=100)], service: ReadyService) -> ModelDetails:
-    model = service.model
-    if name != model.metadata.name:
-        raise ApiError(
-            404, "unknown_model", f"there is no model {name!r}; choose from {model.metadata.name}", "name"
-        )
+    model = service.find(name)
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,

@@ -1,9 +1,6 @@
 """POST /predict: images in, classes and probabilities out."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -11,22 +8,17 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
-from torch import Tensor
 
 from app.disconnect import given_up_on_disconnect
-from app.errors import ApiError, documented, invalid_parameter, of_image
+from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
-from app.service import ReadyService, Service, get_service
-from app.uploads import Upload, read_uploads
-from models.images import ImageError, decode
+from app.preparation import prepare_images
+from app.service import ReadyService, get_service
+from app.uploads import read_uploads
 
 router = APIRouter(tags=["predict"])
 
 DEFAULT_TOP_K = 5
-
-INLINE_BYTES = 16_384
-INLINE_PIXELS = 64 * 64
-"""A lone image of so few bytes and pixels is decoded on the event loop."""
 
 
 class PredictQuery(BaseModel):
@@ -106,16 +98,6 @@ class PredictResponse(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Decoded and resized images, each uint8 (C, S, S), and their original sizes (width, height)."""
-
-    images: list[Tensor]
-    sizes: list[tuple[int, int]]
-    decode_seconds: float
-    preprocess_seconds: float
-
-
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 _REQUEST_BODY: dict[str, Any] = {
@@ -156,7 +138,7 @@ async def predict(
     uploads = await read_uploads(request, service.settings.max_files)
     received = perf_counter()
     with service.workers.admit(), given_up_on_disconnect(request):
-        prepared = await _prepare(uploads, service, deadline)
+        prepared = await prepare_images(uploads, service, deadline)
         scores = await service.batcher.submit(prepared.images, deadline=deadline)
     finished = perf_counter()
     inference_seconds = max(score.inference_seconds for score in scores)
@@ -205,47 +187,6 @@ async def predict_directly(request: Request) -> Response:
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     return await predict(request, await get_service(request), query)
-
-
-async def _prepare(uploads: Sequence[Upload], service: Service, deadline: float) -> Prepared:
-    """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
-    if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
-        try:
-            return prepare(uploads, service.model, INLINE_PIXELS)
-        except ApiError as error:
-            # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
-            if error.code != "image_too_large":
-                raise
-    work = partial(prepare, uploads, service.model, service.settings.max_image_pixels)
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await service.workers.decode(work)
-    except TimeoutError as error:
-        seconds = service.settings.request_seconds
-        message = f"the deadline passed after {seconds:.3f} s, waiting for the images to be decoded"
-        raise ApiError(504, "deadline_exceeded", message) from error
-
-
-def prepare(uploads: Sequence[Upload], model: ServedModel, max_pixels: int) -> Prepared:
-    """Decode and resize one image after the other, so that only one is ever held in full size.
-
-    Raises `ApiError` for an image that is refused, naming it where there are several.
-    """
-    images, sizes = [], []
-    decode_seconds = preprocess_seconds = 0.0
-    for number, upload in enumerate(uploads, start=1):
-        start = perf_counter()
-        try:
-            decoded = decode(upload.content, max_pixels, model.preprocessing.input_size)
-        except ImageError as error:
-            prefix = f"file {number} ({upload.filename}): " if len(uploads) > 1 else ""
-            raise of_image(error, prefix) from error
-        between = perf_counter()
-        images.append(model.preprocessing.resize(decoded.image, decoded.box))
-        sizes.append((decoded.width, decoded.height))
-        decode_seconds += between - start
-        preprocess_seconds += perf_counter() - between
-    return Prepared(images, sizes, decode_seconds, preprocess_seconds)
 
 
 def _top(score: Scores, top_k: int, model: ServedModel) -> list[dict[str, object]]:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from app import preparation
 from app.main import create_app
-from app.routes import predict
 from app.settings import Settings
 from tests.api.conftest import Client, chunks, error_of, png_of, running
 
@@ -238,8 +238,8 @@ def test_a_result_that_takes_too_long_is_504_and_says_where_the_time_went(
 def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
-        monkeypatch.setattr(predict, "prepare", lambda *_: release.wait(10))
-        large = {"content": PNG + b" " * predict.INLINE_BYTES, "headers": RAW}
+        monkeypatch.setattr(preparation, "prepare", lambda *_: release.wait(10))
+        large = {"content": PNG + b" " * preparation.INLINE_BYTES, "headers": RAW}
         response = client.post("/predict", **large)
         release.set()
         assert "decoded" in _check(response, 504, "deadline_exceeded", None)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app import preparation
 from app.routes import predict
 from models.artifact import load_artifact
 from models.images import Decoded, decode
@@ -154,7 +155,7 @@ def test_a_lone_small_image_is_decoded_at_once_and_all_others_off_the_event_loop
         threads.append(threading.current_thread().name.partition("_")[0])
         return decoded
 
-    monkeypatch.setattr(predict, "decode", spy)
+    monkeypatch.setattr(preparation, "decode", spy)
     for image in (_image(), Image.new("RGB", (2000, 1000)), _image(size=(80, 80))):
         assert client.post("/predict", files=[_file(png_of(image))]).status_code == 200
     assert client.post("/predict", files=[_file(png_of(_image()))] * 2).status_code == 200

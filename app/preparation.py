@@ -1,0 +1,70 @@
+"""Uploaded files to network inputs: decoded and resized, off the event loop where that takes long."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+from torch import Tensor
+
+from app.errors import ApiError, of_image
+from app.model_store import ServedModel
+from app.service import Service
+from app.uploads import Upload
+from models.images import ImageError, decode
+
+INLINE_BYTES = 16_384
+INLINE_PIXELS = 64 * 64
+"""A lone image of so few bytes and pixels is decoded on the event loop."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Decoded and resized images, each uint8 (C, S, S), and their original sizes (width, height)."""
+
+    images: list[Tensor]
+    sizes: list[tuple[int, int]]
+    decode_seconds: float
+    preprocess_seconds: float
+
+
+async def prepare_images(uploads: Sequence[Upload], service: Service, deadline: float) -> Prepared:
+    """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
+    if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
+        try:
+            return prepare(uploads, service.model, INLINE_PIXELS)
+        except ApiError as error:
+            # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
+            if error.code != "image_too_large":
+                raise
+    work = partial(prepare, uploads, service.model, service.settings.max_image_pixels)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await service.workers.decode(work)
+    except TimeoutError as error:
+        seconds = service.settings.request_seconds
+        message = f"the deadline passed after {seconds:.3f} s, waiting for the images to be decoded"
+        raise ApiError(504, "deadline_exceeded", message) from error
+
+
+def prepare(uploads: Sequence[Upload], model: ServedModel, max_pixels: int) -> Prepared:
+    """Decode and resize one image after the other, so that only one is ever held in full size.
+
+    Raises `ApiError` for an image that is refused, naming it where there are several.
+    """
+    images, sizes = [], []
+    decode_seconds = preprocess_seconds = 0.0
+    for number, upload in enumerate(uploads, start=1):
+        start = perf_counter()
+        try:
+            decoded = decode(upload.content, max_pixels, model.preprocessing.input_size)
+        except ImageError as error:
+            prefix = f"file {number} ({upload.filename}): " if len(uploads) > 1 else ""
+            raise of_image(error, prefix) from error
+        between = perf_counter()
+        images.append(model.preprocessing.resize(decoded.image, decoded.box))
+        sizes.append((decoded.width, decoded.height))
+        decode_seconds += between - start
+        preprocess_seconds += perf_counter() - between
+    return Prepared(images, sizes, decode_seconds, preprocess_seconds)

@@ -1,0 +1,220 @@
+"""The Open Inference Protocol V2 below /v2: what clients and platforms know, around the same model."""
+
+import asyncio
+from functools import partial
+from time import perf_counter
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+
+from app.content_encoding import read_body
+from app.disconnect import given_up_on_disconnect
+from app.inference_tensors import (
+    IMAGE_BYTES,
+    IMAGES,
+    LABEL,
+    PROBABILITIES,
+    inputs_of,
+    outputs_of,
+    require_known_outputs,
+)
+from app.open_inference import encode_response, parse_request
+from app.preparation import INLINE_BYTES, prepare_images
+from app.service import ReadyService
+
+router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+
+EXTENSIONS = ["binary_tensor_data", "classification"]
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+Name = Annotated[str, Path(max_length=100)]
+Version = Annotated[str, Path(max_length=100)]
+
+
+class V2Error(BaseModel):
+    error: str
+
+
+class Live(BaseModel):
+    live: bool
+
+
+class Ready(BaseModel):
+    ready: bool
+
+
+class ModelReady(BaseModel):
+    name: str
+    ready: bool
+
+
+class ServerMetadata(BaseModel):
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(BaseModel):
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class RepositoryRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    ready: bool = False
+
+
+class RepositoryEntry(BaseModel):
+    name: str
+    version: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str
+
+
+def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": V2Error} for status in statuses}
+
+
+@router.get("", summary="Describe the server")
+@router.get("/", include_in_schema=False)
+async def server_metadata(request: Request) -> ServerMetadata:
+    return ServerMetadata(name=request.app.title, version=request.app.version, extensions=EXTENSIONS)
+
+
+@router.get("/health/live", summary="Is the process alive?")
+async def live() -> Live:
+    return Live(live=True)
+
+
+@router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": Ready}})
+async def ready(request: Request) -> JSONResponse:
+    """Status 200 once the model is ready, and 503 before that and while stopping; the body says the same."""
+    is_ready = request.app.state.service is not None
+    return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
+
+
+@router.get("/models/{name}", summary="Describe a model", responses=_documented(404, 503))
+@router.get(
+    "/models/{name}/versions/{version}",
+    summary="Describe a version of a model",
+    responses=_documented(404, 503),
+)
+async def model_metadata(service: ReadyService, name: Name, version: Version | None = None) -> ModelMetadata:
+    model = service.find(name, version)
+    about = model.metadata
+    pixels = [-1, about.in_channels, about.input_size, about.input_size]
+    return ModelMetadata(
+        name=about.name,
+        versions=[about.version],
+        platform=f"{model.engine.name}_{model.engine.precision}",
+        inputs=[
+            TensorMetadata(name=IMAGE_BYTES, datatype="BYTES", shape=[-1]),
+            TensorMetadata(name=IMAGES, datatype="UINT8", shape=pixels),
+        ],
+        outputs=[
+            TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=[-1, len(about.classes)]),
+            TensorMetadata(name=LABEL, datatype="BYTES", shape=[-1]),
+        ],
+    )
+
+
+@router.get("/models/{name}/ready", summary="Is a model ready?", responses=_documented(404, 503))
+@router.get(
+    "/models/{name}/versions/{version}/ready",
+    summary="Is a version of a model ready?",
+    responses=_documented(404, 503),
+)
+async def model_ready(service: ReadyService, name: Name, version: Version | None = None) -> ModelReady:
+    return ModelReady(name=service.find(name, version).metadata.name, ready=True)
+
+
+@router.post("/repository/index", summary="List the models and their states", responses=_documented(503))
+async def repository_index(
+    service: ReadyService, asked: Annotated[RepositoryRequest | None, Body()] = None
+) -> list[RepositoryEntry]:
+    about = service.model.metadata
+    entries = [RepositoryEntry(name=about.name, version=about.version, state="READY", reason="")]
+    only_ready = asked is not None and asked.ready
+    return [entry for entry in entries if entry.state == "READY" or not only_ready]
+
+
+_INFER_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The protocol's JSON, with the tensors in it or behind it as binary data.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["inputs"]},
+                "example": {
+                    "inputs": [{"name": "image_bytes", "datatype": "BYTES", "shape": [1], "data": ["..."]}]
+                },
+            },
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.post(
+    "/models/{name}/infer",
+    summary="Classify images",
+    responses=_documented(400, 404, 413, 415, 503, 504),
+    openapi_extra=_INFER_BODY,
+)
+@router.post(
+    "/models/{name}/versions/{version}/infer",
+    summary="Classify images by a version of a model",
+    responses=_documented(400, 404, 413, 415, 503, 504),
+    openapi_extra=_INFER_BODY,
+)
+async def infer(
+    request: Request, service: ReadyService, name: Name, version: Version | None = None
+) -> Response:
+    """One input: `image_bytes` (BYTES, [N]; in JSON in Base64) or `images` (UINT8, or FP32 in 0..1).
+
+    Outputs: `probabilities` (FP32, [N, classes]) and `label` (BYTES, [N]), both unless some are named. With
+    the parameter `classification` = k, `probabilities` gives the k best as "probability:index:label".
+    """
+    started = perf_counter()
+    deadline = asyncio.get_running_loop().time() + service.settings.request_seconds
+    model = service.find(name, version)
+    body = await read_body(request, service.settings.max_body_bytes)
+    with service.workers.admit(), given_up_on_disconnect(request):
+        parse = partial(parse_request, body, request.headers.get(HEADER_LENGTH))
+        # Numbers in JSON take a hundred times as long as they do as binary data.
+        asked = parse() if len(body) <= INLINE_BYTES else await service.workers.decode(parse)
+        require_known_outputs(asked, len(model.metadata.classes))
+        uploads, pixels = inputs_of(asked, model, service.settings.max_files)
+        received = perf_counter()
+        images = (await prepare_images(uploads, service, deadline)).images if uploads else pixels
+        prepared = perf_counter()
+        scores = await service.batcher.submit(images, deadline=deadline)
+    finished = perf_counter()
+    outputs = outputs_of(asked, scores, model.metadata.classes)
+    content, header_length = encode_response(model.metadata.name, model.metadata.version, asked.id, outputs)
+    inference = max(score.inference_seconds for score in scores)
+    for stage, seconds in {
+        "receive": received - started,
+        "decode": prepared - received,
+        "queue": finished - prepared - inference,
+        "inference": inference,
+        "respond": perf_counter() - finished,
+    }.items():
+        service.metrics.stage(stage, seconds)
+    service.metrics.images(len(images))
+    if header_length is None:
+        return Response(content, media_type="application/json")
+    headers = {HEADER_LENGTH: str(header_length)}
+    return Response(content, media_type="application/octet-stream", headers=headers)
