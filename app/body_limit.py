@@ -22,7 +22,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         if self._stated_length(scope) > self.max_bytes:
-            await self._refusal().response(scope["path"])(scope, receive, send)
+            await self._refusal().response(scope.get("path", ""))(scope, receive, send)
             return
 
         received = 0

@@ -64,8 +64,8 @@ class ApiError(Exception):
         self.field = field
         self.headers = headers
 
-    def response(self, path: str) -> JSONResponse:
-        """The answer to a request for `path`."""
+    def response(self, path: str = "") -> JSONResponse:
+        """The answer to a request for `path`, in the shape that errors have there."""
         detail = ErrorDetail(code=self.code, message=self.message, field=self.field)
         content = ErrorResponse(error=detail).model_dump()
         if path == "/v2" or path.startswith("/v2/"):

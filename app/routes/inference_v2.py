@@ -37,20 +37,20 @@ class V2Error(BaseModel):
     error: str
 
 
-class Live(BaseModel):
+class ServerLiveResponse(BaseModel):
     live: bool
 
 
-class Ready(BaseModel):
+class ServerReadyResponse(BaseModel):
     ready: bool
 
 
-class ModelReady(BaseModel):
+class ModelReadyResponse(BaseModel):
     name: str
     ready: bool
 
 
-class ServerMetadata(BaseModel):
+class ServerMetadataResponse(BaseModel):
     name: str
     version: str
     extensions: list[str]
@@ -62,7 +62,7 @@ class TensorMetadata(BaseModel):
     shape: list[int]
 
 
-class ModelMetadata(BaseModel):
+class ModelMetadataResponse(BaseModel):
     name: str
     versions: list[str]
     platform: str
@@ -84,38 +84,40 @@ class RepositoryEntry(BaseModel):
 
 
 def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": V2Error} for status in statuses}
+    return {status: {"model": V2Error, "description": "Error"} for status in statuses}
 
 
 @router.get("", summary="Describe the server")
 @router.get("/", include_in_schema=False)
-async def server_metadata(request: Request) -> ServerMetadata:
-    return ServerMetadata(name=request.app.title, version=request.app.version, extensions=EXTENSIONS)
+async def server_metadata(request: Request) -> ServerMetadataResponse:
+    return ServerMetadataResponse(name=request.app.title, version=request.app.version, extensions=EXTENSIONS)
 
 
 @router.get("/health/live", summary="Is the process alive?")
-async def live() -> Live:
-    return Live(live=True)
+async def live() -> ServerLiveResponse:
+    return ServerLiveResponse(live=True)
 
 
-@router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": Ready}})
+@router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": ServerReadyResponse}})
 async def ready(request: Request) -> JSONResponse:
     """Status 200 once the model is ready, and 503 before that and while stopping; the body says the same."""
     is_ready = request.app.state.service is not None
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
-@router.get("/models/{name}", summary="Describe a model", responses=_documented(404, 503))
+@router.get("/models/{name}", summary="Describe a model", responses=_documented(404, 422, 503))
 @router.get(
     "/models/{name}/versions/{version}",
     summary="Describe a version of a model",
-    responses=_documented(404, 503),
+    responses=_documented(404, 422, 503),
 )
-async def model_metadata(service: ReadyService, name: Name, version: Version | None = None) -> ModelMetadata:
+async def model_metadata(
+    service: ReadyService, name: Name, version: Version | None = None
+) -> ModelMetadataResponse:
     model = service.find(name, version)
     about = model.metadata
     pixels = [-1, about.in_channels, about.input_size, about.input_size]
-    return ModelMetadata(
+    return ModelMetadataResponse(
         name=about.name,
         versions=[about.version],
         platform=f"{model.engine.name}_{model.engine.precision}",
@@ -130,17 +132,19 @@ async def model_metadata(service: ReadyService, name: Name, version: Version | N
     )
 
 
-@router.get("/models/{name}/ready", summary="Is a model ready?", responses=_documented(404, 503))
+@router.get("/models/{name}/ready", summary="Is a model ready?", responses=_documented(404, 422, 503))
 @router.get(
     "/models/{name}/versions/{version}/ready",
     summary="Is a version of a model ready?",
-    responses=_documented(404, 503),
+    responses=_documented(404, 422, 503),
 )
-async def model_ready(service: ReadyService, name: Name, version: Version | None = None) -> ModelReady:
-    return ModelReady(name=service.find(name, version).metadata.name, ready=True)
+async def model_ready(
+    service: ReadyService, name: Name, version: Version | None = None
+) -> ModelReadyResponse:
+    return ModelReadyResponse(name=service.find(name, version).metadata.name, ready=True)
 
 
-@router.post("/repository/index", summary="List the models and their states", responses=_documented(503))
+@router.post("/repository/index", summary="List the models and their states", responses=_documented(422, 503))
 async def repository_index(
     service: ReadyService, asked: Annotated[RepositoryRequest | None, Body()] = None
 ) -> list[RepositoryEntry]:
@@ -170,13 +174,13 @@ _INFER_BODY: dict[str, Any] = {
 @router.post(
     "/models/{name}/infer",
     summary="Classify images",
-    responses=_documented(400, 404, 413, 415, 503, 504),
+    responses=_documented(400, 404, 413, 415, 422, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
     summary="Classify images by a version of a model",
-    responses=_documented(400, 404, 413, 415, 503, 504),
+    responses=_documented(400, 404, 413, 415, 422, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 async def infer(

@@ -51,8 +51,14 @@ def test_every_error_is_documented_in_its_one_shape(client: Client) -> None:
     for path, operations in paths.items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    content = response["content"]["application/json"]
+                if int(status) < 400:
+                    continue
+                content = response["content"]["application/json"]
+                if path.startswith("/v2"):
+                    # The protocol's own shape; its health says in the body what the status says.
+                    kind = "ServerReadyResponse" if path == "/v2/health/ready" else "V2Error"
+                    assert content["schema"] == {"$ref": f"#/components/schemas/{kind}"}, (method, path)
+                else:
                     assert content["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}, (method, path)
                     assert {"code", "message"} <= set(content["example"]["error"])
 
