@@ -14,9 +14,10 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 413    | a limit on bytes, pixels or images is exceeded              |
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
+| 429    | too much to do at the moment; Retry-After says for how long |
 | 500    | our fault; the answer says nothing about the inside         |
 | 499    | the client left; nobody receives this                       |
-| 503    | not ready yet, or too much to do at the moment              |
+| 503    | not ready yet, or being stopped                             |
 | 504    | the request took longer than it may                         |
 """
 
@@ -92,7 +93,7 @@ def client_left() -> ApiError:
 
 
 def _of_overload(error: OverloadedError | QueueFullError) -> ApiError:
-    return ApiError(503, "overloaded", str(error), headers={"Retry-After": "1"})
+    return ApiError(429, "overloaded", str(error))
 
 
 def _of_validation(error: RequestValidationError) -> ApiError:
@@ -144,6 +145,9 @@ REJECTIONS = frozenset({"overloaded", "not_ready", "stopping", "deadline_exceede
 def answer(error: Exception, request: Request) -> JSONResponse:
     """Answer any exception, and count it if it is a rejection."""
     answered = to_api_error(error, request)
+    if answered.status == 429:
+        service = request.app.state.service
+        answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}
     if answered.code in REJECTIONS:
         request.app.state.metrics.rejected(answered.code)
     return answered.response(request.url.path)
@@ -179,7 +183,8 @@ _EXAMPLES = {
         415, "unsupported_image", "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP", "file"
     ),
     422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
-    503: ApiError(503, "overloaded", "64 requests are already being worked on; try again later"),
+    429: ApiError(429, "overloaded", "64 requests are already being worked on; try again later"),
+    503: ApiError(503, "not_ready", "the model is not loaded"),
     504: ApiError(504, "deadline_exceeded", "the deadline passed after 30.0 s of waiting"),
 }
 

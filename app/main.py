@@ -25,6 +25,7 @@ from app.request_metrics import RequestMetrics
 from app.routes import augment_preview, health, inference_v2, metrics, models, predict
 from app.service import Service
 from app.settings import Settings
+from app.throughput import Throughput
 from app.workers import Workers
 from models.hardware import usable_cores
 
@@ -93,8 +94,12 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
             )
             measured.model(name, version, engine.name, engine.precision)
 
+            throughput = Throughput()
+
             def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
-                return workers.infer(partial(model.classify, images))
+                batch = workers.infer(partial(model.classify, images))
+                batch.add_done_callback(lambda _: throughput.add(len(images)))
+                return batch
 
             batcher = Batcher(
                 run,
@@ -104,7 +109,7 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
                 on_batch=lambda size, _: measured.batch(size),
             )
             measured.queue_depth(lambda: batcher.depth)
-            app.state.service = Service(settings, workers, model, batcher, measured)
+            app.state.service = Service(settings, workers, model, batcher, measured, throughput)
             _spare_the_collector()
             yield
             app.state.service = None

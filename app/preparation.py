@@ -8,6 +8,7 @@ from time import perf_counter
 
 from torch import Tensor
 
+from app.deadline import Deadline
 from app.errors import ApiError, of_image
 from app.model_store import ServedModel
 from app.service import Service
@@ -29,7 +30,7 @@ class Prepared:
     preprocess_seconds: float
 
 
-async def prepare_images(uploads: Sequence[Upload], service: Service, deadline: float) -> Prepared:
+async def prepare_images(uploads: Sequence[Upload], service: Service, deadline: Deadline) -> Prepared:
     """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
     if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
         try:
@@ -40,11 +41,10 @@ async def prepare_images(uploads: Sequence[Upload], service: Service, deadline: 
                 raise
     work = partial(prepare, uploads, service.model, service.settings.max_image_pixels)
     try:
-        async with asyncio.timeout_at(deadline):
+        async with asyncio.timeout_at(deadline.at):
             return await service.workers.decode(work)
     except TimeoutError as error:
-        seconds = service.settings.request_seconds
-        message = f"the deadline passed after {seconds:.3f} s, waiting for the images to be decoded"
+        message = f"the deadline passed after {deadline.seconds:.3f} s, waiting for the images to be decoded"
         raise ApiError(504, "deadline_exceeded", message) from error
 
 

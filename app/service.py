@@ -1,5 +1,6 @@
 """What the routes share: the settings, the threads, the model with its batcher, and the metrics."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,7 +12,11 @@ from app.errors import ApiError
 from app.metrics import Metrics
 from app.model_store import Scores, ServedModel
 from app.settings import Settings
+from app.throughput import Throughput
 from app.workers import Workers
+
+LONGEST_RETRY_AFTER = 60
+"""Seconds. A rate so low is more likely the end of a pause than what is to come."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,18 @@ class Service:
     model: ServedModel
     batcher: Batcher[Tensor, Scores]
     metrics: Metrics
+    throughput: Throughput
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would be turned away."""
+        return self.workers.is_full or self.batcher.depth >= self.settings.max_queue
+
+    def retry_after(self) -> int:
+        """Whole seconds, 1..60, until what is to be done now will be done, at the rate of late."""
+        waiting = max(self.workers.admitted, self.batcher.depth)
+        rate = self.throughput.per_second()
+        return min(max(math.ceil(waiting / rate), 1), LONGEST_RETRY_AFTER) if rate else 1
 
     def find(self, name: str, version: str | None = None) -> ServedModel:
         """The model of this name, and of this version if one is given. Raises `ApiError` 404."""

@@ -64,20 +64,21 @@ class Settings(BaseSettings):
         1024,
         ge=1,
         le=1_000_000,
-        description="Most images waiting for the network; a request that does not fit gets status 503.",
+        description="Most images waiting for the network; a request that does not fit gets status 429.",
     )
     request_seconds: float = Field(
         30,
         gt=0,
         le=3600,
-        description="Longest time for one request; without a result by then, status 504.",
+        description="Longest time for one request, and as long as none asks for less by the header"
+        " `X-Request-Timeout`; without a result by then, status 504.",
     )
     max_files: int = Field(256, ge=1, le=10_000, description="Most images in one request.")
     max_waiting: int = Field(
         256,
         ge=1,
         le=100_000,
-        description="Most requests being worked on or waiting; the next gets status 503.",
+        description="Most requests being worked on or waiting; the next gets status 429.",
     )
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="Largest request body; above it, status 413."

@@ -26,10 +26,14 @@ class Workers:
         self._max_waiting = max_waiting
         self.admitted = 0
 
+    @property
+    def is_full(self) -> bool:
+        return self.admitted >= self._max_waiting
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         """Count a request as being worked on. Raises `OverloadedError` at once if there are too many."""
-        if self.admitted >= self._max_waiting:
+        if self.is_full:
             raise OverloadedError(f"{self.admitted} requests are already being worked on; try again later")
         self.admitted += 1
         try:

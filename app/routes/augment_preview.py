@@ -136,7 +136,9 @@ class Preview:
         )
 
 
-@router.get("/augment-preview", summary="Augment a sample image", responses=documented(422, 503), **_OPTIONS)
+@router.get(
+    "/augment-preview", summary="Augment a sample image", responses=documented(422, 429, 503), **_OPTIONS
+)
 async def preview_sample(
     request: Request, service: ReadyService, query: Annotated[SampleQuery, Query()]
 ) -> Response:
@@ -153,7 +155,7 @@ async def preview_sample(
 @router.post(
     "/augment-preview",
     summary="Augment an uploaded image",
-    responses=documented(400, 413, 415, 422, 503),
+    responses=documented(400, 413, 415, 422, 429, 503),
     **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], "requestBody": _REQUEST_BODY}},
 )
 async def preview_upload(

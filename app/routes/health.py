@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.errors import documented
+from app.errors import ApiError, documented
 from app.service import ReadyService
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -26,6 +26,8 @@ async def live() -> Live:
 
 
 @router.get("/ready", summary="Can it take requests?", responses=documented(503))
-async def ready(service: ReadyService) -> Ready:  # noqa: ARG001
-    """Status 200 once the model is loaded, checked and warm, and 503 before that and while stopping."""
+async def ready(service: ReadyService) -> Ready:
+    """Status 200 once the model is loaded, checked and warm; 503 before, while stopping, and when full."""
+    if service.is_full:
+        raise ApiError(503, "not_ready", "as many requests as may be are being worked on")
     return Ready()

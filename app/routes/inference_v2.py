@@ -1,6 +1,5 @@
 """The Open Inference Protocol V2 below /v2: what clients and platforms know, around the same model."""
 
-import asyncio
 from functools import partial
 from time import perf_counter
 from typing import Annotated, Any, Literal
@@ -10,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from app.content_encoding import read_body
+from app.deadline import deadline_of
 from app.disconnect import given_up_on_disconnect
 from app.inference_tensors import (
     IMAGE_BYTES,
@@ -22,7 +22,7 @@ from app.inference_tensors import (
 )
 from app.open_inference import encode_response, parse_request
 from app.preparation import INLINE_BYTES, prepare_images
-from app.service import ReadyService
+from app.service import ReadyService, Service
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
@@ -100,8 +100,9 @@ async def live() -> ServerLiveResponse:
 
 @router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": ServerReadyResponse}})
 async def ready(request: Request) -> JSONResponse:
-    """Status 200 once the model is ready, and 503 before that and while stopping; the body says the same."""
-    is_ready = request.app.state.service is not None
+    """Status 200 once the model is ready; 503 before, while stopping, and when full. So says the body."""
+    service: Service | None = request.app.state.service
+    is_ready = service is not None and not service.is_full
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
@@ -174,13 +175,13 @@ _INFER_BODY: dict[str, Any] = {
 @router.post(
     "/models/{name}/infer",
     summary="Classify images",
-    responses=_documented(400, 404, 413, 415, 422, 503, 504),
+    responses=_documented(400, 404, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
     summary="Classify images by a version of a model",
-    responses=_documented(400, 404, 413, 415, 422, 503, 504),
+    responses=_documented(400, 404, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 async def infer(
@@ -192,7 +193,7 @@ async def infer(
     the parameter `classification` = k, `probabilities` gives the k best as "probability:index:label".
     """
     started = perf_counter()
-    deadline = asyncio.get_running_loop().time() + service.settings.request_seconds
+    deadline = deadline_of(request, service.settings.request_seconds)
     model = service.find(name, version)
     body = await read_body(request, service.settings.max_body_bytes)
     with service.workers.admit(), given_up_on_disconnect(request):
@@ -204,7 +205,7 @@ async def infer(
         received = perf_counter()
         images = (await prepare_images(uploads, service, deadline)).images if uploads else pixels
         prepared = perf_counter()
-        scores = await service.batcher.submit(images, deadline=deadline)
+        scores = await service.batcher.submit(images, deadline=deadline.at)
     finished = perf_counter()
     outputs = outputs_of(asked, scores, model.metadata.classes)
     content, header_length = encode_response(model.metadata.name, model.metadata.version, asked.id, outputs)

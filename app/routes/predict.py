@@ -1,6 +1,5 @@
 """POST /predict: images in, classes and probabilities out."""
 
-import asyncio
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from app.deadline import deadline_of
 from app.disconnect import given_up_on_disconnect
 from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
@@ -120,7 +120,7 @@ _REQUEST_BODY: dict[str, Any] = {
     "/predict",
     summary="Classify images",
     response_model=PredictResponse,
-    responses=documented(400, 413, 415, 422, 503, 504),
+    responses=documented(400, 413, 415, 422, 429, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(
@@ -132,14 +132,14 @@ async def predict(
     used, the whole request is refused and the message says which one it is.
     """
     started = perf_counter()
-    deadline = asyncio.get_running_loop().time() + service.settings.request_seconds
+    deadline = deadline_of(request, service.settings.request_seconds)
     model = service.model
     _check_top_k(query.top_k, len(model.metadata.classes))
     uploads = await read_uploads(request, service.settings.max_files)
     received = perf_counter()
     with service.workers.admit(), given_up_on_disconnect(request):
         prepared = await prepare_images(uploads, service, deadline)
-        scores = await service.batcher.submit(prepared.images, deadline=deadline)
+        scores = await service.batcher.submit(prepared.images, deadline=deadline.at)
     finished = perf_counter()
     inference_seconds = max(score.inference_seconds for score in scores)
     worked = prepared.decode_seconds + prepared.preprocess_seconds + inference_seconds

@@ -21,7 +21,7 @@ REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [],
         (ImageError("damaged_image", "x"), 400, "damaged_image", "file"),
         (ImageError("image_too_large", "x"), 413, "image_too_large", "file"),
         (ImageError("unsupported_image", "x"), 415, "unsupported_image", "file"),
-        (OverloadedError("x"), 503, "overloaded", None),
+        (OverloadedError("x"), 429, "overloaded", None),
         (ClientDisconnect(), 499, "client_left", None),
         (HTTPException(404), 404, "not_found", None),
         (HTTPException(405), 405, "method_not_allowed", None),
@@ -47,7 +47,7 @@ def test_response_has_the_one_shape() -> None:
 
 
 def test_documented_examples_carry_their_own_status() -> None:
-    for status, entry in documented(400, 404, 413, 415, 422, 503).items():
+    for status, entry in documented(400, 404, 413, 415, 422, 429, 503).items():
         assert entry["content"]["application/json"]["example"]["error"]["code"] in entry["description"], (
             status
         )

@@ -1,0 +1,147 @@
+"""Too much to do, or too little time for it: what is refused, when, and in which words."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import torch
+from PIL import Image
+
+from app import preparation
+from app.main import create_app
+from app.settings import Settings
+from tests.api.conftest import Client, error_of, png_of, running
+
+PNG = png_of(Image.new("RGB", (32, 32), "red"))
+RAW = {"Content-Type": "image/png"}
+
+
+def _check(response: httpx.Response, status: int, code: str, field: str | None) -> str:
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["field"]) == (status, code, field)
+    assert error["message"]
+    return str(error["message"])
+
+
+def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two may be worked on; meanwhile the third is refused at once, and afterwards all is well again."""
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
+        release, busy = _blocked(client, monkeypatch)
+        answers: list[int] = []
+
+        def post() -> None:
+            answers.append(client.post("/predict", content=PNG, headers=RAW).status_code)
+
+        first, second = threading.Thread(target=post), threading.Thread(target=post)
+        first.start()
+        assert busy.acquire(timeout=10)
+        second.start()
+        while client.app.state.service.workers.admitted < 2:
+            assert second.is_alive()
+        response = client.post("/predict", content=PNG, headers=RAW)
+        readiness = [client.get(path) for path in ("/health/ready", "/v2/health/ready")]
+        # Two requests wait: at an image in ten seconds that is twenty seconds.
+        monkeypatch.setattr(client.app.state.service.throughput, "per_second", lambda: 0.1)
+        slowly = client.post("/predict", content=PNG, headers=RAW)
+        release.set()
+        first.join()
+        second.join()
+        _check(response, 429, "overloaded", None)
+        assert response.headers["retry-after"] == "1"
+        assert slowly.headers["retry-after"] == "20"
+        assert [each.status_code for each in readiness] == [503, 503]
+        assert answers == [200, 200]
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
+        assert client.get("/health/ready").status_code == 200
+
+
+def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Semaphore]:
+    """Let every batch wait for the event; the semaphore counts the batches that do."""
+    engine = client.app.state.service.model.engine
+    predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
+
+    def slow(images: torch.Tensor) -> torch.Tensor:
+        busy.release()
+        release.wait(10)
+        logits: torch.Tensor = predict(images)
+        return logits
+
+    monkeypatch.setattr(engine, "predict", slow)
+    return release, busy
+
+
+def test_a_result_that_takes_too_long_is_504_and_says_where_the_time_went(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        release, busy = _blocked(client, monkeypatch)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
+            assert busy.acquire(timeout=10)
+            second = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
+            assert "running in a batch" in _check(first.result(), 504, "deadline_exceeded", None)
+            assert "waiting for a batch" in _check(second.result(), 504, "deadline_exceeded", None)
+        release.set()
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
+
+
+@pytest.mark.parametrize("asked", ["0.2", "2e-1"])
+def test_a_request_may_ask_for_less_time(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    with running(create_app(Settings(model_dir=model_dir, device="cpu"))) as client:
+        release, _ = _blocked(client, monkeypatch)
+        response = client.post("/predict", content=PNG, headers={**RAW, "X-Request-Timeout": asked})
+        release.set()
+        assert "running in a batch" in _check(response, 504, "deadline_exceeded", None)
+
+
+def test_a_request_gets_no_more_time_than_the_service_gives(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        release, _ = _blocked(client, monkeypatch)
+        response = client.post("/predict", content=PNG, headers={**RAW, "X-Request-Timeout": "3600"})
+        release.set()
+        _check(response, 504, "deadline_exceeded", None)
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "soon", "nan", "inf", ""])
+def test_a_time_that_is_none_is_422(client: Client, asked: str) -> None:
+    response = client.post("/predict", content=PNG, headers={**RAW, "X-Request-Timeout": asked})
+    message = _check(response, 422, "invalid_parameter", "X-Request-Timeout")
+    assert f"must be a number of seconds above 0, got {asked!r}" in message
+
+
+def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        monkeypatch.setattr(preparation, "prepare", lambda *_: release.wait(10))
+        large = {"content": PNG + b" " * preparation.INLINE_BYTES, "headers": RAW}
+        response = client.post("/predict", **large)
+        release.set()
+        assert "decoded" in _check(response, 504, "deadline_exceeded", None)
+
+
+def test_more_images_than_may_ever_wait_is_413(model_dir: Path) -> None:
+    settings = Settings(model_dir=model_dir, device="cpu", max_batch=2, max_queue=3)
+    with running(create_app(settings)) as client:
+        refused = client.post("/predict", files=[("file", ("a.png", PNG))] * 6)
+        assert "3" in _check(refused, 413, "too_many_images", "file")
+        assert "retry-after" not in refused.headers
+
+
+def test_more_images_than_may_wait_is_429(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(model_dir=model_dir, device="cpu", max_batch=2, max_queue=3)
+    with running(create_app(settings)) as client:
+        release, busy = _blocked(client, monkeypatch)
+        with ThreadPoolExecutor(1) as pool:
+            running_request = pool.submit(client.post, "/predict", files=[("file", ("a.png", PNG))] * 3)
+            assert busy.acquire(timeout=10)
+            refused = client.post("/predict", files=[("file", ("a.png", PNG))] * 3)
+            release.set()
+            assert running_request.result().status_code == 200
+        _check(refused, 429, "overloaded", None)
+        assert refused.headers["retry-after"] == "1"
