@@ -33,6 +33,8 @@ from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
 from app.open_inference import ProtocolError
+from app.request_log import HEADER as REQUEST_ID
+from app.request_log import request_id
 from app.workers import OverloadedError
 from models.images import ImageError
 
@@ -150,7 +152,11 @@ def answer(error: Exception, request: Request) -> JSONResponse:
         answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}
     if answered.code in REJECTIONS:
         request.app.state.metrics.rejected(answered.code)
-    return answered.response(request.url.path)
+    response = answered.response(request.url.path)
+    if answered.status == 500 and (known := request_id.get()) is not None:
+        # This one is sent from outside all middleware, which gives the others their id.
+        response.headers[REQUEST_ID] = known
+    return response
 
 
 def install(app: FastAPI) -> None:

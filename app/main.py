@@ -21,6 +21,7 @@ from app.direct import DirectRoutes, Endpoint
 from app.engines import EngineOptions
 from app.metrics import Metrics
 from app.model_store import Scores, load_model
+from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
 from app.routes import augment_preview, health, inference_v2, metrics, models, predict
 from app.service import Service
@@ -133,6 +134,7 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestMetrics, metrics=measured)
+    app.add_middleware(RequestLog)
     for module in (predict, augment_preview, models, inference_v2, health, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="Least severe messages to log: `debug`, `info`, `warning` or `error`."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="What log lines are: `text`, or `json`, an object a line."
+    )
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
     )

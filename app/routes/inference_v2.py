@@ -22,6 +22,7 @@ from app.inference_tensors import (
 )
 from app.open_inference import encode_response, parse_request
 from app.preparation import INLINE_BYTES, prepare_images
+from app.server_timing import SERVER_TIMING, server_timing
 from app.service import ReadyService, Service
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
@@ -210,16 +211,18 @@ async def infer(
     outputs = outputs_of(asked, scores, model.metadata.classes)
     content, header_length = encode_response(model.metadata.name, model.metadata.version, asked.id, outputs)
     inference = max(score.inference_seconds for score in scores)
-    for stage, seconds in {
+    stages = {
         "receive": received - started,
         "decode": prepared - received,
         "queue": finished - prepared - inference,
         "inference": inference,
         "respond": perf_counter() - finished,
-    }.items():
+    }
+    for stage, seconds in stages.items():
         service.metrics.stage(stage, seconds)
     service.metrics.images(len(images))
+    headers = {SERVER_TIMING: server_timing(stages)}
     if header_length is None:
-        return Response(content, media_type="application/json")
-    headers = {HEADER_LENGTH: str(header_length)}
+        return Response(content, media_type="application/json", headers=headers)
+    headers[HEADER_LENGTH] = str(header_length)
     return Response(content, media_type="application/octet-stream", headers=headers)

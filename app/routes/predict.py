@@ -13,6 +13,7 @@ from app.disconnect import given_up_on_disconnect
 from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
 from app.preparation import prepare_images
+from app.server_timing import SERVER_TIMING, server_timing
 from app.service import ReadyService, get_service
 from app.uploads import read_uploads
 
@@ -173,7 +174,7 @@ async def predict(
     for stage, seconds in stages.items():
         service.metrics.stage(stage, seconds)
     service.metrics.images(len(uploads))
-    return Response(content, media_type="application/json")
+    return Response(content, media_type="application/json", headers={SERVER_TIMING: server_timing(stages)})
 
 
 async def predict_directly(request: Request) -> Response:
