@@ -42,10 +42,11 @@ COPY --from=builder /build/app app
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# http.client, as it goes past any proxy that the environment names.
+# http.client, as it goes past any proxy that the environment names. Not /health/ready: under more load than it can
+# take the service is not ready, and to be restarted for that would not help it. It listens once the model is loaded.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "\
 import http.client, os, sys; \
 connection = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); \
-connection.request('GET', '/health/ready'); \
+connection.request('GET', '/health/live'); \
 sys.exit(connection.getresponse().status != 200)"]
 CMD ["python", "-m", "app", "serve"]
