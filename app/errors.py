@@ -9,6 +9,7 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | status | what it means here                                          |
 |--------|-------------------------------------------------------------|
 | 400    | the request or an image in it is malformed                  |
+| 401    | a key is asked for, and there is none or another one        |
 | 404    | there is no such page, model or file                        |
 | 405    | the path exists, the method does not                        |
 | 413    | a limit on bytes, pixels or images is exceeded              |

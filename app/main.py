@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from torch import Tensor
 
 from app import errors
+from app.access import ApiKeys
 from app.batcher import Batcher
 from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
@@ -24,6 +26,7 @@ from app.model_store import Scores, load_model
 from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
 from app.routes import augment_preview, health, inference_v2, metrics, models, predict
+from app.security_headers import SecurityHeaders
 from app.service import Service
 from app.settings import Settings
 from app.throughput import Throughput
@@ -133,7 +136,18 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if keys := settings.all_keys():
+        app.add_middleware(ApiKeys, keys=keys)
     app.add_middleware(RequestMetrics, metrics=measured)
+    app.add_middleware(SecurityHeaders)
+    if origins := settings.allowed_origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After", "Server-Timing"],
+        )
     app.add_middleware(RequestLog)
     for module in (predict, augment_preview, models, inference_v2, health, metrics):
         app.include_router(module.router)

@@ -1,13 +1,20 @@
 """Every setting of the service, read from environment variables of the same name in capitals."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Found without an import of `models`, which would bring PyTorch into a process that only supervises.
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
+
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+LEAST_KEY_LENGTH = 16
+SECRETS = ("API_KEYS",)
+"""Settings whose values no message shows."""
 
 
 class SettingsError(ValueError):
@@ -31,6 +38,19 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
     )
     model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys, with commas between them, one of which a request must carry;"
+        " without any, none is asked.",
+    )
+    api_keys_file: Path | None = Field(
+        None, description="A file with further such keys, one a line; read once, at the start."
+    )
+    cors_origins: str = Field(
+        "",
+        description="Other web sites whose pages may ask, such as `https://example.org`, with commas between"
+        " them; `*` is all of them, empty none.",
+    )
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto",
         description="What computes: `torch`, `openvino` (processor only), or `auto`, which is `torch` on a"
@@ -99,6 +119,57 @@ class Settings(BaseSettings):
         description="How long running requests may take to finish when the service is stopped.",
     )
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _require_origins(cls, text: str) -> str:
+        for origin in _listed(text):
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError("must be origins such as https://example.org:8443, without a path")
+        return text
+
+    def allowed_origins(self) -> list[str]:
+        return _listed(self.cors_origins)
+
+    @field_validator("api_keys")
+    @classmethod
+    def _require_long_keys(cls, keys: SecretStr) -> SecretStr:
+        _parse_keys(keys.get_secret_value().split(","))
+        return keys
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _require_file_of_long_keys(cls, path: Path | None) -> Path | None:
+        if path is not None and not _read_keys(path):
+            raise ValueError("there is no key in the file")
+        return path
+
+    def all_keys(self) -> tuple[str, ...]:
+        """The keys of both settings; none where no key is asked for."""
+        listed = _parse_keys(self.api_keys.get_secret_value().split(","))
+        return (*listed, *(_read_keys(self.api_keys_file) if self.api_keys_file else ()))
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read_keys(path: Path) -> tuple[str, ...]:
+    try:
+        return _parse_keys(path.read_text(encoding="utf-8").splitlines())
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from error
+
+
+def _parse_keys(texts: Iterable[str]) -> tuple[str, ...]:
+    """The keys among `texts`. Raises `ValueError`, which never names a key."""
+    keys = tuple(text.strip() for text in texts if text.strip())
+    for number, key in enumerate(keys, start=1):
+        if len(key) < LEAST_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError(
+                f"key {number} must be of at least {LEAST_KEY_LENGTH} visible ASCII characters, none a space"
+            )
+    return keys
+
 
 def load_settings(**overrides: object) -> Settings:
     """Read the environment; `overrides` that are not `None` take precedence.
@@ -111,4 +182,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper()
-        raise SettingsError(f"{name}: {first['msg']}, got {first['input']!r}") from error
+        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        if name in SECRETS:
+            raise SettingsError(message) from None
+        raise SettingsError(f"{message}, got {first['input']!r}") from error

@@ -1,0 +1,64 @@
+"""Who may ask: keys that requests carry, where the service was given any."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import ApiError, answer
+
+OPEN_PATHS = ("/", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/v2/health/live", "/v2/health/ready")
+OPEN_FOLDERS = ("/static/", "/health/")
+"""What needs no key: the page and the documentation, which show nothing of anybody's, and health."""
+
+
+class ApiKeys:
+    """Pure ASGI middleware: answers 401 to a request that carries none of `keys` and is not for an open path.
+
+    A key comes as `Authorization: Bearer KEY` or as `X-API-Key: KEY`. All keys are compared, each in a time
+    that does not depend on where it differs.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self.app = app
+        self._digests = [_digest(key.encode()) for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_open(scope["path"]) or self._is_known(_given(scope)):
+            await self.app(scope, receive, send)
+            return
+        error = ApiError(
+            401,
+            "unauthorized",
+            "send a key as `Authorization: Bearer KEY` or as `X-API-Key: KEY`",
+            "Authorization",
+            {"WWW-Authenticate": "Bearer"},
+        )
+        await answer(error, Request(scope, receive))(scope, receive, send)
+
+    def _is_known(self, given: bytes | None) -> bool:
+        if given is None:
+            return False
+        digest = _digest(given)
+        # All of them, so that the time does not tell which it is.
+        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+
+
+def _given(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"x-api-key":
+            return bytes(value)
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return bytes(value[7:].strip())
+    return None
+
+
+def _digest(key: bytes) -> bytes:
+    """Of equal length for keys of any length."""
+    return hashlib.sha256(key).digest()
