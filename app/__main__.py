@@ -1,10 +1,15 @@
-"""`python -m app serve`: start the service."""
+"""`python -m app serve | check | predict | models`: start the service, check it, or ask one that runs."""
 
 import argparse
+import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+from app import ask
+from app.client import Client, ServiceError
 from app.logs import configure_logging
 from app.settings import Settings, SettingsError, load_settings
 from app.startup import StartError, announce, bind
@@ -15,29 +20,75 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 for an orderly stop, 1 for anything else."""
     options = _parse(arguments)
     try:
-        settings = load_settings(host=options.host, port=options.port)
-        configure_logging(settings)
-        with bind(settings) as listener:
-            print(f"Loading {settings.model_dir} ...", flush=True)
-            run = _serve if settings.workers == 1 else _supervise
-            return run(settings, listener)
-    except (SettingsError, StartError, OSError) as error:
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except (SettingsError, StartError, ServiceError, OSError) as error:
         return _fail(str(error))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m app", description="Serve the image classifier over HTTP."
+        prog="python -m app", description="Serve the image classifier over HTTP, or ask a service that runs."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
+
     serve = commands.add_parser(
         "serve",
         help="start the service",
         description="All further settings are environment variables; see README.md.",
     )
+    serve.set_defaults(run=_start)
     serve.add_argument("--host", help="address to listen on, instead of HOST")
     serve.add_argument("--port", help="port to listen on, instead of PORT")
+
+    check = commands.add_parser("check", help="check settings and model as the start does, and serve nothing")
+    check.set_defaults(run=_check)
+
+    predict = commands.add_parser("predict", help="classify image files by a service that runs")
+    predict.set_defaults(run=_predict)
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    predict.add_argument("--top-k", type=int, help="classes to show for each image (default: 5)")
+
+    models = commands.add_parser("models", help="list what a service serves")
+    models.set_defaults(run=_models)
+    for asking in (predict, models):
+        asking.add_argument("--url", default="http://127.0.0.1:8000", help="of the service (%(default)s)")
+        asking.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
+
+
+def _start(options: argparse.Namespace) -> int:
+    settings = load_settings(host=options.host, port=options.port)
+    configure_logging(settings)
+    with bind(settings) as listener:
+        print(f"Loading {settings.model_dir} ...", flush=True)
+        run = _serve if settings.workers == 1 else _supervise
+        return run(settings, listener)
+
+
+def _check(_: argparse.Namespace) -> int:
+    settings = load_settings()
+    # Not at the top, as below.
+    from app.main import check
+
+    print(check(settings))
+    return 0
+
+
+def _client(options: argparse.Namespace) -> Client:
+    return Client(options.url, api_key=os.environ.get("API_KEY"))
+
+
+def _predict(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        print(ask.predict(client, options.images, options.top_k, as_json=options.json))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        print(ask.models(client, as_json=options.json))
+    return 0
 
 
 def _serve(settings: Settings, listener: socket.socket) -> int:

@@ -29,8 +29,10 @@ from app.routes import augment_preview, health, inference_v2, metrics, models, p
 from app.security_headers import SecurityHeaders
 from app.service import Service
 from app.settings import Settings
+from app.startup import StartError
 from app.throughput import Throughput
 from app.workers import Workers
+from models.artifact import ArtifactError
 from models.hardware import usable_cores
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,24 @@ def _spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def check(settings: Settings) -> str:
+    """Load and prove the model as the start does; returns what would be served, in one line.
+
+    Raises `StartError` if it is not fit to serve.
+    """
+    try:
+        model = load_model(
+            settings.model_dir, settings.engine, engine_options(settings), settings.max_batch or None
+        )
+    except (ArtifactError, OSError) as error:
+        raise StartError(str(error)) from error
+    about, engine, figures = model.metadata, model.engine, model.metrics
+    return (
+        f"{about.name} {about.version} is fit to serve: {engine.name} {engine.precision} on {engine.device},"
+        f" batches of up to {model.max_batch}, {figures.accuracy:.2%} of {figures.images:,} test images right"
+    )
 
 
 def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:

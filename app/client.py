@@ -1,0 +1,285 @@
+"""A client of the service, synchronous and asynchronous: typed answers, errors in words, and patience.
+
+    with Client("http://127.0.0.1:8000") as client:
+        print(client.predict(Path("photo.jpg")).predictions[0].top[0].label)
+
+Imports neither PyTorch nor FastAPI.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+RETRIED = frozenset({429, 503})
+"""Statuses of a request that was in order and may be served later."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
+"""Seconds before the first retry, doubled for each further one, where the service names no time."""
+
+Image = Path | bytes
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first."""
+
+    filename: str | None
+    width: int
+    height: int
+    top: tuple[ClassProbability, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of one request. `timings_ms` are milliseconds by stage."""
+
+    model: str
+    version: str
+    predictions: tuple[Prediction, ...]
+    timings_ms: dict[str, float]
+    request_id: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that is served; `accuracy` is a share of 1, on its test set."""
+
+    name: str
+    version: str
+    architecture: str
+    classes: tuple[str, ...]
+    accuracy: float
+
+
+class ServiceError(Exception):
+    """The service refused a request, or could not be reached: then `status` is None, `code` "unreachable".
+
+    `field` names the parameter at fault, if one is.
+    """
+
+    def __init__(self, status: int | None, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
+
+
+class _Common:
+    """What both clients do alike, which is all but waiting."""
+
+    def __init__(self, retries: int) -> None:
+        if retries < 0:
+            raise ValueError(f"retries must be at least 0, got {retries}")
+        self._retries = retries
+
+    def delay(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
+        """Seconds to wait before the next attempt; None if this outcome is the last."""
+        if attempt >= self._retries:
+            return None
+        if isinstance(outcome, httpx.Response):
+            if outcome.status_code not in RETRIED:
+                return None
+            named = outcome.headers.get("Retry-After", "")
+            if named.isascii() and named.isdigit():
+                return float(named)
+        # Spread, so that clients that were refused together do not come back together.
+        return float(min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.5, 1.0))
+
+
+def _settings(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    return {"base_url": url, "headers": headers, "timeout": timeout}
+
+
+def _prediction_request(images: Sequence[Image], top_k: int | None) -> dict[str, Any]:
+    if not images:
+        raise ValueError("images: there must be at least one")
+    files = [
+        ("file", (image.name, image.read_bytes()) if isinstance(image, Path) else ("image", image))
+        for image in images
+    ]
+    return {"files": files, "params": {} if top_k is None else {"top_k": top_k}}
+
+
+def _content(outcome: httpx.Response | httpx.TransportError) -> Any:  # noqa: ANN401 - JSON
+    """What the service answered. Raises `ServiceError`."""
+    if isinstance(outcome, httpx.TransportError):
+        message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+        raise ServiceError(None, "unreachable", message) from outcome
+    try:
+        content = outcome.json()
+        if outcome.is_success:
+            return content
+        error = content["error"]
+        raise ServiceError(outcome.status_code, error["code"], error["message"], error["field"])
+    except (ValueError, KeyError, TypeError) as problem:
+        message = f"status {outcome.status_code}, and an answer that is not this service's"
+        raise ServiceError(outcome.status_code, "unknown_answer", message) from problem
+
+
+def _answer(response: httpx.Response | httpx.TransportError) -> Answer:
+    content = _content(response)
+    predictions = tuple(
+        Prediction(
+            each["filename"],
+            each["width"],
+            each["height"],
+            tuple(ClassProbability(**entry) for entry in each["top"]),
+        )
+        for each in content["predictions"]
+    )
+    assert isinstance(response, httpx.Response)
+    return Answer(
+        content["model"]["name"],
+        content["model"]["version"],
+        predictions,
+        content["timings_ms"],
+        response.headers.get("X-Request-ID", ""),
+    )
+
+
+def _models(outcome: httpx.Response | httpx.TransportError) -> tuple[ModelEntry, ...]:
+    entries = _content(outcome)["models"]
+    return tuple(ModelEntry(**{**entry, "classes": tuple(entry["classes"])}) for entry in entries)
+
+
+class Client:
+    """Asks one service, over connections that are kept.
+
+    A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
+    time that the service names in Retry-After, else after a growing one. `timeout` is in seconds, for each
+    attempt. Every method raises `ServiceError`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._common = _Common(retries)
+        self._http = httpx.Client(**_settings(url, api_key, timeout), transport=transport)
+
+    def predict(self, *images: Image, top_k: int | None = None) -> Answer:
+        """Classify images, files or their contents, in one request."""
+        return _answer(self._send("POST", "/predict", **_prediction_request(images, top_k)))
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        """The models that are served."""
+        return _models(self._send("GET", "/models"))
+
+    def is_ready(self) -> bool:
+        """Whether the service takes requests now; asked once."""
+        try:
+            return self._http.get("/health/ready").is_success
+        except httpx.TransportError:
+            return False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response | httpx.TransportError:  # noqa: ANN401
+        attempt = 0
+        while True:
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = self._http.request(method, path, **options)
+            except httpx.TransportError as error:
+                outcome = error
+            delay = self._common.delay(attempt, outcome)
+            if delay is None:
+                return outcome
+            time.sleep(delay)
+            attempt += 1
+
+
+class AsyncClient:
+    """As `Client`, for an event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._common = _Common(retries)
+        self._http = httpx.AsyncClient(**_settings(url, api_key, timeout), transport=transport)
+
+    async def predict(self, *images: Image, top_k: int | None = None) -> Answer:
+        """Classify images, files or their contents, in one request."""
+        request = await asyncio.to_thread(_prediction_request, images, top_k)
+        return _answer(await self._send("POST", "/predict", **request))
+
+    async def models(self) -> tuple[ModelEntry, ...]:
+        """The models that are served."""
+        return _models(await self._send("GET", "/models"))
+
+    async def is_ready(self) -> bool:
+        """Whether the service takes requests now; asked once."""
+        try:
+            return (await self._http.get("/health/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        **options: Any,  # noqa: ANN401
+    ) -> httpx.Response | httpx.TransportError:
+        attempt = 0
+        while True:
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = await self._http.request(method, path, **options)
+            except httpx.TransportError as error:
+                outcome = error
+            delay = self._common.delay(attempt, outcome)
+            if delay is None:
+                return outcome
+            await asyncio.sleep(delay)
+            attempt += 1

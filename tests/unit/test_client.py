@@ -1,0 +1,162 @@
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.client import Answer, AsyncClient, Client, ModelEntry, ServiceError
+
+ANSWER: dict[str, Any] = {
+    "model": {"name": "m", "version": "1"},
+    "predictions": [
+        {
+            "filename": "a.png",
+            "width": 3,
+            "height": 4,
+            "top": [{"label": "cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}],
+        }
+    ],
+    "timings_ms": {"total": 1.5},
+}
+OVERLOADED = {"error": {"code": "overloaded", "message": "too much", "field": None}}
+
+
+class Service(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Gives the outcomes one after the other, and keeps the requests."""
+
+    def __init__(self, *outcomes: httpx.Response | httpx.TransportError) -> None:
+        self.outcomes = list(outcomes)
+        self.requests: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, httpx.TransportError):
+            raise outcome
+        return outcome
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return self.handle_request(request)
+
+
+def answered(content: Any = ANSWER, status: int = 200, **headers: str) -> httpx.Response:  # noqa: ANN401
+    return httpx.Response(status, json=content, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Run one call of either client against a service."""
+
+    def sync(service: Service, call: Callable[[Any], Any], **options: Any) -> Any:  # noqa: ANN401
+        with Client("http://test", transport=service, **options) as client:
+            return call(client)
+
+    def asynchronous(service: Service, call: Callable[[Any], Any], **options: Any) -> Any:  # noqa: ANN401
+        async def run() -> Any:  # noqa: ANN401
+            async with AsyncClient("http://test", transport=service, **options) as client:
+                return await call(client)
+
+        return asyncio.run(run())
+
+    return sync if request.param == "sync" else asynchronous
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited, without the waiting."""
+    found: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        found.append(seconds)
+
+    monkeypatch.setattr("app.client.time.sleep", found.append)
+    monkeypatch.setattr("app.client.asyncio.sleep", sleep)
+    return found
+
+
+def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"from a file")
+    service = Service(answered(X_Request_ID="my-id"))
+    answer: Answer = ask(service, lambda client: client.predict(file, b"content", top_k=2), api_key="secret")
+    (request,) = service.requests
+    assert (request.method, str(request.url)) == ("POST", "http://test/predict?top_k=2")
+    assert request.headers["authorization"] == "Bearer secret"
+    assert b'name="file"; filename="cat.png"' in request.content
+    assert b"from a file" in request.content
+    assert b"content" in request.content
+    assert answer.request_id == "my-id"
+    assert (answer.model, answer.version, answer.timings_ms) == ("m", "1", {"total": 1.5})
+    assert json.loads(json.dumps(asdict(answer.predictions[0]))) == ANSWER["predictions"][0]
+
+
+def test_models_are_listed(ask: Callable[..., Any]) -> None:
+    entry = {"name": "m", "version": "1", "architecture": "lenet", "classes": ["a", "b"], "accuracy": 0.9}
+    service = Service(answered({"models": [entry]}))
+    assert ask(service, lambda client: client.models()) == (ModelEntry("m", "1", "lenet", ("a", "b"), 0.9),)
+
+
+@pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (None, False)])
+def test_readiness_is_asked_once(ask: Callable[..., Any], status: int | None, ready: bool) -> None:
+    outcome = httpx.ConnectError("refused") if status is None else answered({}, status)
+    assert ask(Service(outcome), lambda client: client.is_ready()) is ready
+
+
+def test_the_services_own_time_to_wait_is_obeyed(ask: Callable[..., Any], slept: list[float]) -> None:
+    service = Service(
+        answered(OVERLOADED, 429, Retry_After="7"), answered(OVERLOADED, 503, Retry_After="2"), answered()
+    )
+    assert ask(service, lambda client: client.predict(b"x")).model == "m"
+    assert slept == [7, 2]
+    assert all(b"x" in request.content for request in service.requests)
+
+
+def test_without_one_the_waits_grow(ask: Callable[..., Any], slept: list[float]) -> None:
+    service = Service(
+        httpx.ConnectError("refused"), httpx.ReadTimeout("late"), answered(OVERLOADED, 503), answered()
+    )
+    assert ask(service, lambda client: client.predict(b"x")).model == "m"
+    for seconds, full in zip(slept, (0.2, 0.4, 0.8), strict=True):
+        assert full / 2 <= seconds <= full
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_patience_ends(ask: Callable[..., Any], slept: list[float], retries: int) -> None:
+    service = Service(*(answered(OVERLOADED, 429) for _ in range(retries + 1)))
+    with pytest.raises(ServiceError, match="too much") as caught:
+        ask(service, lambda client: client.predict(b"x"), retries=retries)
+    assert (caught.value.status, caught.value.code) == (429, "overloaded")
+    assert len(slept) == retries
+
+
+def test_what_is_wrong_is_not_sent_again(ask: Callable[..., Any], slept: list[float]) -> None:
+    error = {"code": "damaged_image", "message": "the PNG image is damaged or cut off", "field": "file"}
+    with pytest.raises(ServiceError, match="the PNG image is damaged") as caught:
+        ask(Service(answered({"error": error}, 400)), lambda client: client.predict(b"x"))
+    assert (caught.value.status, caught.value.code, caught.value.field) == (400, "damaged_image", "file")
+    assert slept == []
+
+
+def test_a_service_that_is_not_there_is_said_so(ask: Callable[..., Any]) -> None:
+    with pytest.raises(ServiceError, match="the service cannot be reached: refused") as caught:
+        ask(Service(httpx.ConnectError("refused")), lambda client: client.models(), retries=0)
+    assert (caught.value.status, caught.value.code) == (None, "unreachable")
+
+
+@pytest.mark.parametrize("content", [b"<html>", b'{"error": "x"}', b"[]"])
+def test_another_programs_answer_is_told_apart(ask: Callable[..., Any], content: bytes) -> None:
+    with pytest.raises(ServiceError, match="status 404, and an answer that is not this service's"):
+        ask(Service(httpx.Response(404, content=content)), lambda client: client.models())
+
+
+def test_bad_arguments_are_refused_by_name(ask: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="images: there must be at least one"):
+        ask(Service(), lambda client: client.predict())
+    with pytest.raises(ValueError, match="retries must be at least 0, got -1"):
+        ask(Service(), lambda client: client.models(), retries=-1)
