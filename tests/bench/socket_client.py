@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._sent = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(f"the server closed a connection ({exc or 'in order'})")
+        self.closed.set_result(None)
 
     def _fail(self, reason: str) -> None:
         if not self.finished.done():
@@ -106,7 +108,12 @@ async def drive(host: str, port: int, request: bytes, connections: int, seconds:
         await loop.create_connection(lambda: Connection(request, deadline, latencies), host, port)
         for _ in range(connections)
     ]
-    await asyncio.gather(*(connection.finished for _, connection in opened))
+    try:
+        await asyncio.gather(*(connection.finished for _, connection in opened))
+    finally:
+        for transport, _ in opened:
+            transport.close()
+        await asyncio.gather(*(connection.closed for _, connection in opened))
     return latencies
 
 
