@@ -70,6 +70,8 @@ def main() -> None:
     arguments = parser.parse_args()
     steps = count(1)
 
+    # Torchrun sends it to those that are left; the command line, too, first finishes what it is at.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     recipe = SYNCHRONISED if arguments.sync else RECIPE
     with joined(torch.device("cpu")) as processes:
 
