@@ -81,8 +81,12 @@ def _client(options: argparse.Namespace) -> Client:
 
 def _predict(options: argparse.Namespace) -> int:
     with _client(options) as client:
-        print(ask.predict(client, options.images, options.top_k, as_json=options.json))
-    return 0
+        text, refusals = ask.predict(client, options.images, options.top_k, as_json=options.json)
+    if text:
+        print(text)
+    for refusal in refusals:
+        _fail(refusal)
+    return 1 if refusals else 0
 
 
 def _models(options: argparse.Namespace) -> int:

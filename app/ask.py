@@ -5,20 +5,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from app.client import Answer, Client, Prediction
+from app.client import Answer, Client, Prediction, ServiceError
 
 BAR_WIDTH = 24
 
 
-def predict(client: Client, images: Sequence[Path], top_k: int | None, *, as_json: bool) -> str:
-    """Classify files, each in a request of its own, so that none is refused for another; returns the text.
+def predict(
+    client: Client, images: Sequence[Path], top_k: int | None, *, as_json: bool
+) -> tuple[str, list[str]]:
+    """Classify files, each in a request of its own; returns the text, and a line for each that was refused.
 
-    Raises `ServiceError`, and `OSError` for a file that cannot be read.
+    Raises `ServiceError` where the service cannot be reached.
     """
-    answers = [client.predict(image, top_k=top_k) for image in images]
+    answers, refusals = [], []
+    for image in images:
+        try:
+            answers.append(client.predict(image, top_k=top_k))
+        except OSError as error:
+            refusals.append(f"{image}: {error.strerror}")
+        except ServiceError as error:
+            if error.status is None:
+                raise
+            refusals.append(f"{image}: {error}")
     if as_json:
-        return json.dumps([asdict(answer) for answer in answers], indent=1, ensure_ascii=False)
-    return "\n\n".join("\n".join(_described(answer)) for answer in answers)
+        text = json.dumps([asdict(answer) for answer in answers], indent=1, ensure_ascii=False)
+    else:
+        text = "\n\n".join("\n".join(_described(answer)) for answer in answers)
+    return text, refusals
 
 
 def models(client: Client, *, as_json: bool) -> str:

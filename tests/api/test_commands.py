@@ -51,9 +51,9 @@ def test_predict_and_models_print_json(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "no-such.png"], "No such file or directory"),
-        (["predict", str(ROOT / "README.md")], "not an image in one of the formats"),
-        (["predict", CAT, "--top-k", "99"], "top_k: must be in 1..10"),
+        (["predict", "no-such.png"], "no-such.png: No such file or directory"),
+        (["predict", str(ROOT / "README.md")], "README.md: not an image in one of the formats"),
+        (["predict", CAT, "--top-k", "99"], "cat.png: top_k: must be in 1..10"),
     ],
 )
 def test_errors_are_one_line(
@@ -69,6 +69,16 @@ def test_errors_are_one_line(
     assert error.startswith("resnet-serve: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_one_file_that_is_refused_does_not_cost_the_others(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("API_KEY", KEY)
+    assert main(["predict", CAT, "no-such.png", DOG, "--url", address]) == 1
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines() if "×" in line] == ["cat.png", "dog.png"]
+    assert printed.err.count("\n") == 1
 
 
 def test_a_missing_key_is_said_so(
