@@ -6,6 +6,7 @@ from collections import Counter
 from torch import fx, nn
 
 from models.batch_norm import BATCH_NORMS, BatchNorm, fold_batch_norm
+from models.module_calls import MODULE_CALLS
 
 
 class _Tracer(fx.Tracer):
@@ -25,7 +26,8 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
     """
     folded = copy.deepcopy(model).eval()
     try:
-        graph = _Tracer().trace(folded)
+        with MODULE_CALLS:
+            graph = _Tracer().trace(folded)
     except fx.proxy.TraceError as error:
         raise ValueError(f"the network's forward pass cannot be traced: {error}") from error
     modules = dict(folded.named_modules())

@@ -9,6 +9,7 @@ import openvino as ov
 import torch
 from torch import Tensor, nn
 
+from models.module_calls import MODULE_CALLS
 from models.preprocessing import Preprocessing
 
 NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
@@ -24,8 +25,9 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     channels, size = preprocessing.in_channels, preprocessing.input_size
     # A batch of 1 would be taken for a constant of the network.
     example = torch.zeros(2, channels, size, size)
-    program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    network = ov.convert_model(program)
+    with MODULE_CALLS:
+        program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        network = ov.convert_model(program)
     network.reshape([-1, channels, size, size])
     network.input().get_tensor().set_names({"images"})
     network.output().get_tensor().set_names({"logits"})

@@ -7,6 +7,7 @@ from app.engines.base import EngineError, EngineOptions, Precision
 from models.artifact import Artifact
 from models.folding import fold_batch_norms
 from models.hardware import has_native_bfloat16
+from models.module_calls import MODULE_CALLS
 
 # On the processor a larger batch computes hardly more images a second, and keeps all of them waiting longer.
 CPU_MAX_BATCH = 8
@@ -58,5 +59,6 @@ class TorchEngine:
 
     def _logits(self, images: Tensor) -> Tensor:
         batch = images.to(self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last)
-        logits: Tensor = self._model(batch)
+        with MODULE_CALLS:
+            logits: Tensor = self._model(batch)
         return logits.float()
