@@ -48,6 +48,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     predict.set_defaults(run=_predict)
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     predict.add_argument("--top-k", type=int, help="classes to show for each image (default: 5)")
+    predict.add_argument("--model", help="name of the model (default: the service's own choice)")
+    predict.add_argument("--version", help="version of the model (default: the one loaded last)")
 
     models = commands.add_parser("models", help="list what a service serves")
     models.set_defaults(run=_models)
@@ -61,7 +63,7 @@ def _start(options: argparse.Namespace) -> int:
     settings = load_settings(host=options.host, port=options.port)
     configure_logging(settings)
     with bind(settings) as listener:
-        print(f"Loading {settings.model_dir} ...", flush=True)
+        print(f"Loading {settings.model_repository or settings.model_dir} ...", flush=True)
         run = _serve if settings.workers == 1 else _supervise
         return run(settings, listener)
 
@@ -71,7 +73,7 @@ def _check(_: argparse.Namespace) -> int:
     # Not at the top, as below.
     from app.main import check
 
-    print(check(settings))
+    print("\n".join(check(settings)))
     return 0
 
 
@@ -81,7 +83,14 @@ def _client(options: argparse.Namespace) -> Client:
 
 def _predict(options: argparse.Namespace) -> int:
     with _client(options) as client:
-        text, refusals = ask.predict(client, options.images, options.top_k, as_json=options.json)
+        text, refusals = ask.predict(
+            client,
+            options.images,
+            top_k=options.top_k,
+            model=options.model,
+            version=options.version,
+            as_json=options.json,
+        )
     if text:
         print(text)
     for refusal in refusals:

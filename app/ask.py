@@ -11,7 +11,13 @@ BAR_WIDTH = 24
 
 
 def predict(
-    client: Client, images: Sequence[Path], top_k: int | None, *, as_json: bool
+    client: Client,
+    images: Sequence[Path],
+    *,
+    top_k: int | None,
+    model: str | None,
+    version: str | None,
+    as_json: bool,
 ) -> tuple[str, list[str]]:
     """Classify files, each in a request of its own; returns the text, and a line for each that was refused.
 
@@ -20,7 +26,7 @@ def predict(
     answers, refusals = [], []
     for image in images:
         try:
-            answers.append(client.predict(image, top_k=top_k))
+            answers.append(client.predict(image, top_k=top_k, model=model, version=version))
         except OSError as error:
             refusals.append(f"{image}: {error.strerror}")
         except ServiceError as error:

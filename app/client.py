@@ -55,10 +55,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model that is served; `accuracy` is a share of 1, on its test set."""
+    """A version of a model that is served; `accuracy` is a share of 1, on its test set.
+
+    `current` tells whether it answers requests that name the model and no version.
+    """
 
     name: str
     version: str
+    current: bool
     architecture: str
     classes: tuple[str, ...]
     accuracy: float
@@ -104,14 +108,20 @@ def _settings(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
     return {"base_url": url, "headers": headers, "timeout": timeout}
 
 
-def _prediction_request(images: Sequence[Image], top_k: int | None) -> dict[str, Any]:
+def _prediction_request(
+    images: Sequence[Image], top_k: int | None, model: str | None, version: str | None
+) -> dict[str, Any]:
     if not images:
         raise ValueError("images: there must be at least one")
     files = [
         ("file", (image.name, image.read_bytes()) if isinstance(image, Path) else ("image", image))
         for image in images
     ]
-    return {"files": files, "params": {} if top_k is None else {"top_k": top_k}}
+    parameters = {"top_k": top_k, "model": model, "version": version}
+    return {
+        "files": files,
+        "params": {name: value for name, value in parameters.items() if value is not None},
+    }
 
 
 def _content(outcome: httpx.Response | httpx.TransportError) -> Any:  # noqa: ANN401 - JSON
@@ -153,7 +163,17 @@ def _answer(response: httpx.Response | httpx.TransportError) -> Answer:
 
 def _models(outcome: httpx.Response | httpx.TransportError) -> tuple[ModelEntry, ...]:
     entries = _content(outcome)["models"]
-    return tuple(ModelEntry(**{**entry, "classes": tuple(entry["classes"])}) for entry in entries)
+    return tuple(
+        ModelEntry(
+            entry["name"],
+            entry["version"],
+            entry["current"],
+            entry["architecture"],
+            tuple(entry["classes"]),
+            entry["accuracy"],
+        )
+        for entry in entries
+    )
 
 
 class Client:
@@ -176,9 +196,12 @@ class Client:
         self._common = _Common(retries)
         self._http = httpx.Client(**_settings(url, api_key, timeout), transport=transport)
 
-    def predict(self, *images: Image, top_k: int | None = None) -> Answer:
-        """Classify images, files or their contents, in one request."""
-        return _answer(self._send("POST", "/predict", **_prediction_request(images, top_k)))
+    def predict(
+        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+    ) -> Answer:
+        """Classify images, files or their contents, in one request, by the default model or another."""
+        request = _prediction_request(images, top_k, model, version)
+        return _answer(self._send("POST", "/predict", **request))
 
     def models(self) -> tuple[ModelEntry, ...]:
         """The models that are served."""
@@ -235,9 +258,11 @@ class AsyncClient:
         self._common = _Common(retries)
         self._http = httpx.AsyncClient(**_settings(url, api_key, timeout), transport=transport)
 
-    async def predict(self, *images: Image, top_k: int | None = None) -> Answer:
-        """Classify images, files or their contents, in one request."""
-        request = await asyncio.to_thread(_prediction_request, images, top_k)
+    async def predict(
+        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+    ) -> Answer:
+        """Classify images, files or their contents, in one request, by the default model or another."""
+        request = await asyncio.to_thread(_prediction_request, images, top_k, model, version)
         return _answer(await self._send("POST", "/predict", **request))
 
     async def models(self) -> tuple[ModelEntry, ...]:

@@ -10,8 +10,10 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 |--------|-------------------------------------------------------------|
 | 400    | the request or an image in it is malformed                  |
 | 401    | a key is asked for, and there is none or another one        |
+| 403    | the service was not started to allow this                   |
 | 404    | there is no such page, model or file                        |
 | 405    | the path exists, the method does not                        |
+| 409    | what is served now stands in the way of this change         |
 | 413    | a limit on bytes, pixels or images is exceeded              |
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
@@ -33,10 +35,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
+from app.model_control import FollowError, RefusedChangeError
 from app.open_inference import ProtocolError
+from app.plan_folder import BusyError
+from app.repository import UnknownModelError
 from app.request_log import HEADER as REQUEST_ID
 from app.request_log import request_id
 from app.workers import OverloadedError
+from models.artifact import ArtifactError
 from models.images import ImageError
 
 
@@ -120,6 +126,14 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return error
         case ImageError():
             return of_image(error)
+        case UnknownModelError():
+            return ApiError(404, "unknown_model", str(error), "name")
+        case BusyError() | RefusedChangeError():
+            return ApiError(409, "conflict", str(error))
+        case ArtifactError():
+            return ApiError(422, "model_refused", str(error))
+        case FollowError():
+            return ApiError(500, "not_followed", str(error))
         case ProtocolError():
             return ApiError(400, "malformed_request", str(error))
         case QueueFullError() if error.count > error.limit:
@@ -169,6 +183,11 @@ def install(app: FastAPI) -> None:
     for kind in (
         ApiError,
         ImageError,
+        UnknownModelError,
+        BusyError,
+        RefusedChangeError,
+        ArtifactError,
+        FollowError,
         ProtocolError,
         OverloadedError,
         QueueFullError,

@@ -1,8 +1,6 @@
 """The application: settings in, ASGI app out."""
 
-import asyncio
 import gc
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,19 +11,19 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
-from torch import Tensor
 
 from app import errors
 from app.access import ApiKeys
-from app.batcher import Batcher
 from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
 from app.engines import EngineOptions
 from app.metrics import Metrics
-from app.model_store import Scores, load_model
+from app.model_control import ModelControl
+from app.model_loader import ModelLoader, first_plan, load_entry
+from app.plan_folder import Membership
 from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
-from app.routes import augment_preview, health, inference_v2, metrics, models, predict
+from app.routes import augment_preview, health, inference_v2, metrics, models, predict, repository
 from app.security_headers import SecurityHeaders
 from app.service import Service
 from app.settings import Settings
@@ -34,8 +32,6 @@ from app.throughput import Throughput
 from app.workers import Workers
 from models.artifact import ArtifactError
 from models.hardware import usable_cores
-
-logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -73,29 +69,32 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-def check(settings: Settings) -> str:
-    """Load and prove the model as the start does; returns what would be served, in one line.
+def check(settings: Settings) -> list[str]:
+    """Load and prove the models as the start does; returns a line for each that would be served.
 
-    Raises `StartError` if it is not fit to serve.
+    Raises `StartError` if one of them is not fit to serve.
     """
+    options = engine_options(settings)
     try:
-        model = load_model(
-            settings.model_dir, settings.engine, engine_options(settings), settings.max_batch or None
-        )
+        models = [load_entry(entry, settings, options) for entry in first_plan(settings).entries]
     except (ArtifactError, OSError) as error:
         raise StartError(str(error)) from error
-    about, engine, figures = model.metadata, model.engine, model.metrics
-    return (
-        f"{about.name} {about.version} is fit to serve: {engine.name} {engine.precision} on {engine.device},"
-        f" batches of up to {model.max_batch}, {figures.accuracy:.2%} of {figures.images:,} test images right"
-    )
+    return [
+        f"{model.metadata.name} {model.metadata.version} is fit to serve: {model.engine.name}"
+        f" {model.engine.precision} on {model.engine.device}, batches of up to {model.max_batch},"
+        f" {model.metrics.accuracy:.2%} of {model.metrics.images:,} test images right"
+        for model in models
+    ]
 
 
-def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
-    """Build the service. Its lifespan loads and warms the model, and ends when running work is done.
+def create_app(
+    settings: Settings, measured: Metrics | None = None, membership: Membership | None = None
+) -> FastAPI:
+    """Build the service. Its lifespan loads and warms the models, and ends when running work is done.
 
-    `measured` takes the metrics; by default they are the app's own. Entering the lifespan raises
-    `ArtifactError` if the model in `settings.model_dir` is not fit to serve.
+    `measured` takes the metrics; by default they are the app's own. `membership` is this process's place
+    among several that serve the same models. Entering the lifespan raises `ArtifactError` if a model is not
+    fit to serve, and `OSError` if a folder cannot be read.
     """
     measured = measured or Metrics()
 
@@ -103,41 +102,19 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
         workers = Workers(settings.decode_threads, options.threads, settings.max_waiting)
+        throughput = Throughput()
+        loader = ModelLoader(settings, options, workers, measured, throughput)
+        control = ModelControl(partial(first_plan, settings), loader.load, loader.forget, membership)
         try:
-            # On the thread that will run it, so that what torch sets up per thread is there already.
-            load = partial(
-                load_model, settings.model_dir, settings.engine, options, settings.max_batch or None
-            )
-            model = await workers.infer(load)
-            name, version, engine = model.metadata.name, model.metadata.version, model.engine
-            logger.info(
-                "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
-                *(name, version, engine.name, engine.version, engine.device, engine.precision),
-                model.engine_reason,
-                model.max_batch,
-            )
-            measured.model(name, version, engine.name, engine.precision)
-
-            throughput = Throughput()
-
-            def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
-                batch = workers.infer(partial(model.classify, images))
-                batch.add_done_callback(lambda _: throughput.add(len(images)))
-                return batch
-
-            batcher = Batcher(
-                run,
-                max_batch=model.max_batch,
-                max_queue=settings.max_queue,
-                concurrency=engine.concurrency,
-                on_batch=lambda size, _: measured.batch(size),
-            )
-            measured.queue_depth(lambda: batcher.depth)
-            app.state.service = Service(settings, workers, model, batcher, measured, throughput)
+            await control.start()
+            loader.beside_requests = True
+            service = Service(settings, workers, control, measured, throughput)
+            measured.queue_depth(service.queue_depth)
+            app.state.service = service
             _spare_the_collector()
             yield
             app.state.service = None
-            await batcher.close()
+            await control.close()
         finally:
             app.state.service = None
             workers.close()
@@ -169,7 +146,7 @@ def create_app(settings: Settings, measured: Metrics | None = None) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After", "Server-Timing"],
         )
     app.add_middleware(RequestLog)
-    for module in (predict, augment_preview, models, inference_v2, health, metrics):
+    for module in (predict, augment_preview, models, inference_v2, repository, health, metrics):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -67,7 +67,9 @@ class Metrics:
             buckets=STAGE_SECONDS,
             registry=own,
         )
-        self._images = Counter("resnet_serve_images_total", "Images classified.", registry=own)
+        self._images = Counter(
+            "resnet_serve_images_total", "Images classified.", ["name", "version"], registry=own
+        )
         self._batch_size = Histogram(
             "resnet_serve_batch_size",
             "Images in one batch; the count is the number of batches.",
@@ -88,7 +90,7 @@ class Metrics:
         )
         self._model_info = Gauge(
             "resnet_serve_model_info",
-            "1 for the model that is served.",
+            "1 for a model that is served, 0 for one that was.",
             ["name", "version", "engine", "precision"],
             multiprocess_mode="livemax",
             registry=own,
@@ -98,6 +100,7 @@ class Metrics:
         self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self._requests_of: dict[tuple[str, str, int], Counter] = {}
         self._request_seconds_of: dict[str, Histogram] = {}
+        self._images_of: dict[tuple[str, str], Counter] = {}
         self._rejections_of: dict[str, Counter] = {}
         self._read_queue_depth: Callable[[], int] = int
 
@@ -120,9 +123,12 @@ class Metrics:
         """Record the time of one request in a stage. Raises `KeyError` for a name not in `STAGES`."""
         self._stages[name].observe(seconds)
 
-    def images(self, count: int) -> None:
-        """Count images that were classified."""
-        self._images.inc(count)
+    def images(self, count: int, name: str, version: str) -> None:
+        """Count images that were classified by this version of a model."""
+        counter = self._images_of.get((name, version))
+        if counter is None:
+            counter = self._images_of[name, version] = self._images.labels(name, version)
+        counter.inc(count)
 
     def batch(self, size: int) -> None:
         """Count one batch of `size` images."""
@@ -139,9 +145,9 @@ class Metrics:
         """Name the function that tells how many images wait; it is called from any thread."""
         self._read_queue_depth = read
 
-    def model(self, name: str, version: str, engine: str, precision: str) -> None:
-        """Say which model is served, and by what."""
-        self._model_info.labels(name, version, engine, precision).set(1)
+    def model(self, name: str, version: str, engine: str, precision: str, *, loaded: bool) -> None:
+        """Say that a model is served, and by what, or that it is not served any more."""
+        self._model_info.labels(name, version, engine, precision).set(loaded)
 
     def exposition(self) -> bytes:
         """All metrics, over all worker processes, as UTF-8 text that Prometheus reads."""

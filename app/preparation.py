@@ -30,16 +30,18 @@ class Prepared:
     preprocess_seconds: float
 
 
-async def prepare_images(uploads: Sequence[Upload], service: Service, deadline: Deadline) -> Prepared:
+async def prepare_images(
+    uploads: Sequence[Upload], model: ServedModel, service: Service, deadline: Deadline
+) -> Prepared:
     """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
     if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
         try:
-            return prepare(uploads, service.model, INLINE_PIXELS)
+            return prepare(uploads, model, INLINE_PIXELS)
         except ApiError as error:
             # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
             if error.code != "image_too_large":
                 raise
-    work = partial(prepare, uploads, service.model, service.settings.max_image_pixels)
+    work = partial(prepare, uploads, model, service.settings.max_image_pixels)
     try:
         async with asyncio.timeout_at(deadline.at):
             return await service.workers.decode(work)

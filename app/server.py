@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.metrics import Metrics
+from app.plan_folder import Membership
 from app.settings import Settings
 from app.startup import StartError
 from models.artifact import ArtifactError
@@ -31,13 +32,14 @@ def serve(
     listener: socket.socket,
     announce: Callable[[], None],
     metrics: Metrics | None = None,
+    membership: Membership | None = None,
 ) -> None:
     """Serve on `listener`; `announce` is called once requests are accepted.
 
     Ends with `KeyboardInterrupt` when a signal that raises it has come and the running requests are answered.
     Raises `StartError` if the model is not fit to serve.
     """
-    app = create_app(settings, metrics)
+    app = create_app(settings, metrics, membership)
     # The lifespan is run here and not by uvicorn, which would print a traceback if the model does not load.
     config = uvicorn.Config(
         app,

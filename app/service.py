@@ -1,4 +1,4 @@
-"""What the routes share: the settings, the threads, the model with its batcher, and the metrics."""
+"""What the routes share: the settings, the threads, the models with their batchers, and the metrics."""
 
 import math
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ from torch import Tensor
 
 from app.batcher import Batcher
 from app.errors import ApiError
+from app.loaded_model import LoadedModel
 from app.metrics import Metrics
+from app.model_control import ModelControl
 from app.model_store import Scores, ServedModel
+from app.repository import UnknownModelError
 from app.settings import Settings
 from app.throughput import Throughput
 from app.workers import Workers
@@ -23,32 +26,52 @@ LONGEST_RETRY_AFTER = 60
 class Service:
     settings: Settings
     workers: Workers
-    model: ServedModel
-    batcher: Batcher[Tensor, Scores]
+    control: ModelControl
     metrics: Metrics
     throughput: Throughput
 
     @property
+    def model(self) -> ServedModel:
+        """What answers a request that names no model."""
+        return self.control.find().model
+
+    @property
+    def batcher(self) -> Batcher[Tensor, Scores]:
+        """What stands before `model`."""
+        return self.control.find().batcher
+
+    @property
     def is_full(self) -> bool:
-        """Whether the next request would be turned away."""
+        """Whether the next request that names no model would be turned away."""
         return self.workers.is_full or self.batcher.depth >= self.settings.max_queue
 
     def retry_after(self) -> int:
         """Whole seconds, 1..60, until what is to be done now will be done, at the rate of late."""
-        waiting = max(self.workers.admitted, self.batcher.depth)
+        waiting = max(self.workers.admitted, self.queue_depth())
         rate = self.throughput.per_second()
         return min(max(math.ceil(waiting / rate), 1), LONGEST_RETRY_AFTER) if rate else 1
 
+    def queue_depth(self) -> int:
+        """How many images wait, for whichever model."""
+        return sum(loaded.batcher.depth for loaded in self.control.models())
+
+    def use(
+        self, name: str | None = None, version: str | None = None, *, parameter: str = "name"
+    ) -> LoadedModel:
+        """The model to enter for the time of a request; by default the one for requests that name none.
+
+        Raises `ApiError` 404 where there is no such model, naming the `parameter` for it, or no such version.
+        """
+        try:
+            return self.control.find(name, version)
+        except UnknownModelError as error:
+            if error.version is None:
+                raise ApiError(404, "unknown_model", str(error), parameter) from error
+            raise ApiError(404, "unknown_version", str(error), "version") from error
+
     def find(self, name: str, version: str | None = None) -> ServedModel:
-        """The model of this name, and of this version if one is given. Raises `ApiError` 404."""
-        served = self.model.metadata
-        if name != served.name:
-            message = f"there is no model {name!r}; choose from {served.name}"
-            raise ApiError(404, "unknown_model", message, "name")
-        if version not in (None, served.version):
-            message = f"there is no version {version!r} of {name}; choose from {served.version}"
-            raise ApiError(404, "unknown_version", message, "version")
-        return self.model
+        """As `use`, for what is known about the model. Raises `ApiError` 404."""
+        return self.use(name, version).model
 
 
 # Asynchronous though it waits for nothing: FastAPI would run any other function on a thread.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Found without an import of `models`, which would bring PyTorch into a process that only supervises.
@@ -38,6 +38,22 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
     )
     model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
+    model_repository: Path | None = Field(
+        None,
+        description="Folder of models, `<name>/<version>/`; the newest version of each is served, instead of"
+        " `MODEL_DIR`.",
+    )
+    default_model: str = Field(
+        "",
+        description="Name of the model for requests that name none; empty is the first in the alphabet.",
+    )
+    max_models: int = Field(
+        8, ge=1, le=1000, description="Most models and versions that are loaded at the same time."
+    )
+    management: bool = Field(
+        default=False,
+        description="Let models of `MODEL_REPOSITORY` be loaded and unloaded over HTTP, while others serve.",
+    )
     api_keys: SecretStr = Field(
         SecretStr(""),
         description="Keys, with commas between them, one of which a request must carry;"
@@ -118,6 +134,13 @@ class Settings(BaseSettings):
         le=3600,
         description="How long running requests may take to finish when the service is stopped.",
     )
+
+    @field_validator("management")
+    @classmethod
+    def _require_repository(cls, management: bool, info: ValidationInfo) -> bool:
+        if management and info.data.get("model_repository") is None:
+            raise ValueError("needs MODEL_REPOSITORY, the folder that models are loaded from")
+        return management
 
     @field_validator("cors_origins")
     @classmethod

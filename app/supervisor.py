@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.metric_folder import MetricFolder
+from app.plan_folder import PlanFolder
 from app.settings import Settings
 from app.startup import StartError
 from app.stop_signals import StopSignals
@@ -32,7 +33,11 @@ class Worker:
     """A worker process, as its parent sees it."""
 
     def __init__(
-        self, settings: Settings, reserved: socket.socket, number: int, folder: MetricFolder
+        self,
+        settings: Settings,
+        reserved: socket.socket,
+        number: int,
+        folder: Path,
     ) -> None:
         self.number = number
         self.reported = False
@@ -92,7 +97,8 @@ class Supervisor:
         # Started by the first process otherwise, and it would unblock the signal that `Worker` blocks.
         resource_tracker.ensure_running()
         with StopSignals() as signals, TemporaryDirectory(prefix="resnet-serve-") as path:
-            self._folder = MetricFolder(Path(path))
+            self._metrics = MetricFolder(Path(path))
+            self._plans = PlanFolder(Path(path))
             self._due = dict.fromkeys(range(self._settings.workers), time.monotonic())
             try:
                 while not signals.take():
@@ -106,7 +112,7 @@ class Supervisor:
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
-            self._workers[number] = Worker(self._settings, self._reserved, number, self._folder)
+            self._workers[number] = Worker(self._settings, self._reserved, number, self._metrics.path)
 
     def _attend(self, signals: StopSignals) -> None:
         """Wait until something happens or the next worker is due, and deal with it."""
@@ -157,7 +163,8 @@ class Supervisor:
     def _bury(self, worker: Worker) -> str:
         del self._workers[worker.number]
         how = worker.end()
-        self._folder.leave(worker.number)
+        self._metrics.leave(worker.number)
+        self._plans.leave(worker.number)
         return how
 
     def _stop(self, signals: StopSignals) -> bool:

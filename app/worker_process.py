@@ -8,9 +8,11 @@ import threading
 import time
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from app.logs import configure_logging
 from app.metric_folder import MetricFolder
+from app.plan_folder import Membership, PlanFolder
 from app.settings import Settings
 from app.startup import StartError, bind_beside
 
@@ -18,13 +20,11 @@ MARGIN_SECONDS = 5
 """How much longer than its running requests a worker may take to end: its threads finish their batch."""
 
 
-def work(
-    settings: Settings, reserved: socket.socket, number: int, folder: MetricFolder, report: Connection
-) -> None:
+def work(settings: Settings, reserved: socket.socket, number: int, folder: Path, report: Connection) -> None:
     """Serve the `reserved` address as worker `number` until SIGTERM, or until the parent process is gone.
 
-    Sends to `report` an empty message once requests are accepted, or else the one line that says why they
-    cannot be, and then exits with status 1.
+    `folder` is shared with the parent and the other workers. Sends to `report` an empty message once requests
+    are accepted, or else the one line that says why they cannot be, and then exits with status 1.
     """
     threading.Thread(target=_end_with_parent, args=(settings.drain_seconds,), daemon=True).start()
     configure_logging(settings)
@@ -34,7 +34,10 @@ def work(
         from app.metrics import Metrics
         from app.server import serve
 
-        serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), Metrics(folder, number))
+        # Without management, what is served never changes.
+        membership = Membership(PlanFolder(folder), number) if settings.management else None
+        metrics = Metrics(MetricFolder(folder), number)
+        serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), metrics, membership)
     except StartError as error:
         report.send_bytes(str(error).encode())
         sys.exit(1)

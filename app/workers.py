@@ -14,7 +14,7 @@ class OverloadedError(Exception):
 
 
 class Workers:
-    """Threads for decoding and for inference, behind a bound on the requests that use them.
+    """Threads for decoding, for inference and for loading, behind a bound on the requests that use them.
 
     Threads start when they are first needed, and work goes to an idle one before another is started: an
     engine that computes one batch at a time always runs on the same thread.
@@ -23,6 +23,7 @@ class Workers:
     def __init__(self, decode_threads: int, inference_threads: int, max_waiting: int) -> None:
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._inference = ThreadPoolExecutor(inference_threads, thread_name_prefix="inference")
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
         self._max_waiting = max_waiting
         self.admitted = 0
 
@@ -49,7 +50,12 @@ class Workers:
         """Run `work`, which computes a batch, on one of the inference threads."""
         return asyncio.get_running_loop().run_in_executor(self._inference, work)
 
+    def load(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `work`, which loads a model, on a thread of its own, while others serve."""
+        return asyncio.get_running_loop().run_in_executor(self._loading, work)
+
     def close(self) -> None:
         """Finish what runs, drop what waits, and end the threads."""
         self._decoders.shutdown(cancel_futures=True)
         self._inference.shutdown(cancel_futures=True)
+        self._loading.shutdown(cancel_futures=True)

@@ -9,9 +9,11 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -45,6 +47,7 @@ __all__ = [
     "ModelDescription",
     "ModelMetadata",
     "load_artifact",
+    "read_metadata",
     "save_artifact",
 ]
 
@@ -120,6 +123,16 @@ def load_artifact(folder: Path) -> Artifact:
     return Artifact(metadata, model.eval(), folder)
 
 
+def read_metadata(folder: Path) -> ModelMetadata:
+    """What the model in `folder` says about itself; whether all of it is true, `load_artifact` finds out.
+
+    Raises `ArtifactError` for a missing or damaged file, and for metadata that are not as they should be.
+    """
+    file = folder / MODEL_FILE
+    with _opened(file) as opened:
+        return _parse_metadata(opened.metadata() or {}, file)
+
+
 def _blank_model(description: ModelDescription) -> nn.Module:
     with torch.device("meta"):
         return create_model(description.architecture, len(description.classes), description.in_channels)
@@ -132,14 +145,19 @@ def _stored_dtype(tensor: Tensor, description: ModelDescription) -> torch.dtype:
 
 
 def _read(file: Path) -> tuple[ModelMetadata, dict[str, Tensor]]:
+    with _opened(file) as opened:
+        metadata = _parse_metadata(opened.metadata() or {}, file)
+        # Copied out of the mapped file, which may be replaced while the model is in use.
+        return metadata, {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
     if not file.is_file():
         raise ArtifactError(f"{file}: the file is missing")
     try:
         with safe_open(file, framework="pt") as opened:
-            header = opened.metadata() or {}
-            metadata = _parse_metadata(header, file)
-            # Copied out of the mapped file, which may be replaced while the model is in use.
-            return metadata, {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+            yield opened
     except SafetensorError as error:
         raise ArtifactError(f"{file}: not a whole safetensors file ({error})") from error
 

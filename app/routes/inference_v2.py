@@ -2,11 +2,11 @@
 
 from functools import partial
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from app.content_encoding import read_body
 from app.deadline import deadline_of
@@ -27,7 +27,7 @@ from app.service import ReadyService, Service
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
-EXTENSIONS = ["binary_tensor_data", "classification"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 Name = Annotated[str, Path(max_length=100)]
@@ -71,20 +71,8 @@ class ModelMetadataResponse(BaseModel):
     outputs: list[TensorMetadata]
 
 
-class RepositoryRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    ready: bool = False
-
-
-class RepositoryEntry(BaseModel):
-    name: str
-    version: str
-    state: Literal["READY", "UNAVAILABLE"]
-    reason: str
-
-
-def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def v2_documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the errors a route answers with, in the protocol's shape."""
     return {status: {"model": V2Error, "description": "Error"} for status in statuses}
 
 
@@ -107,11 +95,11 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
-@router.get("/models/{name}", summary="Describe a model", responses=_documented(404, 422, 503))
+@router.get("/models/{name}", summary="Describe a model", responses=v2_documented(404, 422, 503))
 @router.get(
     "/models/{name}/versions/{version}",
     summary="Describe a version of a model",
-    responses=_documented(404, 422, 503),
+    responses=v2_documented(404, 422, 503),
 )
 async def model_metadata(
     service: ReadyService, name: Name, version: Version | None = None
@@ -121,7 +109,7 @@ async def model_metadata(
     pixels = [-1, about.in_channels, about.input_size, about.input_size]
     return ModelMetadataResponse(
         name=about.name,
-        versions=[about.version],
+        versions=[about.version] if version else service.control.versions(name),
         platform=f"{model.engine.name}_{model.engine.precision}",
         inputs=[
             TensorMetadata(name=IMAGE_BYTES, datatype="BYTES", shape=[-1]),
@@ -134,26 +122,16 @@ async def model_metadata(
     )
 
 
-@router.get("/models/{name}/ready", summary="Is a model ready?", responses=_documented(404, 422, 503))
+@router.get("/models/{name}/ready", summary="Is a model ready?", responses=v2_documented(404, 422, 503))
 @router.get(
     "/models/{name}/versions/{version}/ready",
     summary="Is a version of a model ready?",
-    responses=_documented(404, 422, 503),
+    responses=v2_documented(404, 422, 503),
 )
 async def model_ready(
     service: ReadyService, name: Name, version: Version | None = None
 ) -> ModelReadyResponse:
     return ModelReadyResponse(name=service.find(name, version).metadata.name, ready=True)
-
-
-@router.post("/repository/index", summary="List the models and their states", responses=_documented(422, 503))
-async def repository_index(
-    service: ReadyService, asked: Annotated[RepositoryRequest | None, Body()] = None
-) -> list[RepositoryEntry]:
-    about = service.model.metadata
-    entries = [RepositoryEntry(name=about.name, version=about.version, state="READY", reason="")]
-    only_ready = asked is not None and asked.ready
-    return [entry for entry in entries if entry.state == "READY" or not only_ready]
 
 
 _INFER_BODY: dict[str, Any] = {
@@ -176,13 +154,13 @@ _INFER_BODY: dict[str, Any] = {
 @router.post(
     "/models/{name}/infer",
     summary="Classify images",
-    responses=_documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=v2_documented(400, 404, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
     summary="Classify images by a version of a model",
-    responses=_documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=v2_documented(400, 404, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 async def infer(
@@ -195,21 +173,22 @@ async def infer(
     """
     started = perf_counter()
     deadline = deadline_of(request, service.settings.request_seconds)
-    model = service.find(name, version)
-    body = await read_body(request, service.settings.max_body_bytes)
-    with service.workers.admit(), given_up_on_disconnect(request):
-        parse = partial(parse_request, body, request.headers.get(HEADER_LENGTH))
-        # Numbers in JSON take a hundred times as long as they do as binary data.
-        asked = parse() if len(body) <= INLINE_BYTES else await service.workers.decode(parse)
-        require_known_outputs(asked, len(model.metadata.classes))
-        uploads, pixels = inputs_of(asked, model, service.settings.max_files)
-        received = perf_counter()
-        images = (await prepare_images(uploads, service, deadline)).images if uploads else pixels
-        prepared = perf_counter()
-        scores = await service.batcher.submit(images, deadline=deadline.at)
+    with service.use(name, version) as loaded:
+        model, about = loaded.model, loaded.model.metadata
+        body = await read_body(request, service.settings.max_body_bytes)
+        with service.workers.admit(), given_up_on_disconnect(request):
+            parse = partial(parse_request, body, request.headers.get(HEADER_LENGTH))
+            # Numbers in JSON take a hundred times as long as they do as binary data.
+            asked = parse() if len(body) <= INLINE_BYTES else await service.workers.decode(parse)
+            require_known_outputs(asked, len(about.classes))
+            uploads, pixels = inputs_of(asked, model, service.settings.max_files)
+            received = perf_counter()
+            images = (await prepare_images(uploads, model, service, deadline)).images if uploads else pixels
+            prepared = perf_counter()
+            scores = await loaded.batcher.submit(images, deadline=deadline.at)
     finished = perf_counter()
-    outputs = outputs_of(asked, scores, model.metadata.classes)
-    content, header_length = encode_response(model.metadata.name, model.metadata.version, asked.id, outputs)
+    outputs = outputs_of(asked, scores, about.classes)
+    content, header_length = encode_response(about.name, about.version, asked.id, outputs)
     inference = max(score.inference_seconds for score in scores)
     stages = {
         "receive": received - started,
@@ -220,7 +199,7 @@ async def infer(
     }
     for stage, seconds in stages.items():
         service.metrics.stage(stage, seconds)
-    service.metrics.images(len(images))
+    service.metrics.images(len(images), about.name, about.version)
     headers = {SERVER_TIMING: server_timing(stages)}
     if header_length is None:
         return Response(content, media_type="application/json", headers=headers)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from app.errors import documented
@@ -18,6 +18,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 class ModelEntry(BaseModel):
     name: str
     version: str
+    current: bool = Field(description="Whether it answers the requests that name the model and no version.")
     architecture: str
     classes: tuple[str, ...]
     accuracy: float = Field(description="On the test set, as a share of 1, of the network that answers.")
@@ -49,20 +50,33 @@ class ModelDetails(BaseModel):
 
 @router.get("", summary="List the models", responses=documented(503))
 async def list_models(service: ReadyService) -> ModelList:
-    metadata = service.model.metadata
-    entry = ModelEntry(
-        name=metadata.name,
-        version=metadata.version,
-        architecture=metadata.architecture,
-        classes=metadata.classes,
-        accuracy=service.model.metrics.accuracy,
+    """All versions of all models; the first is the one for requests that name none."""
+    plan = service.control.plan
+    default = service.model
+    others = (loaded.model for loaded in service.control.models() if loaded.model is not default)
+    return ModelList(
+        models=[
+            ModelEntry(
+                name=model.metadata.name,
+                version=model.metadata.version,
+                current=plan.current[model.metadata.name] == model.metadata.version,
+                architecture=model.metadata.architecture,
+                classes=model.metadata.classes,
+                accuracy=model.metrics.accuracy,
+            )
+            for model in (default, *others)
+        ]
     )
-    return ModelList(models=[entry])
 
 
 @router.get("/{name}", summary="Describe one model", responses=documented(404, 422, 503))
-async def describe_model(name: Annotated[str, Path(max_length=100)], service: ReadyService) -> ModelDetails:
-    model = service.find(name)
+async def describe_model(
+    service: ReadyService,
+    name: Annotated[str, Path(max_length=100)],
+    version: Annotated[str | None, Query(max_length=100)] = None,
+) -> ModelDetails:
+    """The version that was loaded last, or the one given."""
+    model = service.find(name, version)
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,

@@ -30,6 +30,12 @@ class PredictQuery(BaseModel):
         ge=1,
         description="How many classes to answer per image, the most probable first.",
     )
+    model: str | None = Field(
+        None, max_length=100, description="Its name; by default the first of `/models`."
+    )
+    version: str | None = Field(
+        None, max_length=100, description="Of the model; by default the one that was loaded last."
+    )
 
 
 DEFAULT_QUERY = PredictQuery()
@@ -121,7 +127,7 @@ _REQUEST_BODY: dict[str, Any] = {
     "/predict",
     summary="Classify images",
     response_model=PredictResponse,
-    responses=documented(400, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 413, 415, 422, 429, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(
@@ -134,13 +140,14 @@ async def predict(
     """
     started = perf_counter()
     deadline = deadline_of(request, service.settings.request_seconds)
-    model = service.model
-    _check_top_k(query.top_k, len(model.metadata.classes))
-    uploads = await read_uploads(request, service.settings.max_files)
-    received = perf_counter()
-    with service.workers.admit(), given_up_on_disconnect(request):
-        prepared = await prepare_images(uploads, service, deadline)
-        scores = await service.batcher.submit(prepared.images, deadline=deadline.at)
+    with service.use(query.model, query.version, parameter="model") as loaded:
+        model = loaded.model
+        _check_top_k(query.top_k, len(model.metadata.classes))
+        uploads = await read_uploads(request, service.settings.max_files)
+        received = perf_counter()
+        with service.workers.admit(), given_up_on_disconnect(request):
+            prepared = await prepare_images(uploads, model, service, deadline)
+            scores = await loaded.batcher.submit(prepared.images, deadline=deadline.at)
     finished = perf_counter()
     inference_seconds = max(score.inference_seconds for score in scores)
     worked = prepared.decode_seconds + prepared.preprocess_seconds + inference_seconds
@@ -173,7 +180,7 @@ async def predict(
     stages["respond"] = perf_counter() - finished
     for stage, seconds in stages.items():
         service.metrics.stage(stage, seconds)
-    service.metrics.images(len(uploads))
+    service.metrics.images(len(uploads), model.metadata.name, model.metadata.version)
     return Response(content, media_type="application/json", headers={SERVER_TIMING: server_timing(stages)})
 
 

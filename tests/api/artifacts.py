@@ -25,10 +25,10 @@ def small_model() -> nn.Module:
     return model.eval()
 
 
-def description(version: str = "1") -> ModelDescription:
+def description(name: str = "lenet-test", version: str = "1") -> ModelDescription:
     return ModelDescription(
         schema_version=2,
-        name="lenet-test",
+        name=name,
         version=version,
         architecture="lenet",
         in_channels=3,
@@ -56,10 +56,12 @@ def description(version: str = "1") -> ModelDescription:
     )
 
 
-def save_small_artifact(folder: Path, model: nn.Module | None = None) -> Path:
+def save_small_artifact(
+    folder: Path, model: nn.Module | None = None, *, name: str = "lenet-test", version: str = "1"
+) -> Path:
     """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's."""
     fit = small_model()
-    about = description()
+    about = description(name, version)
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     golden = make_golden(fit, Preprocessing.from_metadata(about), images)
     save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden})

@@ -11,6 +11,7 @@ from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
 from models.artifact import load_artifact
+from tests.api.artifacts import save_small_artifact
 from tests.api.server_process import running
 
 SAMPLE = Path(__file__).parents[1] / "data" / "cifar10-test-sample"
@@ -145,3 +146,27 @@ def test_errors_reach_the_client_in_words(
         client.infer(MODEL, [images(pixels[:, :, :2], binary=True)])
     with pytest.raises(InferenceServerException, match="not an image in one of the formats"):
         client.infer(MODEL, [images(np.array([b"no image"], dtype=object), binary=True)])
+
+
+def test_models_are_loaded_and_unloaded(tmp_path: Path) -> None:
+    for name, version in (("cats", "1"), ("cats", "2"), ("dogs", "1")):
+        save_small_artifact(tmp_path / name / version, name=name, version=version)
+    settings = {"MODEL_REPOSITORY": str(tmp_path), "MANAGEMENT": "true", "ENGINE": "torch"}
+    with (
+        running(tmp_path, settings) as (_, address, _),
+        triton.InferenceServerClient(address.removeprefix("http://")) as client,
+    ):
+        client.unload_model("dogs")
+        assert not client.is_model_ready("dogs")
+        states = {
+            (each["name"], each["version"]): each["state"] for each in client.get_model_repository_index()
+        }
+        assert states == {("cats", "2"): "READY", ("cats", "1"): "UNAVAILABLE", ("dogs", "1"): "UNAVAILABLE"}
+        client.load_model("dogs")
+        assert client.is_model_ready("dogs", "1")
+        with pytest.raises(
+            InferenceServerException, match="there is no model 'birds'; choose from cats, dogs"
+        ):
+            client.load_model("birds")
+        with pytest.raises(InferenceServerException, match="config: there is no such parameter"):
+            client.load_model("dogs", config="{}")

@@ -89,7 +89,7 @@ def test_the_server_describes_itself(client: Client, path: str) -> None:
     described = client.get(path).json()
     assert described["name"] == "resnet-serve"
     assert described["version"] == client.app.version
-    assert described["extensions"] == ["binary_tensor_data", "classification"]
+    assert described["extensions"] == ["binary_tensor_data", "classification", "model_repository"]
 
 
 @pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/1"])

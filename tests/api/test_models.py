@@ -11,6 +11,7 @@ def test_list_names_the_served_model(client: Client) -> None:
             {
                 "name": "lenet-test",
                 "version": "1",
+                "current": True,
                 "architecture": "lenet",
                 "classes": list(CLASSES),
                 "accuracy": 0.1,

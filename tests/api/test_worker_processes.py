@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from app.__main__ import main
+from tests.api.artifacts import save_small_artifact
 from tests.api.server_process import ROOT, running, start
 from tests.exposition import samples
 
@@ -27,10 +29,10 @@ PATIENCE_SECONDS = 120
 
 @contextmanager
 def _two_workers(
-    model_dir: Path, folder: Path, drain_seconds: int = 20
+    model_dir: Path, folder: Path, drain_seconds: int = 20, others: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The parent, and the address; temporary files go to `folder`."""
-    settings = {"WORKERS": "2", "DRAIN_SECONDS": str(drain_seconds), "TMPDIR": str(folder)}
+    """The parent, and the address; temporary files go to `folder`, `others` are further settings."""
+    settings = {"WORKERS": "2", "DRAIN_SECONDS": str(drain_seconds), "TMPDIR": str(folder), **(others or {})}
     with running(model_dir, settings) as (process, address, printed):
         assert printed.count("Ready.") == 1
         yield process, address
@@ -95,9 +97,11 @@ def _client_of(worker: int, address: str) -> Iterator[httpx.Client]:
                 return
 
 
-def _predict(client: httpx.Client) -> None:
+def _predict(client: httpx.Client) -> str:
+    """Returns the version of the model that answered."""
     response = client.post("/predict", content=IMAGE, headers={"Content-Type": "image/png"})
     assert response.status_code == 200
+    return str(response.json()["model"]["version"])
 
 
 def _metrics(client: httpx.Client) -> dict[str, float]:
@@ -176,6 +180,36 @@ def test_a_killed_worker_is_replaced_and_nothing_counted_is_lost(model_dir: Path
     assert (parent.returncode, out.strip()) == (0, "")
     assert re.search(rf"worker 0 \(pid {victim}\) was ended by SIGKILL; the next one starts now", err)
     assert err.count("\n") == 1
+
+
+def test_what_one_worker_loads_all_serve_and_so_does_one_that_starts_later(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    versions = repository / "lenet-test"
+    save_small_artifact(versions / "1")
+    settings = {"MODEL_REPOSITORY": str(repository), "MANAGEMENT": "true", "ENGINE": "torch"}
+    with _two_workers(model_dir, tmp_path, others=settings) as (parent, address):
+        victim, survivor = _workers(parent)
+        load = "/v2/repository/models/lenet-test/load"
+        with _client_of(survivor, address) as one:
+            with _client_of(victim, address) as other:
+                assert [_predict(one), _predict(other)] == ["1", "1"]
+                save_small_artifact(versions / "2", version="2")
+                assert one.post(load).status_code == 200
+                assert [_predict(one), _predict(other)] == ["2", "2"]
+                shutil.copytree(versions / "1", versions / "3")
+                assert other.post(load).status_code == 422
+                assert [_predict(one), _predict(other)] == ["2", "2"]
+            os.kill(victim, signal.SIGKILL)
+            _wait_until(lambda: victim not in _workers(parent) and len(_workers(parent)) == 2)
+            (replacement,) = set(_workers(parent)) - {survivor}
+            with _client_of(replacement, address) as other:
+                # Though a newer one lies in the folder, which it could not even load.
+                assert [_predict(one), _predict(other)] == ["2", "2"]
+                back = other.post(load, json={"parameters": {"version": "1"}})
+                assert back.status_code == 200
+                assert [_predict(one), _predict(other)] == ["1", "1"]
 
 
 def test_sigterm_lets_a_running_request_finish(model_dir: Path, tmp_path: Path) -> None:

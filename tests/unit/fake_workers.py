@@ -6,8 +6,8 @@ import socket
 import sys
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 
-from app.metric_folder import MetricFolder
 from app.settings import Settings
 
 LIFETIME_SECONDS = 600
@@ -15,7 +15,7 @@ LIFETIME_SECONDS = 600
 
 
 def stop_when_told(
-    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, report: Connection
 ) -> None:
     """Become ready, and end with status 0 on SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -24,7 +24,7 @@ def stop_when_told(
 
 
 def be_interrupted_or_stop(
-    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, report: Connection
 ) -> None:
     """Become ready, and end with status 0 on SIGTERM; SIGINT has the parent get a second signal."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(os.getppid(), signal.SIGTERM))
@@ -32,7 +32,7 @@ def be_interrupted_or_stop(
 
 
 def ignore_the_stop(
-    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, report: Connection
 ) -> None:
     """Become ready, and serve on whatever comes."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -41,7 +41,7 @@ def ignore_the_stop(
 
 
 def answer_the_stop_with_another(
-    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, report: Connection
 ) -> None:
     """Become ready, and have the parent get a second signal as soon as it has acted on the first."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGTERM))
@@ -50,7 +50,7 @@ def answer_the_stop_with_another(
 
 
 def fail_with_a_reason(
-    _settings: Settings, _reserved: socket.socket, number: int, _folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, number: int, _folder: Path, report: Connection
 ) -> None:
     """Say why it cannot serve, as number 1; become ready as any other."""
     if number == 1:
@@ -61,17 +61,17 @@ def fail_with_a_reason(
 
 
 def exit_without_a_word(
-    _settings: Settings, _reserved: socket.socket, _number: int, _folder: MetricFolder, _report: Connection
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, _report: Connection
 ) -> None:
     """End with status 3 before it is ready."""
     sys.exit(3)
 
 
 def fail_the_second_time(
-    _settings: Settings, _reserved: socket.socket, number: int, folder: MetricFolder, report: Connection
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
 ) -> None:
     """Serve; as the next of the same number, fail to start; as the one after that, have the parent stop."""
-    with (folder.path / f"{number}.lives").open("a+") as lives:
+    with (folder / f"{number}.lives").open("a+") as lives:
         lives.write("x")
         lives.seek(0)
         life = len(lives.read())

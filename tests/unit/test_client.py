@@ -84,9 +84,11 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
     file = tmp_path / "cat.png"
     file.write_bytes(b"from a file")
     service = Service(answered(X_Request_ID="my-id"))
-    answer: Answer = ask(service, lambda client: client.predict(file, b"content", top_k=2), api_key="secret")
+    answer: Answer = ask(
+        service, lambda client: client.predict(file, b"content", top_k=2, model="m"), api_key="secret"
+    )
     (request,) = service.requests
-    assert (request.method, str(request.url)) == ("POST", "http://test/predict?top_k=2")
+    assert (request.method, str(request.url)) == ("POST", "http://test/predict?top_k=2&model=m")
     assert request.headers["authorization"] == "Bearer secret"
     assert b'name="file"; filename="cat.png"' in request.content
     assert b"from a file" in request.content
@@ -97,9 +99,18 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
 
 
 def test_models_are_listed(ask: Callable[..., Any]) -> None:
-    entry = {"name": "m", "version": "1", "architecture": "lenet", "classes": ["a", "b"], "accuracy": 0.9}
+    entry = {
+        "name": "m",
+        "version": "1",
+        "current": True,
+        "architecture": "lenet",
+        "classes": ["a", "b"],
+        "accuracy": 0.9,
+    }
     service = Service(answered({"models": [entry]}))
-    assert ask(service, lambda client: client.models()) == (ModelEntry("m", "1", "lenet", ("a", "b"), 0.9),)
+    assert ask(service, lambda client: client.models()) == (
+        ModelEntry("m", "1", current=True, architecture="lenet", classes=("a", "b"), accuracy=0.9),
+    )
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False), (None, False)])

@@ -50,15 +50,17 @@ def test_a_stage_that_does_not_exist_is_refused() -> None:
 
 def test_images_batches_and_rejections() -> None:
     metrics = Metrics()
-    metrics.images(3)
-    metrics.images(5)
+    metrics.images(3, "lenet", "1")
+    metrics.images(5, "lenet", "1")
+    metrics.images(1, "lenet", "2")
     metrics.batch(1)
     metrics.batch(8)
     metrics.rejected("queue_full")
     metrics.rejected("queue_full")
     metrics.rejected("deadline")
     read = _read(metrics)
-    assert read["resnet_serve_images_total"] == 8
+    assert read['resnet_serve_images_total{name="lenet",version="1"}'] == 8
+    assert read['resnet_serve_images_total{name="lenet",version="2"}'] == 1
     assert read["resnet_serve_batch_size_count"] == 2
     assert read["resnet_serve_batch_size_sum"] == 9
     assert read['resnet_serve_batch_size_bucket{le="4.0"}'] == 1
@@ -75,11 +77,13 @@ def test_queue_depth_is_read_when_it_is_asked_for() -> None:
     assert _read(metrics)["resnet_serve_queue_depth"] == 0
 
 
-def test_the_model_that_is_served() -> None:
+def test_the_models_that_are_served_and_that_were() -> None:
     metrics = Metrics()
-    metrics.model("lenet", "2", "torch", "float32")
+    metrics.model("lenet", "2", "torch", "float32", loaded=True)
     labels = 'engine="torch",name="lenet",precision="float32",version="2"'
     assert _read(metrics)[f"resnet_serve_model_info{{{labels}}}"] == 1
+    metrics.model("lenet", "2", "torch", "float32", loaded=False)
+    assert _read(metrics)[f"resnet_serve_model_info{{{labels}}}"] == 0
 
 
 def test_the_process_is_described() -> None:
@@ -92,9 +96,10 @@ def test_two_apps_count_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever another program left in the environment."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
     first, second = Metrics(), Metrics()
-    first.images(1)
-    assert _read(first)["resnet_serve_images_total"] == 1
-    assert _read(second)["resnet_serve_images_total"] == 0
+    first.images(1, "lenet", "1")
+    counted = 'resnet_serve_images_total{name="lenet",version="1"}'
+    assert _read(first)[counted] == 1
+    assert counted not in _read(second)
 
 
 def test_nothing_is_lost_between_threads() -> None:
@@ -131,8 +136,8 @@ from app.metrics import Metrics
 folder, worker, images, waiting = Path(sys.argv[1]), *map(int, sys.argv[2:])
 metrics = Metrics(MetricFolder(folder), worker)
 metrics.queue_depth(lambda: waiting)
-metrics.model("lenet", "1", "torch", "float32")
-metrics.images(images)
+metrics.model("lenet", "1", "torch", "float32", loaded=True)
+metrics.images(images, "lenet", "1")
 metrics.request("/predict", "POST", 200, 0.5)
 print(metrics.exposition().decode())
 """
@@ -153,7 +158,7 @@ def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
 
     _run_worker(tmp_path, worker=0, images=3, waiting=2)
     both = _run_worker(tmp_path, worker=1, images=4, waiting=5)
-    assert both["resnet_serve_images_total"] == 7
+    assert both['resnet_serve_images_total{name="lenet",version="1"}'] == 7
     assert both[requests] == 2
     assert both['resnet_serve_request_duration_seconds_bucket{le="0.5",route="/predict"}'] == 2
     assert both["resnet_serve_queue_depth"] == 7
@@ -162,7 +167,7 @@ def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
     MetricFolder(tmp_path).leave(0)
     files = len(list(tmp_path.glob("*.db")))
     replaced = _run_worker(tmp_path, worker=0, images=10, waiting=0)
-    assert replaced["resnet_serve_images_total"] == 17
+    assert replaced['resnet_serve_images_total{name="lenet",version="1"}'] == 17
     assert replaced["resnet_serve_queue_depth"] == 5
     MetricFolder(tmp_path).leave(0)
     assert len(list(tmp_path.glob("*.db"))) == files
