@@ -5,12 +5,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-import openvino as ov
 import torch
 from torch import Tensor, nn
 
 from models.module_calls import MODULE_CALLS
 from models.preprocessing import Preprocessing
+from models.quiet_openvino import openvino as ov
 
 NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
 """A name that OpenVINO gives to an operation without one: its kind and a count over the whole process."""

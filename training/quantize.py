@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from models.openvino_ir import OpenVinoIR, convert
 from models.preprocessing import Preprocessing
+from models.quiet_openvino import openvino as ov
 from training.data import ImageData, Split
 
 if TYPE_CHECKING:

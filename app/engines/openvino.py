@@ -2,9 +2,7 @@
 
 from queue import SimpleQueue
 
-import openvino
 import torch
-from openvino.properties import hint, inference_num_threads, num_streams
 from torch import Tensor
 
 from app.engines.base import EngineError, EngineOptions, Precision
@@ -12,6 +10,7 @@ from models.artifact import Artifact
 from models.metadata import INT8_NETWORK_FILE
 from models.openvino_ir import convert
 from models.preprocessing import Preprocessing
+from models.quiet_openvino import openvino
 
 MAX_BATCH = 16
 """Larger batches compute hardly more images a second, and keep all of them waiting longer."""
@@ -37,7 +36,7 @@ class OpenVinoEngine:
     def __init__(self, artifact: Artifact, options: EngineOptions) -> None:
         if options.device == "cuda":
             raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
-        core = openvino.Core()
+        core, properties = openvino.Core(), openvino.properties
         native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         has_int8 = artifact.metadata.int8 is not None
         self.precision: Precision = _choose(options, has_int8, native_bfloat16)
@@ -51,11 +50,11 @@ class OpenVinoEngine:
             network,
             "CPU",
             {
-                num_streams: self.concurrency,
-                inference_num_threads: options.threads,
+                properties.num_streams: self.concurrency,
+                properties.inference_num_threads: options.threads,
                 # The event loop needs a core too, and whichever it takes must not hold up a bound thread.
-                hint.enable_cpu_pinning: False,
-                hint.inference_precision: (
+                properties.hint.enable_cpu_pinning: False,
+                properties.hint.inference_precision: (
                     openvino.Type.bf16 if self.precision == "bfloat16" else openvino.Type.f32
                 ),
             },

@@ -1,14 +1,17 @@
 """What is the OpenVINO engine's own: its precisions and its threads. What holds for all is tested there."""
 
-import openvino
 import pytest
 import torch
-from openvino.properties import hint, inference_num_threads, num_streams
 
 from app.engines.base import EngineError, EngineOptions
 from app.engines.openvino import OpenVinoEngine
 from models.artifact import Artifact, load_artifact
+from models.quiet_openvino import openvino
 from tests.api.artifacts import save_small_artifact, small_model
+
+hint = openvino.properties.hint
+inference_num_threads = openvino.properties.inference_num_threads
+num_streams = openvino.properties.num_streams
 
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino
 import torch
 
 from app.settings import load_settings
@@ -16,6 +15,7 @@ from models.artifact import INT8_NETWORK_FILE, Artifact, load_artifact
 from models.hardware import usable_cores
 from models.images import decode
 from models.preprocessing import Preprocessing
+from models.quiet_openvino import openvino
 
 INT8_NETWORK = "INT8_NETWORK"
 """The environment variable that names another int8 file than the one beside the model in MODEL_DIR."""

@@ -9,11 +9,11 @@ from typing import Any, cast
 import litserve
 import numpy as np
 import numpy.typing as npt
-import openvino
 import torch
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
+from models.quiet_openvino import openvino
 from tests.bench.peer_servers import classifier
 
 MAX_BATCH = 32
