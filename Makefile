@@ -15,6 +15,9 @@ DEPENDENCIES := --build-constraint constraints.txt --only-deps
 # names the index to take PyTorch from; set but empty it means pip's own default index.
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 
+# KServe's client, which the tests ask the service with. Its bounds contradict constraints.txt.
+KSERVE := .venv-kserve
+
 # The releases of PyTorch that `make lock` pins; the other packages follow from them and pyproject.toml.
 TORCH := 2.14.1
 TORCHVISION := 0.29.1
@@ -22,16 +25,16 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check train data bench bench-engines bench-peers docker-test \
+.PHONY: help serve test check train data bench bench-reliability bench-engines bench-peers docker-test \
   setup lock clean distclean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
 	@exec $(BIN)/python -m app serve $(ARGS)
 
-test: $(VENV)/.installed-test ## Run all tests
+test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.installed-test ## Lint, check the format and the types
@@ -48,6 +51,9 @@ data: $(VENV)/.installed-train ## Download CIFAR-10 into data/ (about 170 MB)
 bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.serving $(ARGS)
 
+bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its model, kill its workers (ARGS=--quick: briefly)
+	@exec $(BIN)/python -m tests.bench.reliability $(ARGS)
+
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
 
@@ -57,7 +63,7 @@ bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the s
 docker-test: $(VENV)/.installed-serve ## Build the container image, run it and compare its answers
 	$(BIN)/python tests/check_docker.py $(ARGS)
 
-setup: $(VENV)/.installed-test ## Install everything, for serving, training and tests, and run nothing
+setup: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Install everything, for serving, training and tests, and run nothing
 
 lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest releases)
 	$(INSTALL) pip-tools
@@ -72,8 +78,8 @@ clean: ## Remove caches and build leftovers
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find app models training tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## Remove .venv as well; data/ and runs/ stay
-	rm -rf $(VENV)
+distclean: clean ## Remove the environments as well; data/ and runs/ stay
+	rm -rf $(VENV) $(KSERVE)
 
 # pip is the last thing that `venv` installs, so its presence means that the environment is complete.
 $(BIN)/pip:
@@ -117,6 +123,17 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
 	@echo "==> Installing what serving needs"
 	@$(INSTALL) $(DEPENDENCIES) .
+	@touch $@
+
+$(KSERVE)/.installed-or-not: tests/api/kserve-requirements.txt
+	@$(PYTHON) -m venv $(KSERVE)
+	@if $(KSERVE)/bin/python -c "import sys; sys.exit(sys.version_info >= (3, 14))"; then \
+	  echo "==> KServe's client, in an environment of its own (450 MB, about a minute)"; \
+	  $(KSERVE)/bin/python -m pip install --disable-pip-version-check --no-input --quiet \
+	    --requirement tests/api/kserve-requirements.txt && touch $(KSERVE)/.installed; \
+	else \
+	  echo "==> KServe's client is not released for this Python; its test is skipped"; \
+	fi
 	@touch $@
 
 $(addprefix $(VENV)/.installed-,train test bench): $(VENV)/.installed-%: $(VENV)/.installed-serve
