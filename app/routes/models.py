@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import documented
 from app.service import ReadyService
@@ -13,6 +13,12 @@ from models.metadata import Metrics
 from models.summary import LayerSummary
 
 router = APIRouter(prefix="/models", tags=["models"])
+
+
+class VersionQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(None, max_length=100)
 
 
 class ModelEntry(BaseModel):
@@ -73,10 +79,10 @@ async def list_models(service: ReadyService) -> ModelList:
 async def describe_model(
     service: ReadyService,
     name: Annotated[str, Path(max_length=100)],
-    version: Annotated[str | None, Query(max_length=100)] = None,
+    query: Annotated[VersionQuery, Query()],
 ) -> ModelDetails:
     """The version that was loaded last, or the one given."""
-    model = service.find(name, version)
+    model = service.find(name, query.version)
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,

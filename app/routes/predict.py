@@ -115,7 +115,9 @@ _REQUEST_BODY: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "required": ["file"],
-                "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                "properties": {
+                    "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+                },
             }
         },
         **{f"image/{kind}": _BINARY for kind in ("jpeg", "png", "webp", "gif", "bmp")},
