@@ -7,6 +7,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import answer
+from app.tracing import name_span
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -32,6 +33,7 @@ class DirectRoutes:
             await self.app(scope, receive, send)
             return
         scope["route"] = route  # as the router would say it, for what counts requests by route
+        name_span(scope["method"], route.path)
         request = Request(scope, receive, send)
         try:
             response: Response = await route.endpoint(request)

@@ -41,6 +41,7 @@ from app.plan_folder import BusyError
 from app.repository import UnknownModelError
 from app.request_log import HEADER as REQUEST_ID
 from app.request_log import request_id
+from app.tracing import note_refusal
 from app.workers import OverloadedError
 from models.artifact import ArtifactError
 from models.images import ImageError
@@ -162,6 +163,7 @@ REJECTIONS = frozenset({"overloaded", "not_ready", "stopping", "deadline_exceede
 def answer(error: Exception, request: Request) -> JSONResponse:
     """Answer any exception, and count it if it is a rejection."""
     answered = to_api_error(error, request)
+    note_refusal(answered.code)
     if answered.status == 429:
         service = request.app.state.service
         answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}

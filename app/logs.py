@@ -6,6 +6,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from app.request_log import request_id
 from app.settings import Settings
+from app.tracing import trace_id
 
 TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
 FIELDS = ["asctime", "levelname", "name", "process", "request_id", "message"]
@@ -17,6 +18,8 @@ class _RequestIds(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get() or "-"
+        if (traced := trace_id()) is not None:
+            record.trace_id = traced
         return True
 
 

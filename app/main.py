@@ -1,5 +1,6 @@
 """The application: settings in, ASGI app out."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from app.service import Service
 from app.settings import Settings
 from app.startup import StartError
 from app.throughput import Throughput
+from app.tracing import create_tracing
 from app.workers import Workers
 from models.artifact import ArtifactError
 from models.hardware import usable_cores
@@ -95,8 +97,11 @@ def create_app(
     `measured` takes the metrics; by default they are the app's own. `membership` is this process's place
     among several that serve the same models. Entering the lifespan raises `ArtifactError` if a model is not
     fit to serve, and `OSError` if a folder cannot be read.
+
+    Raises `StartError` if the tracing that is asked for is not installed.
     """
     measured = measured or Metrics()
+    tracing = create_tracing(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -108,7 +113,7 @@ def create_app(
         try:
             await control.start()
             loader.beside_requests = True
-            service = Service(settings, workers, control, measured, throughput)
+            service = Service(settings, workers, control, measured, throughput, tracing)
             measured.queue_depth(service.queue_depth)
             app.state.service = service
             _spare_the_collector()
@@ -118,6 +123,8 @@ def create_app(
         finally:
             app.state.service = None
             workers.close()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="resnet-serve",
@@ -126,7 +133,14 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={
+            "tracing": tracing is not None,
+            "tracer_provider": tracing.provider if tracing else None,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "auto_configure": False,
+        },
     )
     app.state.service = None
     app.state.metrics = measured

@@ -1,6 +1,7 @@
 """What the routes share: the settings, the threads, the models with their batchers, and the metrics."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +15,12 @@ from app.metrics import Metrics
 from app.model_control import ModelControl
 from app.model_store import Scores, ServedModel
 from app.repository import UnknownModelError
+from app.server_timing import server_timing
 from app.settings import Settings
 from app.throughput import Throughput
+from app.tracing import Tracing
 from app.workers import Workers
+from models.artifact import ModelMetadata
 
 LONGEST_RETRY_AFTER = 60
 """Seconds. A rate so low is more likely the end of a pause than what is to come."""
@@ -29,6 +33,7 @@ class Service:
     control: ModelControl
     metrics: Metrics
     throughput: Throughput
+    tracing: Tracing | None = None
 
     @property
     def model(self) -> ServedModel:
@@ -68,6 +73,16 @@ class Service:
             if error.version is None:
                 raise ApiError(404, "unknown_model", str(error), parameter) from error
             raise ApiError(404, "unknown_version", str(error), "version") from error
+
+    def record(self, about: ModelMetadata, images: int, stages: Mapping[str, float]) -> str:
+        """Count what a request did and how long each stage took; returns the header Server-Timing."""
+        for stage, seconds in stages.items():
+            self.metrics.stage(stage, seconds)
+        self.metrics.images(images, about.name, about.version)
+        if self.tracing is not None:
+            named = {"model.name": about.name, "model.version": about.version}
+            self.tracing.stages(stages, {**named, "images": images})
+        return server_timing(stages)
 
     def find(self, name: str, version: str | None = None) -> ServedModel:
         """As `use`, for what is known about the model. Raises `ApiError` 404."""

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="What log lines are: `text`, or `json`, an object a line."
     )
+    traces: Literal["none", "otlp"] = Field(
+        "none",
+        description="Where spans of OpenTelemetry go: `none`, or `otlp`, to the collector that the variables"
+        " `OTEL_EXPORTER_OTLP_...` name.",
+    )
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
     )

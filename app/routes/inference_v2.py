@@ -22,7 +22,7 @@ from app.inference_tensors import (
 )
 from app.open_inference import encode_response, parse_request
 from app.preparation import INLINE_BYTES, prepare_images
-from app.server_timing import SERVER_TIMING, server_timing
+from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, Service
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
@@ -197,10 +197,7 @@ async def infer(
         "inference": inference,
         "respond": perf_counter() - finished,
     }
-    for stage, seconds in stages.items():
-        service.metrics.stage(stage, seconds)
-    service.metrics.images(len(images), about.name, about.version)
-    headers = {SERVER_TIMING: server_timing(stages)}
+    headers = {SERVER_TIMING: service.record(about, len(images), stages)}
     if header_length is None:
         return Response(content, media_type="application/json", headers=headers)
     headers[HEADER_LENGTH] = str(header_length)

@@ -13,7 +13,7 @@ from app.disconnect import given_up_on_disconnect
 from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
 from app.preparation import prepare_images
-from app.server_timing import SERVER_TIMING, server_timing
+from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, get_service
 from app.uploads import read_uploads
 
@@ -180,10 +180,8 @@ async def predict(
         }
     )
     stages["respond"] = perf_counter() - finished
-    for stage, seconds in stages.items():
-        service.metrics.stage(stage, seconds)
-    service.metrics.images(len(uploads), model.metadata.name, model.metadata.version)
-    return Response(content, media_type="application/json", headers={SERVER_TIMING: server_timing(stages)})
+    timing = service.record(model.metadata, len(uploads), stages)
+    return Response(content, media_type="application/json", headers={SERVER_TIMING: timing})
 
 
 async def predict_directly(request: Request) -> Response:
