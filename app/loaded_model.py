@@ -7,14 +7,18 @@ from torch import Tensor
 
 from app.batcher import Batcher
 from app.model_store import Scores, ServedModel
+from app.result_cache import ResultCache
 
 
 class LoadedModel:
     """Entered by every request for as long as it uses the model, so that none loses it on its way."""
 
-    def __init__(self, model: ServedModel, batcher: Batcher[Tensor, Scores]) -> None:
+    def __init__(
+        self, model: ServedModel, batcher: Batcher[Tensor, Scores], cache: ResultCache | None = None
+    ) -> None:
         self.model = model
         self.batcher = batcher
+        self.cache = cache
         self._uses = 0
         self._unused = asyncio.Event()
         self._unused.set()

@@ -157,7 +157,7 @@ def create_app(
             allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "Server-Timing"],
+            expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
         )
     app.add_middleware(RequestLog)
     for module in (predict, augment_preview, models, inference_v2, repository, health, metrics):

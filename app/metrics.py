@@ -88,6 +88,23 @@ class Metrics:
             ["reason"],
             registry=own,
         )
+        self._cache_hits = Counter(
+            "resnet_serve_cache_hits_total", "Files whose results were known.", registry=own
+        )
+        self._cache_misses = Counter(
+            "resnet_serve_cache_misses_total",
+            "Files that were looked for in the cache in vain.",
+            registry=own,
+        )
+        self._cache_evictions = Counter(
+            "resnet_serve_cache_evictions_total", "Results that made room for others.", registry=own
+        )
+        self._cache_files = Gauge(
+            "resnet_serve_cache_files",
+            "Files whose results are kept.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
         self._model_info = Gauge(
             "resnet_serve_model_info",
             "1 for a model that is served, 0 for one that was.",
@@ -140,6 +157,19 @@ class Metrics:
         if counter is None:
             counter = self._rejections_of[reason] = self._rejections.labels(reason)
         counter.inc()
+
+    def cache_asked(self, hits: int, misses: int) -> None:
+        """Count files that were looked for in the cache."""
+        self._cache_hits.inc(hits)
+        self._cache_misses.inc(misses)
+
+    def cache_evicted(self) -> None:
+        """Count a result that makes room for another."""
+        self._cache_evictions.inc()
+
+    def cached_files(self, count: int) -> None:
+        """Say how many files' results are kept now."""
+        self._cache_files.set(count)
 
     def queue_depth(self, read: Callable[[], int]) -> None:
         """Name the function that tells how many images wait; it is called from any thread."""

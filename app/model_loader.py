@@ -13,6 +13,7 @@ from app.metrics import Metrics
 from app.model_store import Scores, ServedModel, load_model
 from app.plan import Entry, Plan
 from app.repository import Repository
+from app.result_cache import ResultCache
 from app.settings import Settings
 from app.throughput import Throughput
 from app.workers import Workers
@@ -95,7 +96,8 @@ class ModelLoader:
             model.max_batch,
         )
         self._metrics.model(entry.name, entry.version, engine.name, engine.precision, loaded=True)
-        return LoadedModel(model, self._batcher(model))
+        files = self._settings.cache_files
+        return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""

@@ -31,17 +31,24 @@ class Prepared:
 
 
 async def prepare_images(
-    uploads: Sequence[Upload], model: ServedModel, service: Service, deadline: Deadline
+    uploads: Sequence[Upload],
+    model: ServedModel,
+    service: Service,
+    deadline: Deadline,
+    numbers: Sequence[int] | None = None,
 ) -> Prepared:
-    """Decode a small image at once, for less than a thread costs, and all others on the decoding threads."""
+    """Decode a small image at once, for less than a thread costs, and all others on the decoding threads.
+
+    `numbers` are the places, from 1, that the files have among those of the request, where it has several.
+    """
     if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
         try:
-            return prepare(uploads, model, INLINE_PIXELS)
+            return prepare(uploads, model, INLINE_PIXELS, numbers)
         except ApiError as error:
             # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
             if error.code != "image_too_large":
                 raise
-    work = partial(prepare, uploads, model, service.settings.max_image_pixels)
+    work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
     try:
         async with asyncio.timeout_at(deadline.at):
             return await service.workers.decode(work)
@@ -50,19 +57,21 @@ async def prepare_images(
         raise ApiError(504, "deadline_exceeded", message) from error
 
 
-def prepare(uploads: Sequence[Upload], model: ServedModel, max_pixels: int) -> Prepared:
+def prepare(
+    uploads: Sequence[Upload], model: ServedModel, max_pixels: int, numbers: Sequence[int] | None = None
+) -> Prepared:
     """Decode and resize one image after the other, so that only one is ever held in full size.
 
-    Raises `ApiError` for an image that is refused, naming it where there are several.
+    Raises `ApiError` for an image that is refused, naming it where there are `numbers`.
     """
     images, sizes = [], []
     decode_seconds = preprocess_seconds = 0.0
-    for number, upload in enumerate(uploads, start=1):
+    for index, upload in enumerate(uploads):
         start = perf_counter()
         try:
             decoded = decode(upload.content, max_pixels, model.preprocessing.input_size)
         except ImageError as error:
-            prefix = f"file {number} ({upload.filename}): " if len(uploads) > 1 else ""
+            prefix = f"file {numbers[index]} ({upload.filename}): " if numbers else ""
             raise of_image(error, prefix) from error
         between = perf_counter()
         images.append(model.preprocessing.resize(decoded.image, decoded.box))

@@ -60,6 +60,10 @@ class Service:
         """How many images wait, for whichever model."""
         return sum(loaded.batcher.depth for loaded in self.control.models())
 
+    def cached_files(self) -> int:
+        """How many files' results are kept, for all models."""
+        return sum(len(loaded.cache) for loaded in self.control.models() if loaded.cache is not None)
+
     def use(
         self, name: str | None = None, version: str | None = None, *, parameter: str = "name"
     ) -> LoadedModel:

@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         " `X-Request-Timeout`; without a result by then, status 504.",
     )
     max_files: int = Field(256, ge=1, le=10_000, description="Most images in one request.")
+    cache_files: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="For how many files each model's results are kept, to answer the same file again at once;"
+        " 0 keeps none.",
+    )
     max_waiting: int = Field(
         256,
         ge=1,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from app.classification import Classified, classify_files
 from app.content_encoding import read_body
 from app.deadline import deadline_of
 from app.disconnect import given_up_on_disconnect
@@ -21,7 +22,7 @@ from app.inference_tensors import (
     require_known_outputs,
 )
 from app.open_inference import encode_response, parse_request
-from app.preparation import INLINE_BYTES, prepare_images
+from app.preparation import INLINE_BYTES
 from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, Service
 
@@ -183,21 +184,25 @@ async def infer(
             require_known_outputs(asked, len(about.classes))
             uploads, pixels = inputs_of(asked, model, service.settings.max_files)
             received = perf_counter()
-            images = (await prepare_images(uploads, model, service, deadline)).images if uploads else pixels
-            prepared = perf_counter()
-            scores = await loaded.batcher.submit(images, deadline=deadline.at)
+            if uploads:
+                classified = await classify_files(uploads, loaded, service, deadline)
+            else:
+                scores = await loaded.batcher.submit(pixels, deadline=deadline.at)
+                classified = Classified(scores, [], 0.0, 0.0)
     finished = perf_counter()
+    scores = classified.scores
     outputs = outputs_of(asked, scores, about.classes)
     content, header_length = encode_response(about.name, about.version, asked.id, outputs)
     inference = max(score.inference_seconds for score in scores)
     stages = {
         "receive": received - started,
-        "decode": prepared - received,
-        "queue": finished - prepared - inference,
+        "decode": classified.decode_seconds,
+        "preprocess": classified.preprocess_seconds,
+        "queue": finished - received - classified.decode_seconds - classified.preprocess_seconds - inference,
         "inference": inference,
         "respond": perf_counter() - finished,
     }
-    headers = {SERVER_TIMING: service.record(about, len(images), stages)}
+    headers = {SERVER_TIMING: service.record(about, len(scores), stages), **classified.headers}
     if header_length is None:
         return Response(content, media_type="application/json", headers=headers)
     headers[HEADER_LENGTH] = str(header_length)

@@ -8,11 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from app.classification import classify_files
 from app.deadline import deadline_of
 from app.disconnect import given_up_on_disconnect
 from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
-from app.preparation import prepare_images
 from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, get_service
 from app.uploads import read_uploads
@@ -148,15 +148,14 @@ async def predict(
         uploads = await read_uploads(request, service.settings.max_files)
         received = perf_counter()
         with service.workers.admit(), given_up_on_disconnect(request):
-            prepared = await prepare_images(uploads, model, service, deadline)
-            scores = await loaded.batcher.submit(prepared.images, deadline=deadline.at)
+            classified = await classify_files(uploads, loaded, service, deadline)
     finished = perf_counter()
-    inference_seconds = max(score.inference_seconds for score in scores)
-    worked = prepared.decode_seconds + prepared.preprocess_seconds + inference_seconds
+    inference_seconds = max(score.inference_seconds for score in classified.scores)
+    worked = classified.decode_seconds + classified.preprocess_seconds + inference_seconds
     stages = {
         "receive": received - started,
-        "decode": prepared.decode_seconds,
-        "preprocess": prepared.preprocess_seconds,
+        "decode": classified.decode_seconds,
+        "preprocess": classified.preprocess_seconds,
         "queue": finished - received - worked,
         "inference": inference_seconds,
     }
@@ -171,7 +170,9 @@ async def predict(
                     "height": height,
                     "top": _top(score, query.top_k, model),
                 }
-                for upload, (width, height), score in zip(uploads, prepared.sizes, scores, strict=True)
+                for upload, (width, height), score in zip(
+                    uploads, classified.sizes, classified.scores, strict=True
+                )
             ],
             "timings_ms": {
                 **{stage: _milliseconds(seconds) for stage, seconds in stages.items()},
@@ -180,8 +181,8 @@ async def predict(
         }
     )
     stages["respond"] = perf_counter() - finished
-    timing = service.record(model.metadata, len(uploads), stages)
-    return Response(content, media_type="application/json", headers={SERVER_TIMING: timing})
+    headers = {SERVER_TIMING: service.record(model.metadata, len(uploads), stages), **classified.headers}
+    return Response(content, media_type="application/json", headers=headers)
 
 
 async def predict_directly(request: Request) -> Response:

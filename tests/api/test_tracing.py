@@ -88,7 +88,7 @@ def test_the_open_inference_protocol_is_traced_too(traced: Client, exporter: InM
     assert traced.post("/v2/models/lenet-test/infer", json={"inputs": [tensor]}).status_code == 200
     spans = _spans(traced, exporter)
     request = spans.pop("POST /v2/models/{name}/infer")
-    assert list(spans) == ["receive", "decode", "queue", "inference", "respond"]
+    assert list(spans) == ["receive", "decode", "preprocess", "queue", "inference", "respond"]
     assert request.attributes is not None
     assert request.attributes["images"] == 2
 
