@@ -1,4 +1,6 @@
-"""A bound on the request body, counted while it arrives."""
+"""Bounds on the request body, while it arrives: how large, and how slow."""
+
+import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,33 +11,44 @@ class BodyLimit:
     """Pure ASGI middleware: refuses a body of more than `max_bytes` with status 413 `body_too_large`.
 
     A body that says it is too large is refused before any of it is read; any other is counted chunk by chunk,
-    so that a wrong or missing Content-Length helps nobody. Nothing is buffered here. The connection is closed
-    after a refusal, because the rest of the body may still be on its way.
+    so that a wrong or missing Content-Length helps nobody. Nothing is buffered here. A body that is not there
+    after `seconds` is refused with status 408 `body_too_slow`, however soon each of its parts follows the one
+    before. The connection is closed after a refusal, because the rest may still be on its way.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         if self._stated_length(scope) > self.max_bytes:
-            await self._refusal().response(scope.get("path", ""))(scope, receive, send)
+            await self._too_large().response(scope.get("path", ""))(scope, receive, send)
             return
 
         received = 0
+        arrived = False
+        latest = asyncio.get_running_loop().time() + self.seconds
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal received, arrived
+            if arrived:
+                return await receive()  # which waits for the client to leave
+            try:
+                async with asyncio.timeout_at(latest):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            arrived = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > self.max_bytes:
-                raise self._refusal()
+                raise self._too_large()
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, bounded, send)
 
     def _stated_length(self, scope: Scope) -> int:
         for name, value in scope["headers"]:
@@ -43,6 +56,10 @@ class BodyLimit:
                 return int(value)
         return 0
 
-    def _refusal(self) -> ApiError:
+    def _too_large(self) -> ApiError:
         message = f"the request body is larger than {self.max_bytes} bytes"
         return ApiError(413, "body_too_large", message, headers={"Connection": "close"})
+
+    def _too_slow(self) -> ApiError:
+        message = f"the request body did not arrive within {self.seconds:g} s"
+        return ApiError(408, "body_too_slow", message, headers={"Connection": "close"})

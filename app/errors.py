@@ -13,11 +13,13 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 403    | the service was not started to allow this                   |
 | 404    | there is no such page, model or file                        |
 | 405    | the path exists, the method does not                        |
+| 408    | the request did not arrive in the time it may take          |
 | 409    | what is served now stands in the way of this change         |
 | 413    | a limit on bytes, pixels or images is exceeded              |
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
 | 429    | too much to do at the moment; Retry-After says for how long |
+| 431    | too many headers, or too large                              |
 | 500    | our fault; the answer says nothing about the inside         |
 | 499    | the client left; nobody receives this                       |
 | 503    | not ready yet, or being stopped                             |
@@ -206,6 +208,7 @@ def install(app: FastAPI) -> None:
 _EXAMPLES = {
     400: ApiError(400, "damaged_image", "the PNG image is damaged or cut off", "file"),
     404: ApiError(404, "unknown_model", "there is no model 'resnet50'; choose from resnet18-cifar10", "name"),
+    408: ApiError(408, "body_too_slow", "the request body did not arrive within 30 s"),
     413: ApiError(413, "body_too_large", "the request body is larger than 10000000 bytes"),
     415: ApiError(
         415, "unsupported_image", "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP", "file"

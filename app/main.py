@@ -146,7 +146,7 @@ def create_app(
     app.state.metrics = measured
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     if keys := settings.all_keys():
         app.add_middleware(ApiKeys, keys=keys)
     app.add_middleware(RequestMetrics, metrics=measured)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from app.connection import bounded_connections
 from app.main import create_app
 from app.metrics import Metrics
 from app.plan_folder import Membership
@@ -43,6 +44,7 @@ def serve(
     # The lifespan is run here and not by uvicorn, which would print a traceback if the model does not load.
     config = uvicorn.Config(
         app,
+        http=bounded_connections(settings, app.state.metrics),
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -137,6 +137,26 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         50_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
     )
+    max_connections: int = Field(
+        900,
+        ge=1,
+        le=1_000_000,
+        description="Most connections at once, of each worker; the next gets status 503 and is closed.",
+    )
+    header_seconds: float = Field(
+        10,
+        gt=0,
+        le=3600,
+        description="How long a request's headers may take to arrive, or a new connection to ask for"
+        " anything; then status 408, and the connection is closed.",
+    )
+    body_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="How long a request's body may take to arrive; then status 408, and the connection is"
+        " closed.",
+    )
     keep_alive_seconds: int = Field(
         15, ge=1, le=3600, description="How long an idle connection is kept open for the next request."
     )

@@ -155,7 +155,7 @@ async def preview_sample(
 @router.post(
     "/augment-preview",
     summary="Augment an uploaded image",
-    responses=documented(400, 413, 415, 422, 429, 503),
+    responses=documented(400, 408, 413, 415, 422, 429, 503),
     **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], "requestBody": _REQUEST_BODY}},
 )
 async def preview_upload(

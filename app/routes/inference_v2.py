@@ -155,13 +155,13 @@ _INFER_BODY: dict[str, Any] = {
 @router.post(
     "/models/{name}/infer",
     summary="Classify images",
-    responses=v2_documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
     summary="Classify images by a version of a model",
-    responses=v2_documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=_INFER_BODY,
 )
 async def infer(

@@ -129,7 +129,7 @@ _REQUEST_BODY: dict[str, Any] = {
     "/predict",
     summary="Classify images",
     response_model=PredictResponse,
-    responses=documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(

@@ -1,4 +1,4 @@
-"""The body is counted while it arrives and refused beyond the limit."""
+"""The body is counted and timed while it arrives, and refused beyond the limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,12 +26,14 @@ async def _answer(_: Request, error: Exception) -> httpx.Response:
     return error.response()  # type: ignore[return-value]
 
 
-def _post(content: bytes | AsyncIterator[bytes], headers: dict[str, str] | None = None) -> httpx.Response:
+def _post(
+    content: bytes | AsyncIterator[bytes], headers: dict[str, str] | None = None, seconds: float = 60
+) -> httpx.Response:
     app = Starlette(
         routes=[Route("/", _length, methods=["POST"])],
         exception_handlers={ApiError: _answer},  # type: ignore[dict-item]
     )
-    transport = httpx.ASGITransport(BodyLimit(app, LIMIT))
+    transport = httpx.ASGITransport(BodyLimit(app, LIMIT, seconds))
 
     async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -86,6 +88,55 @@ def test_no_more_is_read_after_the_limit() -> None:
     assert sent <= LIMIT + 200
 
 
+@pytest.mark.parametrize("pause", [0.02, 60], ids=["slow", "stopped"])
+def test_a_body_that_takes_too_long_is_refused_with_408(pause: float) -> None:
+    """However soon each of its parts follows the one before."""
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(LIMIT):
+            yield b"x"
+            await asyncio.sleep(pause)
+
+    response = _post(slow(), seconds=0.2)
+    assert response.status_code == 408
+    assert response.json()["error"] == {
+        "code": "body_too_slow",
+        "message": "the request body did not arrive within 0.2 s",
+        "field": None,
+    }
+    assert response.headers["connection"] == "close"
+
+
+def test_a_body_that_is_there_may_be_read_late_and_its_client_be_watched_for_long() -> None:
+    """Only waiting for the body has a limit: not the application, nor its wait for the client to leave."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.request", "body": b"b"},
+    ]
+    received: list[Message] = []
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop(0)
+        await asyncio.sleep(0.05)
+        return {"type": "http.disconnect"}
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await asyncio.sleep(0.05)
+        received.extend([await receive() for _ in range(3)])
+
+    async def send(_: Message) -> None:
+        pytest.fail("nothing is to be sent")
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    asyncio.run(BodyLimit(app, LIMIT, 0.01)(scope, receive, send))
+    assert [(each["type"], each.get("body")) for each in received] == [
+        ("http.request", b"a"),
+        ("http.request", b"b"),
+        ("http.disconnect", None),
+    ]
+
+
 def test_a_stated_length_beyond_the_limit_is_refused_before_reading() -> None:
     async def receive() -> Message:
         pytest.fail("the body was read")
@@ -99,7 +150,7 @@ def test_a_stated_length_beyond_the_limit_is_refused_before_reading() -> None:
         pytest.fail("the application was called")
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"1001")]}
-    asyncio.run(BodyLimit(app, LIMIT)(scope, receive, send))
+    asyncio.run(BodyLimit(app, LIMIT, 60)(scope, receive, send))
     assert messages[0]["status"] == 413
 
 
@@ -115,5 +166,5 @@ def test_other_protocols_pass_untouched() -> None:
     async def send(_: Message) -> None:
         pytest.fail("nothing is to be sent")
 
-    asyncio.run(BodyLimit(app, LIMIT)({"type": "lifespan"}, unused, send))
+    asyncio.run(BodyLimit(app, LIMIT, 60)({"type": "lifespan"}, unused, send))
     assert seen == ["lifespan"]

@@ -47,7 +47,7 @@ def test_response_has_the_one_shape() -> None:
 
 
 def test_documented_examples_carry_their_own_status() -> None:
-    for status, entry in documented(400, 404, 413, 415, 422, 429, 503).items():
+    for status, entry in documented(400, 404, 408, 413, 415, 422, 429, 503).items():
         assert entry["content"]["application/json"]["example"]["error"]["code"] in entry["description"], (
             status
         )
