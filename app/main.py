@@ -31,6 +31,7 @@ from app.settings import Settings
 from app.startup import StartError
 from app.throughput import Throughput
 from app.tracing import create_tracing
+from app.trusted_hosts import TrustedHosts
 from app.workers import Workers
 from models.artifact import ArtifactError
 from models.hardware import usable_cores
@@ -149,6 +150,8 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     if keys := settings.all_keys():
         app.add_middleware(ApiKeys, keys=keys)
+    if hosts := settings.known_hosts():
+        app.add_middleware(TrustedHosts, hosts=hosts)
     app.add_middleware(RequestMetrics, metrics=measured)
     app.add_middleware(SecurityHeaders)
     if origins := settings.allowed_origins():

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 LEAST_KEY_LENGTH = 16
 SECRETS = ("API_KEYS",)
 """Settings whose values no message shows."""
@@ -71,6 +72,11 @@ class Settings(BaseSettings):
         "",
         description="Other web sites whose pages may ask, such as `https://example.org`, with commas between"
         " them; `*` is all of them, empty none.",
+    )
+    trusted_hosts: str = Field(
+        "",
+        description="Names that the service goes by, such as `example.org, *.example.org, 10.0.0.7`, without"
+        " a port; by any other, but for health checks, it answers status 400. Empty or `*` is any.",
     )
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto",
@@ -184,6 +190,19 @@ class Settings(BaseSettings):
 
     def allowed_origins(self) -> list[str]:
         return _listed(self.cors_origins)
+
+    @field_validator("trusted_hosts")
+    @classmethod
+    def _require_host_names(cls, text: str) -> str:
+        for host in _listed(text):
+            if host != "*" and not HOST_NAME.fullmatch(host):
+                raise ValueError("must be names such as example.org or *.example.org, without a port")
+        return text
+
+    def known_hosts(self) -> list[str]:
+        """The names that the service goes by; none where it goes by any."""
+        hosts = _listed(self.trusted_hosts)
+        return [] if "*" in hosts else hosts
 
     @field_validator("api_keys")
     @classmethod
