@@ -13,6 +13,9 @@ OPEN_PATHS = ("/", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/v2/healt
 OPEN_FOLDERS = ("/static/", "/health/")
 """What needs no key: the page and the documentation, which show nothing of anybody's, and health."""
 
+KEY_DIGEST = "api_key_digest"
+"""Where in a request's scope the digest of its key stands, once it is known to be one: not the key itself."""
+
 
 class ApiKeys:
     """Pure ASGI middleware: answers 401 to a request that carries none of `keys` and is not for an open path.
@@ -26,7 +29,13 @@ class ApiKeys:
         self._digests = [_digest(key.encode()) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_open(scope["path"]) or self._is_known(_given(scope)):
+        if scope["type"] != "http" or is_open(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        given = _given(scope)
+        digest = None if given is None else _digest(given)
+        if digest is not None and self._is_known(digest):
+            scope[KEY_DIGEST] = digest
             await self.app(scope, receive, send)
             return
         error = ApiError(
@@ -38,15 +47,13 @@ class ApiKeys:
         )
         await answer(error, Request(scope, receive))(scope, receive, send)
 
-    def _is_known(self, given: bytes | None) -> bool:
-        if given is None:
-            return False
-        digest = _digest(given)
+    def _is_known(self, digest: bytes) -> bool:
         # All of them, so that the time does not tell which it is.
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Whether `path` needs no key."""
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 

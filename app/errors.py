@@ -18,7 +18,8 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 413    | a limit on bytes, pixels or images is exceeded              |
 | 415    | not an image type that is accepted                          |
 | 422    | well formed, but a parameter or field is missing or illegal |
-| 429    | too much to do at the moment; Retry-After says for how long |
+| 429    | too much to do at the moment, or asked for by one client;   |
+|        | Retry-After says for how long                               |
 | 431    | too many headers, or too large                              |
 | 500    | our fault; the answer says nothing about the inside         |
 | 499    | the client left; nobody receives this                       |
@@ -158,7 +159,7 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
             return ApiError(500, "internal_error", "an unexpected error occurred; it has been logged")
 
 
-REJECTIONS = frozenset({"overloaded", "not_ready", "stopping", "deadline_exceeded"})
+REJECTIONS = frozenset({"overloaded", "rate_limited", "not_ready", "stopping", "deadline_exceeded"})
 """The codes of requests that were in order and could still not be served; the metrics count them by code."""
 
 
@@ -166,7 +167,7 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     """Answer any exception, and count it if it is a rejection."""
     answered = to_api_error(error, request)
     note_refusal(answered.code)
-    if answered.status == 429:
+    if answered.code == "overloaded":
         service = request.app.state.service
         answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}
     if answered.code in REJECTIONS:

@@ -22,6 +22,7 @@ from app.metrics import Metrics
 from app.model_control import ModelControl
 from app.model_loader import ModelLoader, first_plan, load_entry
 from app.plan_folder import Membership
+from app.rate_limit import RateLimit
 from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
 from app.routes import augment_preview, health, inference_v2, metrics, models, predict, repository
@@ -148,6 +149,8 @@ def create_app(
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, limits=settings.rate_limit)
     if keys := settings.all_keys():
         app.add_middleware(ApiKeys, keys=keys)
     if hosts := settings.known_hosts():

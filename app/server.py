@@ -49,7 +49,8 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on who the client is
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.proxies(),
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )

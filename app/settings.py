@@ -8,11 +8,12 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.setting_types import Addresses, HostNames, RateLimits, parts
+
 # Found without an import of `models`, which would bring PyTorch into a process that only supervises.
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
-HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 LEAST_KEY_LENGTH = 16
 SECRETS = ("API_KEYS",)
 """Settings whose values no message shows."""
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
         description="Other web sites whose pages may ask, such as `https://example.org`, with commas between"
         " them; `*` is all of them, empty none.",
     )
-    trusted_hosts: str = Field(
+    trusted_hosts: HostNames = Field(
         "",
         description="Names that the service goes by, such as `example.org, *.example.org, 10.0.0.7`, without"
         " a port; by any other, but for health checks, it answers status 400. Empty or `*` is any.",
@@ -163,6 +164,16 @@ class Settings(BaseSettings):
         description="How long a request's body may take to arrive; then status 408, and the connection is"
         " closed.",
     )
+    rate_limit: RateLimits = Field(
+        "",
+        description="Most requests of one client, its key or else its address, such as `100/minute` or"
+        " `10/second, 1000/hour`; the next gets status 429. Each of several workers counts for itself.",
+    )
+    trusted_proxies: Addresses = Field(
+        "",
+        description="Addresses and networks of proxies, such as `10.0.0.5, 192.168.0.0/16`, whose"
+        " `X-Forwarded-For` says which address a client has.",
+    )
     keep_alive_seconds: int = Field(
         15, ge=1, le=3600, description="How long an idle connection is kept open for the next request."
     )
@@ -183,26 +194,21 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _require_origins(cls, text: str) -> str:
-        for origin in _listed(text):
+        for origin in parts(text):
             if origin != "*" and not ORIGIN.fullmatch(origin):
                 raise ValueError("must be origins such as https://example.org:8443, without a path")
         return text
 
     def allowed_origins(self) -> list[str]:
-        return _listed(self.cors_origins)
-
-    @field_validator("trusted_hosts")
-    @classmethod
-    def _require_host_names(cls, text: str) -> str:
-        for host in _listed(text):
-            if host != "*" and not HOST_NAME.fullmatch(host):
-                raise ValueError("must be names such as example.org or *.example.org, without a port")
-        return text
+        return parts(self.cors_origins)
 
     def known_hosts(self) -> list[str]:
         """The names that the service goes by; none where it goes by any."""
-        hosts = _listed(self.trusted_hosts)
+        hosts = parts(self.trusted_hosts)
         return [] if "*" in hosts else hosts
+
+    def proxies(self) -> list[str]:
+        return parts(self.trusted_proxies)
 
     @field_validator("api_keys")
     @classmethod
@@ -221,10 +227,6 @@ class Settings(BaseSettings):
         """The keys of both settings; none where no key is asked for."""
         listed = _parse_keys(self.api_keys.get_secret_value().split(","))
         return (*listed, *(_read_keys(self.api_keys_file) if self.api_keys_file else ()))
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _read_keys(path: Path) -> tuple[str, ...]:
