@@ -156,3 +156,32 @@ def test_more_parts_than_allowed_are_refused() -> None:
 def test_a_part_that_is_cut_off_is_left_out() -> None:
     whole = _form(*[('form-data; name="file"; filename="a"', b"x" * 50)] * 2)
     assert len(parse_form(TYPE, whole[:-40], 9)) == 1
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+def test_as_many_parts_as_allowed_are_read(before: bytes) -> None:
+    body = before + _form(*[('form-data; name="file"; filename="a"', b"x")] * 3)
+    assert len(parse_form(TYPE, body, 3)) == 3
+
+
+def test_lines_that_begin_as_a_boundary_count_as_parts() -> None:
+    """Each costs the parser about as much as a part, and ten million bytes have room for a million."""
+    body = _form(('form-data; name="file"; filename="a"', b"\r\n--b0undaryx" * 4))
+    assert len(parse_form(TYPE, body, 4)) == 1
+    with pytest.raises(FormError, match="Maximum number of parts is 3"):
+        parse_form(TYPE, body, 3)
+
+
+def _with_headers(count: int, size: int) -> bytes:
+    """A form whose part has `count` headers, each of `size` bytes."""
+    first = b'Content-Disposition: form-data; name="'
+    lines = [first + b"x" * (size - len(first) - 1) + b'"', *[b"a: " + b"b" * (size - 3)] * (count - 1)]
+    return b"--b0undary\r\n" + b"\r\n".join(lines) + b"\r\n\r\ncontent\r\n--b0undary--\r\n"
+
+
+def test_the_headers_of_a_part_are_bounded_and_with_them_its_names() -> None:
+    (part,) = parse_form(TYPE, _with_headers(8, 4000), 1)
+    assert len(part.name) > 3900
+    for count, size in ((9, 100), (1, 5000), (8, 5000), (1, 1_000_000)):
+        with pytest.raises(FormError, match="Invalid multipart data"):
+            parse_form(TYPE, _with_headers(count, size), 1)
