@@ -23,6 +23,9 @@ RETRIED = frozenset({429, 503})
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 """Seconds before the first retry, doubled for each further one, where the service names no time."""
 
+LONGEST_WAIT = 60.0
+"""Seconds that the service may ask to wait. It asks for more where a rate limit is of hours."""
+
 Image = Path | bytes
 
 
@@ -98,7 +101,7 @@ class _Common:
                 return None
             named = outcome.headers.get("Retry-After", "")
             if named.isascii() and named.isdigit():
-                return float(named)
+                return float(named) if float(named) <= LONGEST_WAIT else None
         # Spread, so that clients that were refused together do not come back together.
         return float(min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.5, 1.0))
 
@@ -180,8 +183,8 @@ class Client:
     """Asks one service, over connections that are kept.
 
     A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
-    time that the service names in Retry-After, else after a growing one. `timeout` is in seconds, for each
-    attempt. Every method raises `ServiceError`.
+    time that the service names in Retry-After, unless that is more than a minute, else after a growing one.
+    `timeout` is in seconds, for each attempt. Every method raises `ServiceError`.
     """
 
     def __init__(

@@ -128,6 +128,17 @@ def test_the_services_own_time_to_wait_is_obeyed(ask: Callable[..., Any], slept:
     assert all(b"x" in request.content for request in service.requests)
 
 
+def test_a_wait_of_more_than_a_minute_is_left_to_the_caller(
+    ask: Callable[..., Any], slept: list[float]
+) -> None:
+    service = Service(
+        answered(OVERLOADED, 429, Retry_After="60"), answered(OVERLOADED, 429, Retry_After="61")
+    )
+    with pytest.raises(ServiceError, match="too much"):
+        ask(service, lambda client: client.predict(b"x"))
+    assert slept == [60.0]
+
+
 def test_without_one_the_waits_grow(ask: Callable[..., Any], slept: list[float]) -> None:
     service = Service(
         httpx.ConnectError("refused"), httpx.ReadTimeout("late"), answered(OVERLOADED, 503), answered()
