@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -29,11 +30,13 @@ class BoundedConnection(HttpToolsProtocol):
 
     The line and headers of a request must be there `header_seconds` after its first byte, those of the first
     one after the connection was made. The time also runs while the body of an answered request still comes
-    in. An idle connection is uvicorn's to close. What is overridden and used here is uvicorn's own, and may
-    change with it: tests/api/test_connection.py would tell.
+    in. A client that takes nothing of an answer for `keep_alive_seconds` is given up; an idle connection is
+    uvicorn's to close. What is overridden and used here is uvicorn's own, and may change with it:
+    tests/api/test_connection.py would tell.
     """
 
     header_seconds: ClassVar[float]
+    keep_alive_seconds: ClassVar[int]
     max_connections: ClassVar[int]
     metrics: ClassVar[Metrics]
 
@@ -47,6 +50,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        own: socket.socket = transport.get_extra_info("socket")
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * self.keep_alive_seconds)
         if len(self.connections) > self.max_connections:
             message = f"there are {self.max_connections} connections already; try again later"
             self._refuse(ApiError(503, "too_many_connections", message, headers={"Retry-After": "1"}))
@@ -144,6 +149,7 @@ def bounded_connections(settings: Settings, metrics: Metrics) -> type[BoundedCon
         (BoundedConnection,),
         {
             "header_seconds": settings.header_seconds,
+            "keep_alive_seconds": settings.keep_alive_seconds,
             "max_connections": settings.max_connections,
             "metrics": metrics,
         },

@@ -175,7 +175,11 @@ class Settings(BaseSettings):
         " `X-Forwarded-For` says which address a client has.",
     )
     keep_alive_seconds: int = Field(
-        15, ge=1, le=3600, description="How long an idle connection is kept open for the next request."
+        15,
+        ge=1,
+        le=3600,
+        description="How long a connection is kept open while it is idle, or its client takes nothing of an"
+        " answer.",
     )
     drain_seconds: int = Field(
         20,

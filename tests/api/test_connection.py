@@ -177,6 +177,25 @@ def test_an_idle_connection_is_kept_for_its_own_time_and_no_longer(address: tupl
         assert time.monotonic() - answered > KEEP_ALIVE_SECONDS * 0.9
 
 
+def _open_files(address: tuple[str, int]) -> float:
+    metrics = httpx.get(f"http://{address[0]}:{address[1]}/metrics").text
+    return float(re.findall(r"^process_open_fds (\S+)$", metrics, flags=re.MULTILINE)[0])
+
+
+def test_a_client_that_takes_nothing_of_its_answers_is_given_up(address: tuple[str, int]) -> None:
+    before = _open_files(address)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(address)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+        assert _open_files(address) > before
+        deadline = time.monotonic() + 60
+        while _open_files(address) > before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("start", "piece"),
     [
