@@ -26,7 +26,7 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
     """
     folded = copy.deepcopy(model).eval()
     try:
-        with MODULE_CALLS:
+        with MODULE_CALLS.tracing():
             graph = _Tracer().trace(folded)
     except fx.proxy.TraceError as error:
         raise ValueError(f"the network's forward pass cannot be traced: {error}") from error

@@ -25,7 +25,7 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     channels, size = preprocessing.in_channels, preprocessing.input_size
     # A batch of 1 would be taken for a constant of the network.
     example = torch.zeros(2, channels, size, size)
-    with MODULE_CALLS:
+    with MODULE_CALLS.tracing():
         program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
         network = ov.convert_model(program)
     network.reshape([-1, channels, size, size])

@@ -59,6 +59,6 @@ class TorchEngine:
 
     def _logits(self, images: Tensor) -> Tensor:
         batch = images.to(self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last)
-        with MODULE_CALLS:
+        with MODULE_CALLS.computing():
             logits: Tensor = self._model(batch)
         return logits.float()

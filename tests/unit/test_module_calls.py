@@ -1,16 +1,20 @@
 """A network is computed while others are traced, as in a service that loads a model while it serves."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
+import pytest
 import torch
 
 from app.engines import EngineOptions
 from app.engines.torch import TorchEngine
 from models.artifact import load_artifact
 from models.folding import fold_batch_norms
+from models.module_calls import ModuleCalls
 from models.openvino_ir import convert
 from models.preprocessing import Preprocessing
 from tests.api.artifacts import description, save_small_artifact, small_model
@@ -46,3 +50,66 @@ def test_folding_and_conversion_disturb_nobody(tmp_path: Path) -> None:
             fold_batch_norms(model)
         convert(model, preprocessing)
     assert raised == []
+
+
+def test_networks_are_computed_side_by_side() -> None:
+    calls, both_inside = ModuleCalls(), threading.Barrier(2)
+
+    def compute() -> None:
+        with calls.computing():
+            both_inside.wait(timeout=10)
+
+    _run(compute, compute)
+    assert not both_inside.broken
+
+
+def test_nobody_computes_or_traces_while_one_traces() -> None:
+    calls, inside, most = ModuleCalls(), list[str](), list[int]()
+
+    def enter(kind: str) -> None:
+        for _ in range(50):
+            with calls.tracing() if kind == "tracing" else calls.computing():
+                inside.append(kind)
+                time.sleep(0.0001)  # lets another thread run
+                most.append(len(inside) if "tracing" in inside else 1)
+                inside.remove(kind)
+
+    _run(*(partial(enter, kind) for kind in ("tracing", "computing") * 3))
+    assert len(most) == 6 * 50
+    assert max(most) == 1
+
+
+def test_who_waits_to_trace_goes_before_who_comes_later() -> None:
+    calls, order = ModuleCalls(), list[str]()
+    tracer = threading.Thread(target=partial(_note, calls.tracing, "traced", order))
+    later = threading.Thread(target=partial(_note, calls.computing, "computed", order))
+    with calls.computing():
+        tracer.start()
+        while not calls._tracers:
+            assert tracer.is_alive()
+        later.start()
+        later.join(0.05)
+        assert order == []
+    tracer.join()
+    later.join()
+    assert order == ["traced", "computed"]
+
+
+def test_an_error_inside_lets_the_others_in() -> None:
+    calls = ModuleCalls()
+    for enter in (calls.computing, calls.tracing, calls.computing):
+        with pytest.raises(ValueError, match="inside"), enter():
+            raise ValueError("inside")
+
+
+def _note(enter: Callable[[], AbstractContextManager[None]], name: str, order: list[str]) -> None:
+    with enter():
+        order.append(name)
+
+
+def _run(*works: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
