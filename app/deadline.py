@@ -2,11 +2,15 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import Request
 
-from app.errors import invalid_parameter
+from app.errors import ApiError, invalid_parameter
+
+T = TypeVar("T")
 
 HEADER = "X-Request-Timeout"
 
@@ -17,6 +21,19 @@ class Deadline:
 
     at: float
     seconds: float
+
+
+async def done_by(deadline: Deadline, work: Awaitable[T], waiting_for: str) -> T:
+    """The result of `work`. At the deadline it is cancelled; on a thread it may run on, for nobody.
+
+    Raises `ApiError` 504 then, which says `waiting_for` what.
+    """
+    try:
+        async with asyncio.timeout_at(deadline.at):
+            return await work
+    except TimeoutError as error:
+        message = f"the deadline passed after {deadline.seconds:.3f} s, waiting for {waiting_for}"
+        raise ApiError(504, "deadline_exceeded", message) from error
 
 
 def deadline_of(request: Request, limit_seconds: float) -> Deadline:

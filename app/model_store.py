@@ -6,12 +6,13 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.engines import Engine, EngineOptions, Precision, create_engine
 from app.warm_up import warm_up
 from models.artifact import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm_report import BatchNormLayer, batch_norm_report, require_inference_ready
+from models.class_activation import ClassActivation
 from models.golden import check_golden
 from models.metadata import Metrics
 from models.preprocessing import Preprocessing
@@ -37,7 +38,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """All that requests need of a model. `engine_reason` says why it is this engine."""
+    """All that requests need of a model. `engine_reason` says why it is this engine.
+
+    `network` holds the stored weights in float32 on the processor, in eval mode, for looking into; it is
+    never changed. `class_activation` is None where the network's end allows none.
+    """
 
     metadata: ModelMetadata
     preprocessing: Preprocessing
@@ -46,6 +51,8 @@ class ServedModel:
     max_batch: int
     layers: list[LayerSummary]
     batch_norms: list[BatchNormLayer]
+    network: nn.Module
+    class_activation: ClassActivation | None
 
     @property
     def metrics(self) -> Metrics:
@@ -100,4 +107,21 @@ def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int
     )
     blank = torch.zeros(metadata.in_channels, metadata.input_size, metadata.input_size)
     limit = warm_up(created, blank, max_batch)
-    return ServedModel(metadata, preprocessing, created, reason, limit, layers, batch_norms)
+    return ServedModel(
+        metadata,
+        preprocessing,
+        created,
+        reason,
+        limit,
+        layers,
+        batch_norms,
+        artifact.model,
+        _class_activation(artifact.model),
+    )
+
+
+def _class_activation(network: nn.Module) -> ClassActivation | None:
+    try:
+        return ClassActivation(network)
+    except ValueError:
+        return None

@@ -1,6 +1,5 @@
 """Uploaded files to network inputs: decoded and resized, off the event loop where that takes long."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +7,7 @@ from time import perf_counter
 
 from torch import Tensor
 
-from app.deadline import Deadline
+from app.deadline import Deadline, done_by
 from app.errors import ApiError, of_image
 from app.model_store import ServedModel
 from app.service import Service
@@ -49,12 +48,7 @@ async def prepare_images(
             if error.code != "image_too_large":
                 raise
     work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
-    try:
-        async with asyncio.timeout_at(deadline.at):
-            return await service.workers.decode(work)
-    except TimeoutError as error:
-        message = f"the deadline passed after {deadline.seconds:.3f} s, waiting for the images to be decoded"
-        raise ApiError(504, "deadline_exceeded", message) from error
+    return await done_by(deadline, service.workers.decode(work), "the images to be decoded")
 
 
 def prepare(

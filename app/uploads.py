@@ -1,6 +1,7 @@
 """A request's body -> the files in it, either as multipart form or as one raw image."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 
@@ -14,6 +15,27 @@ FIELD = "file"
 class Upload:
     filename: str | None
     content: bytes
+
+
+def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
+    """What `read_uploads` reads, for the API's documentation: a route's `openapi_extra`."""
+    binary = {"type": "string", "format": "binary"}
+    form = {
+        "type": "object",
+        "required": [FIELD],
+        "additionalProperties": False,
+        "properties": {FIELD: {"type": "array", "items": binary, "minItems": 1} if several else binary},
+    }
+    return {
+        "requestBody": {
+            "required": True,
+            "description": description,
+            "content": {
+                "multipart/form-data": {"schema": form},
+                **{f"image/{kind}": {"schema": binary} for kind in ("jpeg", "png", "webp", "gif", "bmp")},
+            },
+        }
+    }
 
 
 async def read_uploads(request: Request, max_files: int) -> list[Upload]:

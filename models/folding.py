@@ -14,6 +14,18 @@ class _Tracer(fx.Tracer):
         return isinstance(m, BATCH_NORMS) or super().is_leaf_module(m, module_qualified_name)
 
 
+def trace(model: nn.Module) -> fx.Graph:
+    """The forward pass of `model` as a graph in which every batch norm is one node.
+
+    Raises `ValueError` for a network whose forward pass depends on the values it gets: it cannot be traced.
+    """
+    try:
+        with MODULE_CALLS.tracing():
+            return _Tracer().trace(model)
+    except fx.proxy.TraceError as error:
+        raise ValueError(f"the network's forward pass cannot be traced: {error}") from error
+
+
 def fold_batch_norms(model: nn.Module) -> nn.Module:
     """A copy of `model`, in eval mode, whose convolutions have taken in the batch norm that follows them.
 
@@ -25,11 +37,7 @@ def fold_batch_norms(model: nn.Module) -> nn.Module:
     Raises `ValueError` for a network whose forward pass depends on the values it gets: it cannot be traced.
     """
     folded = copy.deepcopy(model).eval()
-    try:
-        with MODULE_CALLS.tracing():
-            graph = _Tracer().trace(folded)
-    except fx.proxy.TraceError as error:
-        raise ValueError(f"the network's forward pass cannot be traced: {error}") from error
+    graph = trace(folded)
     modules = dict(folded.named_modules())
     calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
     for node in graph.nodes:

@@ -15,16 +15,13 @@ from torch import Tensor
 from app.augmentation_query import openapi_parameters, parse_operations
 from app.errors import documented, invalid_parameter
 from app.preview import Tiles, grid_png, grid_size, make_tiles, to_png
+from app.samples import SAMPLES, sample_path
 from app.service import ReadyService, Service
-from app.uploads import read_uploads
+from app.uploads import read_uploads, upload_body
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, to_spec
 from models.images import decode
 
 router = APIRouter(tags=["augment-preview"])
-
-SAMPLES = {
-    path.stem: path for path in sorted((Path(__file__).parent.parent / "static" / "samples").glob("*.png"))
-}
 
 MAX_GRID_PIXELS = 8_000_000
 
@@ -72,20 +69,7 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 
-_REQUEST_BODY: dict[str, Any] = {
-    "required": True,
-    "description": "One image as the multipart field `file`, or as it is.",
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {"file": {"type": "string", "format": "binary"}},
-            }
-        },
-        "image/*": {"schema": {"type": "string", "format": "binary"}},
-    },
-}
+_BODY = upload_body("One image as the multipart field `file`, or as it is.")
 
 
 @dataclass(frozen=True)
@@ -144,19 +128,16 @@ async def preview_sample(
 ) -> Response:
     """Augment one of the sample images, at its own 32 by 32 pixels."""
     preview = _check(request, query)
-    if query.image not in SAMPLES:
-        raise invalid_parameter(
-            "image", f"there is no sample {query.image!r}; choose from {', '.join(SAMPLES)}"
-        )
+    path = sample_path(query.image, "image")
     with service.workers.admit():
-        return await service.workers.decode(lambda: preview.draw(_read_sample(query.image)))
+        return await service.workers.decode(lambda: preview.draw(_read_sample(path)))
 
 
 @router.post(
     "/augment-preview",
     summary="Augment an uploaded image",
     responses=documented(400, 408, 413, 415, 422, 429, 503),
-    **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], "requestBody": _REQUEST_BODY}},
+    **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], **_BODY}},
 )
 async def preview_upload(
     request: Request, service: ReadyService, query: Annotated[PreviewQuery, Query()]
@@ -174,8 +155,8 @@ def _check(request: Request, query: PreviewQuery) -> Preview:
     return Preview(query, parse_operations(query.ops, others))
 
 
-def _read_sample(name: str) -> Tensor:
-    with Image.open(SAMPLES[name]) as image:
+def _read_sample(path: Path) -> Tensor:
+    with Image.open(path) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
 
 

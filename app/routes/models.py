@@ -52,6 +52,7 @@ class ModelDetails(BaseModel):
     batch_norms: list[BatchNormLayer] = Field(
         description="Every batch norm: mode, batches seen, range of the running statistics."
     )
+    class_activation: bool = Field(description="Whether `/explain` can answer for it.")
 
 
 @router.get("", summary="List the models", responses=documented(503))
@@ -98,4 +99,5 @@ async def describe_model(
         ),
         layers=model.layers,
         batch_norms=model.batch_norms,
+        class_activation=model.class_activation is not None,
     )

@@ -1,13 +1,14 @@
 """POST /predict: images in, classes and probabilities out."""
 
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from app.answers import ClassProbability, ModelId
 from app.classification import classify_files
 from app.deadline import deadline_of
 from app.disconnect import given_up_on_disconnect
@@ -15,7 +16,7 @@ from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
 from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, get_service
-from app.uploads import read_uploads
+from app.uploads import read_uploads, upload_body
 
 router = APIRouter(tags=["predict"])
 
@@ -39,16 +40,6 @@ class PredictQuery(BaseModel):
 
 
 DEFAULT_QUERY = PredictQuery()
-
-
-class ModelId(BaseModel):
-    name: str
-    version: str
-
-
-class ClassProbability(BaseModel):
-    label: str
-    probability: float = Field(description="Calibrated, 0..1; over all classes the sum is 1.")
 
 
 class Prediction(BaseModel):
@@ -105,32 +96,14 @@ class PredictResponse(BaseModel):
     )
 
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-
-_REQUEST_BODY: dict[str, Any] = {
-    "required": True,
-    "description": "One or several images as the multipart field `file`, or one image as it is.",
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {
-                    "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-                },
-            }
-        },
-        **{f"image/{kind}": _BINARY for kind in ("jpeg", "png", "webp", "gif", "bmp")},
-    },
-}
-
-
 @router.post(
     "/predict",
     summary="Classify images",
     response_model=PredictResponse,
     responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
-    openapi_extra={"requestBody": _REQUEST_BODY},
+    openapi_extra=upload_body(
+        "One or several images as the multipart field `file`, or one image as it is.", several=True
+    ),
 )
 async def predict(
     request: Request, service: ReadyService, query: Annotated[PredictQuery, Query()]

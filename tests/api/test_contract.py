@@ -48,6 +48,7 @@ OPERATIONS = {
 NOT_IN_THE_DOCUMENT = {
     "GET /augment-preview": "a parameter of an operation is refused unless `ops` names that operation",
     "POST /augment-preview": "the same",
+    "POST /explain": "which classes there are, and whether there is a map at all, depends on the model",
     "POST /predict": "how large top_k may be depends on the model",
     "POST /v2/models/{name}/infer": "a tensor has as many elements as its shape says",
     "POST /v2/models/{name}/versions/{version}/infer": "the same",

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 
-from app.routes.augment_preview import SAMPLES
+from app.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS
 from tests.api.conftest import Client
 
@@ -37,11 +38,15 @@ def test_every_sample_is_served(client: Client) -> None:
         assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
 
 
-def test_predict_documents_both_bodies_and_an_example_of_the_answer(client: Client) -> None:
-    operation = _operation(client, "post", "/predict")
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/augment-preview"])
+def test_what_takes_images_documents_both_bodies(client: Client, path: str) -> None:
+    operation = _operation(client, "post", path)
     assert {"multipart/form-data", "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"} == set(
         operation["requestBody"]["content"]
     )
+
+
+def test_predict_documents_an_example_of_the_answer(client: Client) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     assert schemas["PredictResponse"]["example"]["predictions"][0]["top"][0]["label"] == "cat"
 

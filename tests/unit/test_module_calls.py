@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from app.engines import EngineOptions
 from app.engines.torch import TorchEngine
 from models.artifact import load_artifact
+from models.batch_norm import BatchNorm
+from models.class_activation import ClassActivation
 from models.folding import fold_batch_norms
-from models.module_calls import ModuleCalls
+from models.module_calls import MODULE_CALLS, ModuleCalls
 from models.openvino_ir import convert
 from models.preprocessing import Preprocessing
 from tests.api.artifacts import description, save_small_artifact, small_model
@@ -50,6 +53,16 @@ def test_folding_and_conversion_disturb_nobody(tmp_path: Path) -> None:
             fold_batch_norms(model)
         convert(model, preprocessing)
     assert raised == []
+
+
+@pytest.mark.parametrize("look", [lambda model, images: ClassActivation(model).maps(images)])
+def test_what_looks_into_a_network_keeps_tracing_out(look: Callable[[nn.Module, Tensor], object]) -> None:
+    conv = nn.Conv2d(3, 2, 3)
+    model = nn.Sequential(conv, BatchNorm(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)).eval()
+    computing = list[int]()
+    conv.register_forward_hook(lambda *_: computing.append(MODULE_CALLS._computing))
+    look(model, torch.zeros(2, 3, 8, 8))
+    assert computing == [1]
 
 
 def test_networks_are_computed_side_by_side() -> None:

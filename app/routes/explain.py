@@ -1,0 +1,122 @@
+"""POST /explain: where in an image the evidence for a class lies."""
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from app.answers import TOP, ClassProbability, ModelId, model_id, top_classes
+from app.deadline import deadline_of, done_by
+from app.disconnect import given_up_on_disconnect
+from app.errors import ApiError, documented, invalid_parameter
+from app.heat_map import overlay_png
+from app.model_store import ServedModel
+from app.preparation import prepare_images
+from app.service import ReadyService
+from app.uploads import read_uploads, upload_body
+from models.class_activation import ClassActivation
+
+router = APIRouter(tags=["explain"])
+
+
+class ExplainQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = Field(
+        None, alias="class", description="Whose evidence to look for; by default the most probable class."
+    )
+    format: Literal["json", "png"] = Field(
+        "json", description="`json` is the map in numbers, `png` the image under the map in colours."
+    )
+
+
+class ExplainResponse(BaseModel):
+    """All by the stored weights in float32, whatever the engine of `/predict` computes in."""
+
+    model: ModelId
+    label: str
+    probability: float = Field(description="Of the label; calibrated, 0..1.")
+    logit: float = Field(description="Of the label, before calibration: the mean of `map`, plus `bias`.")
+    bias: float = Field(description="What the label gets whatever the image.")
+    map: list[list[float]] = Field(
+        description="Rows from top to bottom: what speaks for the label in each of h × w equal parts of the"
+        " image, as the network sees it, or against it where below 0."
+    )
+    input_size: int = Field(description="Side in pixels of what the network sees: the image's centre square.")
+    top: list[ClassProbability] = Field(description=f"The {TOP} most probable classes.")
+
+
+_BODY = upload_body("One image as the multipart field `file`, or as it is.")
+_PNG: dict[str, Any] = {
+    "responses": {"200": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
+}
+
+
+@router.post(
+    "/explain",
+    summary="Show where the evidence for a class lies",
+    response_model=ExplainResponse,
+    response_description="The map as JSON, or with `format=png` drawn over the image.",
+    responses=documented(400, 413, 415, 422, 429, 503, 504),
+    openapi_extra={**_BODY, **_PNG},
+)
+async def explain(
+    request: Request, service: ReadyService, query: Annotated[ExplainQuery, Query()]
+) -> Response:
+    """The class activation map: for a network that ends in global average pooling and one linear layer, each
+    part's own share in the logit, exactly. Other networks are refused with `no_class_activation`, and
+    `/models/{name}` tells beforehand.
+
+    It takes the stored weights in float32. Where `/predict` computes in int8, its probabilities differ a
+    little.
+    """
+    deadline = deadline_of(request, service.settings.request_seconds)
+    with service.use() as loaded:
+        model = loaded.model
+        explaining = _class_activation(model)
+        _check_label(query.label, model)
+        uploads = await read_uploads(request, max_files=1)
+        with service.workers.admit(), given_up_on_disconnect(request):
+            prepared = await prepare_images(uploads, model, service, deadline)
+            work = partial(_answer, prepared.images[0], model, explaining, query)
+            return await done_by(deadline, service.workers.decode(work), "the explanation")
+
+
+def _class_activation(model: ServedModel) -> ClassActivation:
+    if model.class_activation is None:
+        raise ApiError(
+            422,
+            "no_class_activation",
+            f"{model.metadata.name}: a class activation map needs a network that ends in global average"
+            f" pooling and one linear layer, which {model.metadata.architecture} does not",
+        )
+    return model.class_activation
+
+
+def _check_label(label: str | None, model: ServedModel) -> None:
+    classes = model.metadata.classes
+    if label is not None and label not in classes:
+        raise invalid_parameter("class", f"there is no class {label!r}; choose from {', '.join(classes)}")
+
+
+def _answer(image: Tensor, model: ServedModel, explaining: ClassActivation, query: ExplainQuery) -> Response:
+    maps = explaining.maps(model.preprocessing.normalize(image.unsqueeze(0)))
+    logits = explaining.logits(maps)
+    probabilities = model.probabilities(logits)[0]
+    classes = model.metadata.classes
+    index = int(logits.argmax()) if query.label is None else classes.index(query.label)
+    if query.format == "png":
+        return Response(overlay_png(image, maps[0, index]), media_type="image/png")
+    answer = ExplainResponse(
+        model=model_id(model),
+        label=classes[index],
+        probability=probabilities[index].item(),
+        logit=logits[0, index].item(),
+        bias=explaining.bias[index].item(),
+        map=maps[0, index].tolist(),
+        input_size=model.preprocessing.input_size,
+        top=top_classes(probabilities, model),
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
