@@ -25,7 +25,17 @@ from app.plan_folder import Membership
 from app.rate_limit import RateLimit
 from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
-from app.routes import augment_preview, explain, health, inference_v2, metrics, models, predict, repository
+from app.routes import (
+    augment_preview,
+    batch_norm,
+    explain,
+    health,
+    inference_v2,
+    metrics,
+    models,
+    predict,
+    repository,
+)
 from app.security_headers import SecurityHeaders
 from app.service import Service
 from app.settings import Settings
@@ -166,7 +176,17 @@ def create_app(
             expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
         )
     app.add_middleware(RequestLog)
-    for module in (predict, explain, augment_preview, models, inference_v2, repository, health, metrics):
+    for module in (
+        predict,
+        explain,
+        augment_preview,
+        models,
+        batch_norm,
+        inference_v2,
+        repository,
+        health,
+        metrics,
+    ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -40,8 +40,8 @@ class Scores:
 class ServedModel:
     """All that requests need of a model. `engine_reason` says why it is this engine.
 
-    `network` holds the stored weights in float32 on the processor, in eval mode, for looking into; it is
-    never changed. `class_activation` is None where the network's end allows none.
+    `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
+    `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
     """
 
     metadata: ModelMetadata

@@ -1,14 +1,21 @@
 """The sample images of the page, one a class of CIFAR-10, by name."""
 
+from functools import cache
 from pathlib import Path
 
 from app.errors import invalid_parameter
+from app.uploads import Upload
 
 SAMPLES = {path.stem: path for path in sorted((Path(__file__).parent / "static" / "samples").glob("*.png"))}
 
 
-def sample_path(name: str, parameter: str) -> Path:
-    """The file of a sample. Raises `ApiError` 422 naming the `parameter` if there is no such sample."""
+def read_sample(name: str, parameter: str) -> Upload:
+    """A sample as if it had been uploaded. Raises `ApiError` 422 naming the `parameter` if there is none."""
     if name not in SAMPLES:
         raise invalid_parameter(parameter, f"there is no sample {name!r}; choose from {', '.join(SAMPLES)}")
-    return SAMPLES[name]
+    return _read(name)
+
+
+@cache
+def _read(name: str) -> Upload:
+    return Upload(SAMPLES[name].name, SAMPLES[name].read_bytes())

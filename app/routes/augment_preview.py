@@ -1,8 +1,8 @@
 """GET and POST /augment-preview: what training does to an image, as a grid."""
 
 import base64
+import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,9 +15,9 @@ from torch import Tensor
 from app.augmentation_query import openapi_parameters, parse_operations
 from app.errors import documented, invalid_parameter
 from app.preview import Tiles, grid_png, grid_size, make_tiles, to_png
-from app.samples import SAMPLES, sample_path
+from app.samples import SAMPLES, read_sample
 from app.service import ReadyService, Service
-from app.uploads import read_uploads, upload_body
+from app.uploads import Upload, read_uploads, upload_body
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, to_spec
 from models.images import decode
 
@@ -128,9 +128,9 @@ async def preview_sample(
 ) -> Response:
     """Augment one of the sample images, at its own 32 by 32 pixels."""
     preview = _check(request, query)
-    path = sample_path(query.image, "image")
+    sample = read_sample(query.image, "image")
     with service.workers.admit():
-        return await service.workers.decode(lambda: preview.draw(_read_sample(path)))
+        return await service.workers.decode(lambda: preview.draw(_at_its_size(sample)))
 
 
 @router.post(
@@ -155,8 +155,8 @@ def _check(request: Request, query: PreviewQuery) -> Preview:
     return Preview(query, parse_operations(query.ops, others))
 
 
-def _read_sample(path: Path) -> Tensor:
-    with Image.open(path) as image:
+def _at_its_size(sample: Upload) -> Tensor:
+    with Image.open(io.BytesIO(sample.content)) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
 
 

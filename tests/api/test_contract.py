@@ -50,6 +50,8 @@ NOT_IN_THE_DOCUMENT = {
     "POST /augment-preview": "the same",
     "POST /explain": "which classes there are, and whether there is a map at all, depends on the model",
     "POST /predict": "how large top_k may be depends on the model",
+    "GET /models/{name}/batch-norm": "which layers and channels there are depends on the model",
+    "POST /models/{name}/batch-norm": "the same",
     "POST /v2/models/{name}/infer": "a tensor has as many elements as its shape says",
     "POST /v2/models/{name}/versions/{version}/infer": "the same",
 }

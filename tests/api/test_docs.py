@@ -38,7 +38,7 @@ def test_every_sample_is_served(client: Client) -> None:
         assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
 
 
-@pytest.mark.parametrize("path", ["/predict", "/explain", "/augment-preview"])
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/augment-preview", "/models/{name}/batch-norm"])
 def test_what_takes_images_documents_both_bodies(client: Client, path: str) -> None:
     operation = _operation(client, "post", path)
     assert {"multipart/form-data", "image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"} == set(

@@ -15,6 +15,11 @@ from app.engines import EngineOptions
 from app.engines.torch import TorchEngine
 from models.artifact import load_artifact
 from models.batch_norm import BatchNorm
+from models.batch_norm_view import (
+    logits_by_batch_statistics,
+    logits_by_running_statistics,
+    view_batch_norm,
+)
 from models.class_activation import ClassActivation
 from models.folding import fold_batch_norms
 from models.module_calls import MODULE_CALLS, ModuleCalls
@@ -55,7 +60,15 @@ def test_folding_and_conversion_disturb_nobody(tmp_path: Path) -> None:
     assert raised == []
 
 
-@pytest.mark.parametrize("look", [lambda model, images: ClassActivation(model).maps(images)])
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda model, images: ClassActivation(model).maps(images),
+        lambda model, images: view_batch_norm(model, "1", images),
+        logits_by_batch_statistics,
+        logits_by_running_statistics,
+    ],
+)
 def test_what_looks_into_a_network_keeps_tracing_out(look: Callable[[nn.Module, Tensor], object]) -> None:
     conv = nn.Conv2d(3, 2, 3)
     model = nn.Sequential(conv, BatchNorm(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)).eval()
