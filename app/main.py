@@ -27,6 +27,7 @@ from app.request_log import RequestLog
 from app.request_metrics import RequestMetrics
 from app.routes import (
     augment_preview,
+    augmentations,
     batch_norm,
     explain,
     health,
@@ -180,6 +181,7 @@ def create_app(
         predict,
         explain,
         augment_preview,
+        augmentations,
         models,
         batch_norm,
         inference_v2,

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from models.augmentations import Compose
+from models.preprocessing import Preprocessing
 
 GAP = 2
 """White pixels between tiles and around the grid."""
@@ -36,6 +37,11 @@ def make_tiles(image: Tensor, operations: Compose, count: int, seed: int) -> Til
         {key: values[index].tolist() for key, values in sampled.items()} for index in range(count)
     ]
     return Tiles((changed * 255).round().clamp(0, 255).to(torch.uint8), parameters)
+
+
+def network_inputs(images: Tensor, preprocessing: Preprocessing) -> list[Tensor]:
+    """`images`, uint8 (N, 3, H, W), as if each had been uploaded as PNG: N of uint8 (C, S, S)."""
+    return [preprocessing.resize(_enlarged(image, 1)) for image in images]
 
 
 def to_png(image: Tensor, scale: int) -> bytes:

@@ -3,14 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.errors import documented
+from app.model_store import ServedModel
 from app.service import ReadyService
 from models.artifact import ModelMetadata
+from models.augmentations import to_spec
 from models.batch_norm_report import BatchNormLayer
 from models.metadata import Metrics
 from models.summary import LayerSummary
+from models.training_augmentation import training_augmentation
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -51,6 +54,10 @@ class ModelDetails(BaseModel):
     layers: list[LayerSummary] = Field(description="Every block: output shape, parameters, multiply-adds.")
     batch_norms: list[BatchNormLayer] = Field(
         description="Every batch norm: mode, batches seen, range of the running statistics."
+    )
+    augmentation: list[dict[str, JsonValue]] | None = Field(
+        description="What training did to its images, as `preset=training` of `/augment-preview` does it;"
+        " null where its recipe does not tell."
     )
     class_activation: bool = Field(description="Whether `/explain` can answer for it.")
 
@@ -99,5 +106,13 @@ async def describe_model(
         ),
         layers=model.layers,
         batch_norms=model.batch_norms,
+        augmentation=_augmentation(model),
         class_activation=model.class_activation is not None,
     )
+
+
+def _augmentation(model: ServedModel) -> list[dict[str, JsonValue]] | None:
+    try:
+        return to_spec(training_augmentation(model.metadata.recipe))
+    except ValueError:
+        return None

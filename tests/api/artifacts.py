@@ -47,7 +47,11 @@ def description(name: str = "lenet-test", version: str = "1") -> ModelDescriptio
             per_class_accuracy=dict.fromkeys(CLASSES, 0.1),
         ),
         int8=None,
-        recipe={"name": "test"},
+        recipe={
+            "name": "test",
+            "alternating_flip": True,
+            "augmentation": [{"name": "random_crop", "padding": 3, "padding_mode": "reflect"}],
+        },
         dataset=Dataset(name="none", sha256="0" * 64, train_images=1, held_out_images=0, test_images=10_000),
         hardware="none",
         training_seconds=0.0,

@@ -27,7 +27,7 @@ def _tiles(response: httpx.Response) -> list[np.ndarray]:
     assert response.status_code == 200, response.text
     tiles = []
     for tile in response.json()["tiles"]:
-        head, data = tile["png"].split(",", 1)
+        head, data = tile["image"].split(",", 1)
         assert head == "data:image/png;base64"
         tiles.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))))
     return tiles
@@ -98,7 +98,8 @@ def test_json_repeats_the_request_with_all_parameters(client: Client) -> None:
     body = client.get(
         PATH, params={"ops": "horizontal_flip", "seed": 5, "rows": 1, "cols": 3, "format": "json"}
     ).json()
-    assert set(body) == {"operations", "rows", "cols", "seed", "scale", "tiles"}
+    assert set(body) == {"operations", "rows", "cols", "seed", "scale", "tiles", "original", "kept"}
+    assert [set(tile) for tile in body["tiles"]] == [{"parameters", "image", "prediction"}] * 3
     assert body["operations"] == [{"name": "horizontal_flip", "probability": 0.5}]
     assert (body["rows"], body["cols"], body["seed"], body["scale"]) == (1, 3, 5, 4)
     assert len(body["tiles"]) == 3

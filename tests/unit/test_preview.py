@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from app.preview import GAP, grid_png, grid_size, make_tiles, to_png
+from app.preview import GAP, grid_png, grid_size, make_tiles, network_inputs, to_png
 from models.augmentations import AUGMENTATIONS, Compose, create_augmentation
+from models.images import decode
+from models.preprocessing import Preprocessing
 
 IMAGE = torch.randint(256, (3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 EVERYTHING = Compose(tuple((name, create_augmentation(name)) for name in AUGMENTATIONS))
@@ -51,3 +53,16 @@ def test_grid_goes_row_by_row_and_has_the_size_foretold() -> None:
     assert grid.shape == (height, width, 3)
     centres = grid[[GAP + 20, 2 * GAP + 60]][:, [GAP + 24, 2 * GAP + 72, 3 * GAP + 120]]
     assert centres[..., 0].tolist() == [[0, 40, 80], [120, 160, 200]]
+
+
+def test_network_inputs_are_those_of_the_tiles_uploaded_as_png() -> None:
+    images = torch.stack([IMAGE, IMAGE.flip(2)])
+    for size, channels in ((20, 3), (16, 3), (16, 1)):
+        preprocessing = Preprocessing(size, channels, "bilinear", (0.5,) * channels, (0.25,) * channels)
+        inputs = network_inputs(images, preprocessing)
+        for tile, given in zip(images, inputs, strict=True):
+            decoded = decode(to_png(tile, 1), max_pixels=10_000)
+            assert torch.equal(given, preprocessing.resize(decoded.image, decoded.box))
+    square = images[:, :, :, :20]
+    same = network_inputs(square, Preprocessing(20, 3, "bilinear", (0.5,) * 3, (0.25,) * 3))
+    assert torch.equal(torch.stack(same), square)
