@@ -148,7 +148,7 @@ async def view_sample(
 @router.post(
     "/{name}/batch-norm",
     summary="Show what batch norm does to an image",
-    responses=documented(400, 404, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=upload_body(
         "The image as the first multipart field `file`, and as further ones the batch around it; or the"
         " image as it is. Without others, sample images of the service are its neighbours.",

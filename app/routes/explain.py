@@ -27,6 +27,12 @@ class ExplainQuery(BaseModel):
     label: str | None = Field(
         None, alias="class", description="Whose evidence to look for; by default the most probable class."
     )
+    model: str | None = Field(
+        None, max_length=100, description="Its name; by default the first of `/models`."
+    )
+    version: str | None = Field(
+        None, max_length=100, description="Of the model; by default the one that was loaded last."
+    )
     format: Literal["json", "png"] = Field(
         "json", description="`json` is the map in numbers, `png` the image under the map in colours."
     )
@@ -59,7 +65,7 @@ _PNG: dict[str, Any] = {
     summary="Show where the evidence for a class lies",
     response_model=ExplainResponse,
     response_description="The map as JSON, or with `format=png` drawn over the image.",
-    responses=documented(400, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra={**_BODY, **_PNG},
 )
 async def explain(
@@ -73,7 +79,7 @@ async def explain(
     little.
     """
     deadline = deadline_of(request, service.settings.request_seconds)
-    with service.use() as loaded:
+    with service.use(query.model, query.version, parameter="model") as loaded:
         model = loaded.model
         explaining = _class_activation(model)
         _check_label(query.label, model)

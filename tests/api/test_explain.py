@@ -115,6 +115,14 @@ def test_what_is_not_one_image_is_refused(
     assert (response.status_code, error_of(response)["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(("query", "field"), [("model=other", "model"), ("version=9", "version")])
+def test_an_unknown_model_or_version_is_404(bundled: Client, query: str, field: str) -> None:
+    """The message names what there is."""
+    refused = bundled.post(f"{PATH}?{query}", content=CAT, headers=RAW)
+    assert refused.status_code == 404
+    assert error_of(refused)["field"] == field
+
+
 def test_a_network_with_another_end_is_refused_as_told_beforehand(client: Client, bundled: Client) -> None:
     response = client.post(PATH, content=CAT, headers=RAW)
     assert response.status_code == 422

@@ -111,9 +111,9 @@ def load_then_break(*arguments):
     OpenVinoEngine.predict = fail
     return model
 
-from app import main as application
-load_model = application.load_model
-application.load_model = load_then_break
+from app import model_loader
+load_model = model_loader.load_model
+model_loader.load_model = load_then_break
 sys.exit(main(["serve", "--port", "0"]))
 """
 
