@@ -8,6 +8,8 @@ from typing import Any, Literal, get_type_hints
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from app.errors import documented
+from app.no_query import NO_QUERY
 from models.augmentations import AUGMENTATIONS, Augmentation
 
 router = APIRouter(tags=["augment-preview"])
@@ -38,7 +40,12 @@ class OperationList(BaseModel):
 
 
 # Asynchronous though it waits for nothing: FastAPI would run any other function on a thread.
-@router.get("/augmentations", summary="List the augmentations")
+@router.get(
+    "/augmentations",
+    summary="List the augmentations",
+    responses=documented(422),
+    dependencies=NO_QUERY,
+)
 async def list_augmentations() -> OperationList:
     """The operations of `/augment-preview`, their parameters, and what is legal for each."""
     return OperationList(

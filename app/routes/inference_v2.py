@@ -21,6 +21,8 @@ from app.inference_tensors import (
     outputs_of,
     require_known_outputs,
 )
+from app.model_store import ServedModel
+from app.no_query import NO_QUERY
 from app.open_inference import encode_response, parse_request
 from app.preparation import INLINE_BYTES
 from app.server_timing import SERVER_TIMING
@@ -77,8 +79,11 @@ def v2_documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": V2Error, "description": "Error"} for status in statuses}
 
 
-@router.get("", summary="Describe the server")
-@router.get("/", include_in_schema=False)
+_ABOUT_MODELS: dict[str, Any] = {"responses": v2_documented(404, 422, 503), "dependencies": NO_QUERY}
+
+
+@router.get("", summary="Describe the server", responses=v2_documented(422), dependencies=NO_QUERY)
+@router.get("/", include_in_schema=False, dependencies=NO_QUERY)
 async def server_metadata(request: Request) -> ServerMetadataResponse:
     return ServerMetadataResponse(name=request.app.title, version=request.app.version, extensions=EXTENSIONS)
 
@@ -96,21 +101,24 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
-@router.get("/models/{name}", summary="Describe a model", responses=v2_documented(404, 422, 503))
-@router.get(
-    "/models/{name}/versions/{version}",
-    summary="Describe a version of a model",
-    responses=v2_documented(404, 422, 503),
-)
-async def model_metadata(
-    service: ReadyService, name: Name, version: Version | None = None
-) -> ModelMetadataResponse:
-    model = service.find(name, version)
+@router.get("/models/{name}", summary="Describe a model", **_ABOUT_MODELS)
+async def model_metadata(service: ReadyService, name: Name) -> ModelMetadataResponse:
+    """Its current version, and which versions are served."""
+    model = service.find(name)
+    return _described(model, service.control.versions(name))
+
+
+@router.get("/models/{name}/versions/{version}", summary="Describe a version of a model", **_ABOUT_MODELS)
+async def version_metadata(service: ReadyService, name: Name, version: Version) -> ModelMetadataResponse:
+    return _described(service.find(name, version), [version])
+
+
+def _described(model: ServedModel, versions: list[str]) -> ModelMetadataResponse:
     about = model.metadata
     pixels = [-1, about.in_channels, about.input_size, about.input_size]
     return ModelMetadataResponse(
         name=about.name,
-        versions=[about.version] if version else service.control.versions(name),
+        versions=versions,
         platform=f"{model.engine.name}_{model.engine.precision}",
         inputs=[
             TensorMetadata(name=IMAGE_BYTES, datatype="BYTES", shape=[-1]),
@@ -123,15 +131,15 @@ async def model_metadata(
     )
 
 
-@router.get("/models/{name}/ready", summary="Is a model ready?", responses=v2_documented(404, 422, 503))
+@router.get("/models/{name}/ready", summary="Is a model ready?", **_ABOUT_MODELS)
+async def model_ready(service: ReadyService, name: Name) -> ModelReadyResponse:
+    return ModelReadyResponse(name=service.find(name).metadata.name, ready=True)
+
+
 @router.get(
-    "/models/{name}/versions/{version}/ready",
-    summary="Is a version of a model ready?",
-    responses=v2_documented(404, 422, 503),
+    "/models/{name}/versions/{version}/ready", summary="Is a version of a model ready?", **_ABOUT_MODELS
 )
-async def model_ready(
-    service: ReadyService, name: Name, version: Version | None = None
-) -> ModelReadyResponse:
+async def version_ready(service: ReadyService, name: Name, version: Version) -> ModelReadyResponse:
     return ModelReadyResponse(name=service.find(name, version).metadata.name, ready=True)
 
 
@@ -152,26 +160,32 @@ _INFER_BODY: dict[str, Any] = {
 }
 
 
-@router.post(
-    "/models/{name}/infer",
-    summary="Classify images",
-    responses=v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
-    openapi_extra=_INFER_BODY,
-)
-@router.post(
-    "/models/{name}/versions/{version}/infer",
-    summary="Classify images by a version of a model",
-    responses=v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
-    openapi_extra=_INFER_BODY,
-)
-async def infer(
-    request: Request, service: ReadyService, name: Name, version: Version | None = None
-) -> Response:
+_INFER: dict[str, Any] = {
+    "responses": v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    "openapi_extra": _INFER_BODY,
+    "dependencies": NO_QUERY,
+}
+
+
+@router.post("/models/{name}/infer", summary="Classify images", **_INFER)
+async def infer(request: Request, service: ReadyService, name: Name) -> Response:
     """One input: `image_bytes` (BYTES, [N]; in JSON in Base64) or `images` (UINT8, or FP32 in 0..1).
 
     Outputs: `probabilities` (FP32, [N, classes]) and `label` (BYTES, [N]), both unless some are named. With
     the parameter `classification` = k, `probabilities` gives the k best as "probability:index:label".
     """
+    return await _infer(request, service, name, None)
+
+
+@router.post(
+    "/models/{name}/versions/{version}/infer", summary="Classify images by a version of a model", **_INFER
+)
+async def infer_by_version(request: Request, service: ReadyService, name: Name, version: Version) -> Response:
+    """As without a version."""
+    return await _infer(request, service, name, version)
+
+
+async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
     started = perf_counter()
     deadline = deadline_of(request, service.settings.request_seconds)
     with service.use(name, version) as loaded:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.errors import documented
 from app.model_store import ServedModel
+from app.no_query import NO_QUERY
 from app.service import ReadyService
 from models.artifact import ModelMetadata
 from models.augmentations import to_spec
@@ -62,7 +63,7 @@ class ModelDetails(BaseModel):
     class_activation: bool = Field(description="Whether `/explain` can answer for it.")
 
 
-@router.get("", summary="List the models", responses=documented(503))
+@router.get("", summary="List the models", responses=documented(422, 503), dependencies=NO_QUERY)
 async def list_models(service: ReadyService) -> ModelList:
     """All versions of all models; the first is the one for requests that name none."""
     plan = service.control.plan

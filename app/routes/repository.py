@@ -12,11 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import ApiError
+from app.no_query import NO_QUERY
 from app.repository import Repository
 from app.routes.inference_v2 import v2_documented
 from app.service import ReadyService, Service
 
-router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"])
+router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
 
 Name = Annotated[str, Path(max_length=100)]
 

@@ -174,3 +174,28 @@ def test_before_the_model_is_loaded_it_is_503(settings: Settings) -> None:
     response = asyncio.run(ask())
     _check(response, 503, "not_ready", None)
     assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models"),
+        ("GET", "/augmentations"),
+        ("GET", "/v2"),
+        ("GET", "/v2/models/lenet-test"),
+        ("GET", "/v2/models/lenet-test/versions/1/ready"),
+        ("POST", "/v2/models/lenet-test/infer"),
+        ("POST", "/v2/repository/index"),
+    ],
+)
+def test_a_query_where_there_is_none_is_422_naming_the_parameter(
+    client: Client, method: str, path: str
+) -> None:
+    refused = client.request(method, f"{path}?verbose=1")
+    assert refused.status_code == 422
+    assert "verbose: there is no such parameter" in refused.text
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"])
+def test_health_is_answered_whatever_is_added_to_its_address(client: Client, path: str) -> None:
+    assert client.get(f"{path}?probe=1").status_code == 200

@@ -120,6 +120,13 @@ def test_an_unknown_model_or_version_is_404(client: Client, path: str, message: 
     assert refused(response, 404) == message
 
 
+@pytest.mark.parametrize("action", ["", "/ready", "/infer"])
+def test_a_version_is_part_of_the_path_and_not_of_the_query(client: Client, action: str) -> None:
+    path = f"{MODEL}{action}?version=1"
+    response = client.post(path) if action == "/infer" else client.get(path)
+    assert refused(response, 422) == "version: there is no such parameter"
+
+
 def test_an_unknown_path_has_the_protocols_error_too(client: Client) -> None:
     assert refused(client.get("/v2/other"), 404) == "GET /v2/other: Not Found"
     assert refused(client.get(f"{MODEL}/infer"), 405).startswith("GET ")
