@@ -2,9 +2,9 @@
 
     python -m training train --recipe cpu
 
-Hardware: 2 threads of an Intel Xeon at 2.5 GHz with AVX-512. Wall time and accuracy (mean ± std over n
-seeds): not measured yet; from the time of single steps, 66 minutes. The aim is 93.5 % of the test images,
-without test-time augmentation.
+On 2 threads of an Intel Xeon at 2.5 GHz with AVX-512: test accuracy 93.84 %, without test-time augmentation
+(n = 1, seed 0); in int8 93.77 %. It took 102 minutes beside other work; at the rate of the epochs that had
+the machine to themselves it is 62.
 
 The paper's hyperparameters for 94 %, at half the batch and half the rate; twice its epochs, the first of them
 on small images, in place of its test-time augmentation.
