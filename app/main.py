@@ -18,6 +18,7 @@ from app.access import ApiKeys
 from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
 from app.engines import EngineOptions
+from app.free_memory import return_free_memory
 from app.metrics import Metrics
 from app.model_control import ModelControl
 from app.model_loader import ModelLoader, first_plan, load_entry
@@ -122,7 +123,13 @@ def create_app(
         workers = Workers(settings.decode_threads, options.threads, settings.max_waiting)
         throughput = Throughput()
         loader = ModelLoader(settings, options, workers, measured, throughput)
-        control = ModelControl(partial(first_plan, settings), loader.load, loader.forget, membership)
+        control = ModelControl(
+            partial(first_plan, settings),
+            loader.load,
+            loader.forget,
+            partial(workers.load, return_free_memory),
+            membership,
+        )
         try:
             await control.start()
             loader.beside_requests = True

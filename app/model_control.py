@@ -39,11 +39,13 @@ class ModelControl:
         first: Callable[[], Plan],
         load: Callable[[Entry], Awaitable[LoadedModel]],
         on_retired: Callable[[LoadedModel], None],
+        free_memory: Callable[[], Awaitable[None]],
         membership: Membership | None,
     ) -> None:
         self._first = first
         self._load = load
         self._on_retired = on_retired
+        self._free_memory = free_memory
         self._membership = membership
         self._held: dict[Entry, LoadedModel] = {}
         self._serving: dict[tuple[str, str], LoadedModel] = {}
@@ -171,10 +173,15 @@ class ModelControl:
             self._retire(self._held.pop(entry))
 
     def _retire(self, loaded: LoadedModel) -> None:
-        task = asyncio.create_task(loaded.retire())
+        self._on_retired(loaded)
+        task = asyncio.create_task(self._release(loaded))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-        self._on_retired(loaded)
+
+    async def _release(self, loaded: LoadedModel) -> None:
+        await loaded.retire()
+        del loaded  # the last that holds it
+        await self._free_memory()
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[None]:

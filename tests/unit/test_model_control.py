@@ -1,6 +1,7 @@
 """Models are loaded and unloaded while others serve, by all processes or by none."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ class Loader:
     def __init__(self) -> None:
         self.loaded: list[Entry] = []
         self.retired: list[Entry] = []
+        self.left: list[weakref.ref[LoadedModel]] = []
+        self.freed: list[list[bool]] = []
         self.broken: set[str] = set()
         self.may_load = asyncio.Event()
         self.may_load.set()
@@ -47,6 +50,11 @@ class Loader:
 
     def forget(self, loaded: LoadedModel) -> None:
         self.retired.append(_entry(loaded))
+        self.left.append(weakref.ref(loaded))
+
+    async def free_memory(self) -> None:
+        """Called when nothing holds a model any more."""
+        self.freed.append([reference() is None for reference in self.left])
 
 
 def _entry(loaded: LoadedModel) -> Entry:
@@ -77,7 +85,7 @@ def _first() -> Plan:
 
 @asynccontextmanager
 async def _started(loader: Loader, membership: Membership | None = None) -> AsyncIterator[ModelControl]:
-    control = ModelControl(_first, loader.load, loader.forget, membership)
+    control = ModelControl(_first, loader.load, loader.forget, loader.free_memory, membership)
     await control.start()
     yield control
     await control.close()
@@ -129,6 +137,20 @@ async def test_a_version_loaded_anew_replaces_itself_and_requests_keep_what_they
         with pytest.raises(ClosedError):
             await _answered(before)
         assert await _answered(after) == _entry(after)
+
+
+@on_virtual_clock
+async def test_memory_is_given_back_when_the_last_request_has_let_go_of_a_model(
+    repository: Repository,
+) -> None:
+    loader = Loader()
+    async with _started(loader) as control:
+        with control.find():
+            await control.load(repository, "cats", "1", LIMIT)
+            await asyncio.sleep(1)
+            assert loader.freed == []
+        await asyncio.sleep(1)
+        assert loader.freed == [[True]]
 
 
 @on_virtual_clock
