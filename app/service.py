@@ -1,13 +1,13 @@
 """What the routes share: the settings, the threads, the models with their batchers, and the metrics."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 from torch import Tensor
 
+from app.appointments import Appointments
 from app.batcher import Batcher
 from app.errors import ApiError
 from app.loaded_model import LoadedModel
@@ -22,9 +22,6 @@ from app.tracing import Tracing
 from app.workers import Workers
 from models.artifact import ModelMetadata
 
-LONGEST_RETRY_AFTER = 60
-"""Seconds. A rate so low is more likely the end of a pause than what is to come."""
-
 
 @dataclass(frozen=True)
 class Service:
@@ -34,6 +31,7 @@ class Service:
     metrics: Metrics
     throughput: Throughput
     tracing: Tracing | None = None
+    appointments: Appointments = field(default_factory=Appointments)
 
     @property
     def model(self) -> ServedModel:
@@ -51,10 +49,13 @@ class Service:
         return self.workers.is_full or self.batcher.depth >= self.settings.max_queue
 
     def retry_after(self) -> int:
-        """Whole seconds, 1..60, until what is to be done now will be done, at the rate of late."""
+        """Whole seconds, 1..60, until there will be room, at the rate of late.
+
+        Until then, what waits now will be done, and those will have come who were told to come before.
+        """
         waiting = max(self.workers.admitted, self.queue_depth())
         rate = self.throughput.per_second()
-        return min(max(math.ceil(waiting / rate), 1), LONGEST_RETRY_AFTER) if rate else 1
+        return self.appointments.give(waiting / rate, rate) if rate else 1
 
     def queue_depth(self) -> int:
         """How many images wait, for whichever model."""
