@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from app.engines import Engine, EngineOptions, Precision, create_engine
+from app.report import FILE_NAME as REPORT_FILE
 from app.warm_up import warm_up
 from models.artifact import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm_report import BatchNormLayer, batch_norm_report, require_inference_ready
@@ -42,6 +43,7 @@ class ServedModel:
 
     `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
     `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
+    `report` is the content of the artifact's report.json, None where it has none.
     """
 
     metadata: ModelMetadata
@@ -53,6 +55,7 @@ class ServedModel:
     batch_norms: list[BatchNormLayer]
     network: nn.Module
     class_activation: ClassActivation | None
+    report: bytes | None
 
     @property
     def metrics(self) -> Metrics:
@@ -117,6 +120,8 @@ def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int
         batch_norms,
         artifact.model,
         _class_activation(artifact.model),
+        # Read now, as the folder need not stay.
+        (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
     )
 
 

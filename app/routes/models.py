@@ -1,13 +1,14 @@
-"""GET /models and /models/{name}: what is served, how good it is, and what it is made of."""
+"""GET /models, /models/{name} and its report: what is served, how good it is, and what it is made of."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from app.errors import documented
+from app.errors import ApiError, documented
 from app.model_store import ServedModel
 from app.no_query import NO_QUERY
+from app.report import Report
 from app.service import ReadyService
 from models.artifact import ModelMetadata
 from models.augmentations import to_spec
@@ -61,6 +62,7 @@ class ModelDetails(BaseModel):
         " null where its recipe does not tell."
     )
     class_activation: bool = Field(description="Whether `/explain` can answer for it.")
+    report: bool = Field(description="Whether the artifact has one for `/models/{name}/report`.")
 
 
 @router.get("", summary="List the models", responses=documented(422, 503), dependencies=NO_QUERY)
@@ -109,7 +111,33 @@ async def describe_model(
         batch_norms=model.batch_norms,
         augmentation=_augmentation(model),
         class_activation=model.class_activation is not None,
+        report=model.report is not None,
     )
+
+
+@router.get(
+    "/{name}/report", summary="Tell how one model was trained and tested", responses=documented(404, 422, 503)
+)
+async def report(
+    service: ReadyService,
+    name: Annotated[str, Path(max_length=100)],
+    query: Annotated[VersionQuery, Query()],
+) -> Report:
+    """The epochs of training and, on the test set, confusion, calibration and the worst mistakes.
+
+    From the report.json beside the stored weights; `no_report` where there is none, or one of another kind.
+    """
+    model = service.find(name, query.version)
+    try:
+        return Report.model_validate_json(model.report or b"")
+    except ValidationError as error:
+        metadata = model.metadata
+        raise ApiError(
+            404,
+            "no_report",
+            f"{metadata.name}, version {metadata.version}, has no report that can be read",
+            "name",
+        ) from error
 
 
 def _augmentation(model: ServedModel) -> list[dict[str, JsonValue]] | None:

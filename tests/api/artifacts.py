@@ -1,5 +1,6 @@
 """A small model for tests: a LeNet whose batch norms have seen a few random batches."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -61,12 +62,17 @@ def description(name: str = "lenet-test", version: str = "1") -> ModelDescriptio
 
 
 def save_small_artifact(
-    folder: Path, model: nn.Module | None = None, *, name: str = "lenet-test", version: str = "1"
+    folder: Path,
+    model: nn.Module | None = None,
+    *,
+    name: str = "lenet-test",
+    version: str = "1",
+    files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's."""
     fit = small_model()
     about = description(name, version)
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     golden = make_golden(fit, Preprocessing.from_metadata(about), images)
-    save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden})
+    save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden, **(files or {})})
     return folder
