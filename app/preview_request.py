@@ -42,6 +42,12 @@ class PreviewQuery(BaseModel):
     predict: bool = Field(
         default=False, description="Ask the model about the image and every tile too; for `format=json`."
     )
+    model: str | None = Field(
+        None, max_length=100, description="Its name; by default the first of `/models`."
+    )
+    version: str | None = Field(
+        None, max_length=100, description="Of the model; by default the one that was loaded last."
+    )
 
 
 class TileDescription(BaseModel):

@@ -44,7 +44,10 @@ _BODY = upload_body("One image as the multipart field `file`, or as it is.")
 
 
 @router.get(
-    "/augment-preview", summary="Augment a sample image", responses=documented(422, 429, 503, 504), **_OPTIONS
+    "/augment-preview",
+    summary="Augment a sample image",
+    responses=documented(404, 422, 429, 503, 504),
+    **_OPTIONS,
 )
 async def preview_sample(
     request: Request, service: ReadyService, query: Annotated[SampleQuery, Query()]
@@ -60,7 +63,7 @@ async def preview_sample(
 @router.post(
     "/augment-preview",
     summary="Augment an uploaded image",
-    responses=documented(400, 408, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
     **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], **_BODY}},
 )
 async def preview_upload(
@@ -90,7 +93,7 @@ async def _preview(
     deadline = deadline_of(request, service.settings.request_seconds)
     own = type(query).model_fields
     others = {key: value for key, value in request.query_params.items() if key not in own}
-    with service.use() as loaded:
+    with service.use(query.model, query.version, parameter="model") as loaded:
         model = loaded.model
         preview = Preview.checked(query, others, model)
         if query.predict:

@@ -41,6 +41,9 @@ SET_SIZES = (1, 3, 7, 15)
 class BatchNormQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+    version: str | None = Field(
+        None, max_length=100, description="Of the model; by default the one that was loaded last."
+    )
     layer: str | None = Field(
         None, description="One of `batch_norms` of `/models/{name}`; by default the first of them."
     )
@@ -188,7 +191,7 @@ async def _view(
     async def compute(work: Callable[[], T]) -> T:
         return await done_by(deadline, service.workers.decode(work), "the view of the batch norm")
 
-    with service.use(name) as loaded:
+    with service.use(name, query.version) as loaded:
         model = loaded.model
         layer = _layer(query, model)
         batch = await read()

@@ -27,14 +27,14 @@ class ExplainQuery(BaseModel):
     label: str | None = Field(
         None, alias="class", description="Whose evidence to look for; by default the most probable class."
     )
+    format: Literal["json", "png"] = Field(
+        "json", description="`json` is the map in numbers, `png` the image under the map in colours."
+    )
     model: str | None = Field(
         None, max_length=100, description="Its name; by default the first of `/models`."
     )
     version: str | None = Field(
         None, max_length=100, description="Of the model; by default the one that was loaded last."
-    )
-    format: Literal["json", "png"] = Field(
-        "json", description="`json` is the map in numbers, `png` the image under the map in colours."
     )
 
 

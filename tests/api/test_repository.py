@@ -153,6 +153,28 @@ def test_an_unknown_model_or_version_is_404(served: Client) -> None:
         assert (response.status_code, error["code"], error["field"]) == (404, code, field)
 
 
+def test_every_loaded_version_can_be_looked_into(served: Client) -> None:
+    """Not the default alone: what explains and previews takes the model that /predict would take."""
+    assert _load(served, "dogs", "1").status_code == 200
+    looked = served.get("/models/dogs/batch-norm?version=3&batch=1").json()
+    assert looked["model"] == {"name": "dogs", "version": "3"}
+    assert served.get("/models/dogs/batch-norm?batch=1").json()["model"]["version"] == "1"
+    refused = error_of(served.post("/explain?model=dogs", **PNG))
+    assert (refused["code"], (refused["message"] or "")[:6]) == ("no_class_activation", "dogs: ")
+    preview = "/augment-preview?format=json&predict=true&rows=1&cols=1"
+    counted = 'resnet_serve_images_total{name="dogs",version="3"}'
+    before = samples(served.get("/metrics").text).get(counted, 0)
+    assert served.get(f"{preview}&model=dogs&version=3").status_code == 200
+    assert samples(served.get("/metrics").text)[counted] == before + 2
+    for query, code in (("?model=birds", "unknown_model"), ("?version=9", "unknown_version")):
+        for response in (
+            served.post(f"/explain{query}", **PNG),
+            served.get(f"/augment-preview{query}"),
+            served.post(f"/augment-preview{query}", **PNG),
+        ):
+            assert (response.status_code, error_of(response)["code"]) == (404, code)
+
+
 def test_what_is_unloaded_is_gone_and_may_come_back(served: Client) -> None:
     assert _unload(served, "dogs").status_code == 200
     assert served.post("/predict?model=dogs", **PNG).status_code == 404
