@@ -25,8 +25,8 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check train data bench bench-reliability bench-engines bench-peers docker-test \
-  setup lock clean distclean
+.PHONY: help serve test check train data bench bench-reliability bench-engines bench-page bench-peers \
+  docker-test setup lock clean distclean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its m
 
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
+
+bench-page: $(VENV)/.installed-test ## Measure how soon the page is there, and how fast its grid follows
+	@exec $(BIN)/python -m tests.bench.page $(ARGS)
 
 bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the same model
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)

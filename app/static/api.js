@@ -1,5 +1,7 @@
 // Every request of the page. A good answer comes back as data, everything else as one `ApiError`.
 
+import { currentKey, keyInsteadOf } from "./key.js";
+
 export class ApiError extends Error {
   /** @param {string} code the API's code, or `unreachable` where no answer came */
   constructor(code, message, { field = null, retriable = false } = {}) {
@@ -10,19 +12,24 @@ export class ApiError extends Error {
   }
 }
 
-export function getJson(path) {
-  return request(path, {}, (response) => response.json());
+export function getJson(path, signal) {
+  return request(path, { signal }, (response) => response.json());
+}
+
+export function getText(path, signal) {
+  return request(path, { signal }, (response) => response.text());
 }
 
 export function getImage(path, signal) {
   return request(path, { signal }, (response) => response.blob());
 }
 
-export async function classify(file, signal) {
+/** POST `files` as the form field `file`, once each; the answer as JSON, or as a Blob where `as` is "blob". */
+export async function postFiles(path, files, signal, as = "json") {
   const body = new FormData();
-  body.append("file", file);
+  for (const file of files) body.append("file", file);
   try {
-    return await request("predict", { method: "POST", body, signal }, (response) => response.json());
+    return await request(path, { method: "POST", body, signal }, (response) => response[as]());
   } catch (error) {
     // A server may hang up on a body that is too large before the browser reads its answer.
     if (error.code === "unreachable" && (await isAlive())) {
@@ -36,22 +43,32 @@ export async function classify(file, signal) {
 }
 
 async function request(path, options, read) {
-  let response;
-  try {
-    response = await fetch(path, options);
-    if (response.ok) return await read(response);
-  } catch (cause) {
-    if (options.signal?.aborted) throw cause;
-    throw new ApiError("unreachable", "The server does not answer. Is it still running?", { retriable: true });
+  for (;;) {
+    const key = currentKey();
+    let response;
+    try {
+      response = await fetch(path, key === null ? options : { ...options, headers: { "X-API-Key": key } });
+      if (response.ok) return await read(response);
+    } catch (cause) {
+      if (options.signal?.aborted) throw cause;
+      throw new ApiError("unreachable", "The server does not answer. Is it still running?", {
+        retriable: true,
+      });
+    }
+    if (response.status !== 401) throw await errorOf(response);
+    await keyInsteadOf(key);
+    options.signal?.throwIfAborted();
   }
-  throw await errorOf(response);
 }
 
 async function errorOf(response) {
   const retriable = response.status === 429 || response.status >= 500;
   try {
     const { code, message, field } = (await response.json()).error;
-    return new ApiError(code, message, { field, retriable });
+    // The field has its own place, and its name is not for reading.
+    const words =
+      field !== null && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
+    return new ApiError(code, words, { field, retriable });
   } catch {
     // Not our own JSON: a proxy in between has answered.
     return new ApiError(`http_${response.status}`, `The server answered with status ${response.status}.`, {

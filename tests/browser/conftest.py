@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from app.settings import BUNDLED_MODEL
+from tests.browser.panels import open_page
 from tests.browser.running_server import free_port, running_server, save_lenet
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -15,27 +17,38 @@ PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Kept for a module alone: Playwright's event loop would be in the way of tests that run their own."""
+    """Kept for this folder alone: Playwright's event loop would be in the way of tests that run their own."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM} (apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # A camera that shows a moving pattern, for machines without one.
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights") / "lenet-noise" / "1"
+def lenet_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lenet") / "lenet-noise" / "1"
     save_lenet(folder)
     return folder
 
 
-@pytest.fixture(scope="module")
-def server(browser: Browser, model_folder: Path) -> Iterator[str]:  # noqa: ARG001 - skips before the start
-    with running_server(model_folder, free_port()) as address:
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server loads models from: the bundled one, and what a test adds."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / BUNDLED_MODEL.parent.name).symlink_to(BUNDLED_MODEL.parent)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def server(browser: Browser, repository: Path) -> Iterator[str]:  # noqa: ARG001 - skips before the start
+    """The address of the one server of this folder, with the bundled model."""
+    with running_server(free_port(), MODEL_REPOSITORY=str(repository), MANAGEMENT="true") as address:
         yield address
 
 
@@ -71,6 +84,6 @@ def blank_page(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
 
 @pytest.fixture
 def page(blank_page: Page, server: str) -> Page:
-    """The first page of the running service, loaded to the end."""
-    blank_page.goto(server, wait_until="networkidle")
+    """The first page of the running service, ready to be used."""
+    open_page(blank_page, server)
     return blank_page

@@ -73,13 +73,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(model_folder: Path, port: int) -> Iterator[str]:
+def running_server(port: int, **settings: str) -> Iterator[str]:
     """The address of a server that is ready and ends with the context. Its log goes to this test's output."""
     environment = os.environ | {
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "MODEL_DIR": str(model_folder),
         "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+        **settings,
     }
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment) as process:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.browser.panels import classify_sample
 from tests.browser.running_server import CLASSES
 
 
@@ -18,23 +19,21 @@ def photo(tmp_path: Path) -> Path:
 
 
 def percentages(page: Page) -> list[float]:
-    return [float(text.strip("<>%")) for text in page.locator(".value").all_inner_texts()]
+    return [float(text.strip("<>%")) for text in page.locator(".bars .value").all_inner_texts()]
 
 
 def test_sample_click_shows_the_five_most_probable_classes(page: Page) -> None:
-    page.get_by_role("button", name="frog").click()
-    expect(page.locator(".bars li")).to_have_count(5)
+    classify_sample(page, "frog")
     expect(page.get_by_role("heading", name="Sample: frog")).to_be_visible()
-    assert set(page.locator(".label").all_inner_texts()) <= set(CLASSES)
+    assert set(page.locator(".bars .label").all_inner_texts()) <= set(CLASSES)
     shares = percentages(page)
     assert shares == sorted(shares, reverse=True)
     assert 20 <= shares[0] + sum(shares[1:]) <= 100.3
 
 
 def test_bars_are_as_long_as_their_percentages(page: Page) -> None:
-    page.get_by_role("button", name="frog").click()
-    expect(page.locator(".bars li")).to_have_count(5)
-    for share, bar in zip(percentages(page), page.locator(".track").all(), strict=True):
+    classify_sample(page, "frog")
+    for share, bar in zip(percentages(page), page.locator(".bars .track").all(), strict=True):
         track, fill = bar.bounding_box(), bar.locator(".fill").bounding_box()
         assert track is not None
         assert fill is not None
@@ -44,7 +43,10 @@ def test_bars_are_as_long_as_their_percentages(page: Page) -> None:
 def test_card_states_size_model_and_time_per_stage(page: Page, photo: Path) -> None:
     page.locator("#files").set_input_files(photo)
     expect(page.locator(".bars li")).to_have_count(5)
-    expect(page.locator(".heading .facts")).to_have_text("320 × 200 pixels · lenet-noise, version 1")
+    expect(page.locator(".more .facts")).to_have_text("320 × 200 pixels")
+    summary = page.locator(".more summary")
+    expect(summary).to_have_text(re.compile(r"^\d+\.\d+ ms by resnet18-cifar10, version 1$"))
+    summary.click()
     assert page.locator(".timings dt").all_inner_texts()[-1] == "total"
     for time in page.locator(".timings dd").all_inner_texts():
         assert re.fullmatch(r"\d+\.\d+ ms", time)
@@ -65,14 +67,14 @@ def test_several_files_get_a_card_each_in_their_order(page: Page, photo: Path, t
         Image.new("RGB", (40 + number, 40), (40 * number, 0, 0)).save(path)
         paths.append(path)
     page.locator("#files").set_input_files(paths)
-    expect(page.get_by_role("status").first).to_have_text("7 of 7 images classified")
+    expect(page.locator("#status")).to_have_text("7 of 7 images classified")
     assert page.locator(".card h3").all_inner_texts() == [path.name for path in paths]
-    assert page.locator(".heading .facts").nth(6).inner_text().startswith("45 × 40 pixels")
+    assert page.locator(".more .facts").nth(6).text_content() == "45 × 40 pixels"
     expect(page.locator(".bars li")).to_have_count(35)
 
 
 def test_result_is_announced_in_words(page: Page) -> None:
-    status = page.get_by_role("status").first
+    status = page.locator("#status")
     page.get_by_role("button", name="ship").click()
     expect(status).to_have_text(re.compile(r"^[a-z]+, [<>]?\d+\.\d%$"))
     best = page.locator(".bars li").first
@@ -102,22 +104,45 @@ def test_same_file_can_be_picked_twice(page: Page, photo: Path) -> None:
 
 
 def test_there_is_a_sample_for_every_class(page: Page) -> None:
-    samples = page.locator("[data-sample]")
+    samples = page.locator("#classify [data-sample]")
     assert tuple(samples.all_inner_texts()) == CLASSES
     for image in samples.locator("img").all():
         assert image.evaluate("image => image.naturalWidth") == 32
 
 
-def test_header_states_the_model_and_links_to_its_accuracy(page: Page, server: str) -> None:
-    line = page.locator("#model")
-    expect(line).to_have_text("lenet-noise, version 1: 12.3% right on 1,000 test images")
-    assert page.request.get(f"{server}/{line.locator('a').get_attribute('href')}").ok
-    for name in ("API docs", "Models"):
-        address = page.get_by_role("link", name=name).get_attribute("href")
-        assert page.request.get(f"{server}/{address}").ok
+def test_verdict_says_how_sure_the_model_is(page: Page) -> None:
+    classify_sample(page, "cat")
+    expect(page.locator(".verdict")).to_have_text("cat very sure")
+    expect(page.locator("#known")).to_contain_text("knows airplane, automobile, bird")
+
+
+def test_image_is_shown_as_the_network_sees_it(page: Page, photo: Path) -> None:
+    page.locator("#files").set_input_files(photo)
+    seen = page.get_by_role("img", name="The image as the network sees it")
+    expect(seen).to_be_visible()
+    assert seen.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [32, 32]
+    expect(page.locator(".seen figcaption")).to_have_text("As the network sees it, 32 × 32")
+
+
+def test_header_states_the_model_and_links_to_the_documentation(page: Page, server: str) -> None:
+    expect(page.locator("#model p")).to_have_text(
+        "resnet18-cifar10, version 1: 91.8% right on 10,000 test images"
+    )
+    expect(page.locator("#model select")).to_be_hidden()
+    address = page.get_by_role("link", name="API docs").get_attribute("href")
+    assert page.request.get(f"{server}/{address}").ok
+
+
+def test_link_shows_the_sample_again(page: Page, server: str) -> None:
+    classify_sample(page, "truck")
+    assert page.url == f"{server}/#classify?sample=truck"
+    page.goto(f"{server}/#classify?sample=ship")
+    expect(page.get_by_role("heading", name="Sample: ship")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Sample: truck")).to_be_visible()
 
 
 def test_percentages_are_never_rounded_to_certainty(page: Page) -> None:
     shares = {0: "0.0%", 0.0004: "<0.1%", 0.1234: "12.3%", 0.9994: "99.9%", 0.99951: ">99.9%", 1: "100.0%"}
-    percent = "share => import('/static/cards.js').then(({ percent }) => percent(share))"
+    percent = "share => import('/static/words.js').then(({ percent }) => percent(share))"
     assert {share: page.evaluate(percent, share) for share in shares} == shares

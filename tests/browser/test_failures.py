@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from tests.browser.panels import open_page
 from tests.browser.running_server import free_port, running_server
 
+GONE = "The server does not answer. Is it still running?"
 REFUSED = "status of 4"  # how Chromium logs an answer of 400 to 499
 
 
@@ -39,10 +41,10 @@ def test_broken_file_fails_alone(page: Page, good: FilePayload, expected_errors:
     expected_errors.append(REFUSED)
     broken: FilePayload = {"name": "broken.png", "mimeType": "image/png", "buffer": png()[:200]}
     page.locator("#files").set_input_files([broken, good])
-    expect(page.get_by_role("status").first).to_have_text("1 of 2 images classified")
+    expect(page.locator("#status")).to_have_text("1 of 2 images classified")
     first, second = page.locator(".card").all()
     expect(first.locator(".failure")).to_contain_text("damaged")
-    expect(first.locator(".facts").last).to_have_text("damaged_image · field file")
+    expect(first.locator(".failure .facts")).to_have_text("damaged_image · field file")
     expect(second.locator(".bars li")).to_have_count(5)
 
 
@@ -68,29 +70,49 @@ def test_answer_that_is_not_from_the_service(
 def test_server_gone_and_back(
     browser: Browser,  # noqa: ARG001 - skips before the start
     blank_page: Page,
-    model_folder: Path,
+    lenet_folder: Path,
     good: FilePayload,
     expected_errors: list[str],
 ) -> None:
     expected_errors.append("net::ERR_CONNECTION_REFUSED")
     page, port = blank_page, free_port()
-    with running_server(model_folder, port) as address:
-        page.goto(address, wait_until="networkidle")
+    with running_server(port, MODEL_DIR=str(lenet_folder)) as address:
+        open_page(page, address)
+        page.get_by_role("tab", name="Augment").click()
+        expect(page.locator(".grid img")).to_have_count(8)
+        page.get_by_role("tab", name="Live").click()
+        # What is fetched ahead has come.
+        expect(page.locator("#live .chart")).to_have_count(4)
+    expect(page.locator("#live").get_by_role("alert")).to_have_text(GONE)
+    page.get_by_role("tab", name="Classify").click()
     page.locator("#files").set_input_files(good)
     failure = page.locator(".card .failure")
-    expect(failure).to_contain_text("The server does not answer. Is it still running?")
-    expect(page.get_by_role("status").first).to_have_text("The server does not answer. Is it still running?")
-    page.get_by_role("button", name="New seed").click()
-    expect(page.locator("#augment .failure")).to_have_text("The server does not answer. Is it still running?")
+    expect(failure).to_contain_text(GONE)
+    expect(page.locator("#status")).to_have_text(GONE)
+    page.get_by_role("tab", name="Model").click()
+    expect(page.locator("#model-card").get_by_role("alert")).to_have_text(GONE)
+    page.get_by_role("tab", name="Augment").click()
+    expect(page.locator("#augment").get_by_role("alert")).to_have_text(GONE)
 
-    with running_server(model_folder, port):
+    with running_server(port, MODEL_DIR=str(lenet_folder)):
+        page.get_by_role("button", name="New seed").click()
+        expect(page.locator(".grid img").first).to_be_visible()
+        page.get_by_role("tab", name="Model").click()
+        expect(page.locator(".blocks")).to_be_visible()
+        expect(page.locator("#model-card")).to_contain_text("This model has no report")
+        page.get_by_role("tab", name="Live").click()
+        expect(page.locator("#live").get_by_role("alert")).to_be_hidden()
+        page.get_by_role("tab", name="Classify").click()
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".bars li")).to_have_count(5)
         expect(failure).to_be_hidden()
+        # A network whose evidence cannot be told apart is not asked for it.
+        expect(page.get_by_role("button", name="Try to break it")).to_be_visible()
+        expect(page.get_by_role("button", name="Show why")).to_be_hidden()
 
 
 def test_size_of_a_photo_does_not_matter_below_the_limit(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("RGB", (3000, 20), "navy").save(path)
     page.locator("#files").set_input_files(path)
-    expect(page.locator(".heading .facts")).to_contain_text("3000 × 20 pixels")
+    expect(page.locator(".more .facts")).to_contain_text("3000 × 20 pixels")

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.panels import open_page
+
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
@@ -28,7 +30,7 @@ def drop(page: Page, x: float, y: float, **data: object) -> None:
 def expect_picture(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     expect(page.locator(".bars li")).to_have_count(5)
-    expect(page.locator(".heading .facts")).to_contain_text("48 × 36 pixels")
+    expect(page.locator(".more .facts")).to_have_text("48 × 36 pixels")
 
 
 def test_picked_file_is_classified(page: Page, picture: Path) -> None:
@@ -49,12 +51,12 @@ def test_dropped_file_is_classified(page: Page, picture: Path) -> None:
 def test_file_dropped_beside_the_zone_is_classified_too(page: Page, server: str, picture: Path) -> None:
     drop(page, 5, 5, files=[str(picture)])
     expect_picture(page, "picture.png")
-    assert page.url == f"{server}/"
+    assert page.url == f"{server}/#classify"
 
 
 def test_drop_zone_is_marked_while_a_file_is_over_the_page(page: Page, picture: Path) -> None:
     devtools = page.context.new_cdp_session(page)
-    marked = page.locator("#drop.over")
+    marked = page.locator("body.over #drop")
 
     def drag(kind: str) -> None:
         data = {"items": [], "files": [str(picture)], "dragOperationsMask": 1}
@@ -117,7 +119,7 @@ def test_keyboard_alone_opens_the_picker(page: Page, picture: Path) -> None:
     expect_picture(page, "picture.png")
 
 
-def test_keyboard_alone_classifies_a_sample_and_varies_it(page: Page) -> None:
+def test_keyboard_alone_goes_from_an_image_to_what_breaks_the_model(page: Page) -> None:
     tab_to(page, "[data-sample=deer]")
     focused = "getComputedStyle(document.activeElement).outlineStyle"
     assert page.evaluate(focused) == "solid"
@@ -125,9 +127,72 @@ def test_keyboard_alone_classifies_a_sample_and_varies_it(page: Page) -> None:
     expect(page.get_by_role("heading", name="Sample: deer")).to_be_visible()
     assert page.evaluate("document.activeElement.dataset.sample") == "deer"
 
+    expect(page.get_by_role("button", name="Show why")).to_be_visible()
+    tab_to(page, ".why")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="Evidence for deer")).to_be_visible()
+    tab_to(page, ".break")
+    page.keyboard.press("Enter")
+    expect(page.locator("#augment .summary")).to_contain_text("still “deer”")
     tab_to(page, "[value=vertical_flip]")
-    with page.expect_response("**/augment-preview?*vertical_flip*image=deer*"):
+    with page.expect_response("**/augment-preview?*vertical_flip*"):
         page.keyboard.press("Space")
-    tab_to(page, "#augment button")
-    with page.expect_response("**/augment-preview?*"):
-        page.keyboard.press("Enter")
+    tab_to(page, "#augment [aria-label=Padding]")
+    with page.expect_response("**/augment-preview?*random_crop.padding=5*"):
+        page.keyboard.press("ArrowRight")
+
+
+def test_arrow_keys_go_from_tab_to_tab(page: Page, server: str) -> None:
+    page.get_by_role("tab", name="Classify").focus()
+    names = []
+    for key in ("ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        names.append(page.get_by_role("tab", selected=True).inner_text())
+        assert page.evaluate("document.activeElement.ariaSelected") == "true"
+    assert names == ["Augment", "Live", "Classify", "Live", "Classify"]
+    expect(page.get_by_role("tabpanel")).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Live")
+    assert page.url == f"{server}/#live"
+
+
+def test_picture_from_the_camera_is_classified(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    dialog = page.get_by_role("dialog", name="Take a picture")
+    dialog.get_by_role("button", name="Take it").click()
+    expect(page.get_by_role("heading", name="camera.jpg")).to_be_visible()
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("document.querySelector('#camera video').srcObject") is None
+
+
+def test_camera_that_is_refused_is_said_in_words(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const refuse = () => Promise.reject(new DOMException("", "NotAllowedError"));
+            navigator.mediaDevices.getUserMedia = refuse;
+        }"""
+    )
+    page.get_by_role("button", name="Use the camera").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_have_text("The browser does not give the page a camera.")
+    expect(dialog.get_by_role("button", name="Take it")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_page_without_a_camera_offers_none(blank_page: Page, server: str) -> None:
+    # As the browser has it for pages by plain http of another machine.
+    blank_page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    open_page(blank_page, server)
+    expect(blank_page.get_by_role("button", name="Use the camera")).to_be_hidden()
+
+
+def test_dropped_file_goes_to_the_panel_that_is_shown(page: Page, picture: Path) -> None:
+    page.get_by_role("tab", name="Augment").click()
+    expect(page.locator(".grid img")).to_have_count(8)
+    drop(page, 300, 400, files=[str(picture)])
+    expect(page.locator("#augment")).to_contain_text("picture.png. A link cannot carry your own image")
+    page.get_by_role("tab", name="Live").click()
+    drop(page, 300, 400, files=[str(picture)])
+    expect_picture(page, "picture.png")

@@ -1,0 +1,154 @@
+// The panel that says what is in an image: from files to cards.
+
+import { goTo, keepState } from "../address.js";
+import { postFiles } from "../api.js";
+import { askedOf, currentDetails, currentModel, onModel } from "../models.js";
+import { choosePicture, ownFile, sample, SAMPLES } from "../picture.js";
+import { fillStrip } from "../strip.js";
+import { percent } from "../words.js";
+import { startCamera } from "./camera.js";
+import { createCard, showAnswer, showFailure, showWaiting } from "./cards.js";
+import { startEvidence } from "./evidence.js";
+
+const PARALLEL = 4; // requests at a time, when many files are dropped
+
+export async function start(section) {
+  const cards = section.querySelector("#cards");
+  const status = section.querySelector("#status");
+  const known = section.querySelector("#known");
+  const strip = fillStrip(section.querySelector(".samples"), (picture) => choose([picture]));
+  let pictures = [];
+  let why = null; // the class whose evidence the first card shows
+  let running = new AbortController();
+
+  const picker = section.querySelector("#files");
+  picker.addEventListener("change", () => {
+    const files = [...picker.files];
+    // Without this, picking the same file twice would not count as a change.
+    picker.value = "";
+    if (files.length > 0) takeFiles(files);
+  });
+  startCamera({
+    button: section.querySelector("#camera-open"),
+    dialog: document.querySelector("#camera"),
+    onPicture: (file) => takeFiles([file]),
+  });
+  onModel(() => {
+    sayWhatIsKnown();
+    if (pictures.length > 0) classifyAll();
+  });
+  sayWhatIsKnown();
+
+  return {
+    show(state) {
+      const name = state.get("sample");
+      const label = state.get("why");
+      const same = pictures.length === 1 && pictures[0].name === name && why === label;
+      if (SAMPLES.includes(name) && !same) choose([sample(name)], label);
+      else remember();
+    },
+    hide() {},
+    takeFiles,
+    showNotice,
+  };
+
+  function takeFiles(files) {
+    choose(files.map(ownFile));
+  }
+
+  function choose(chosen, label = null) {
+    pictures = chosen;
+    why = label;
+    strip.press(chosen.length === 1 ? chosen[0] : null);
+    choosePicture(chosen[0]);
+    remember();
+    classifyAll();
+  }
+
+  function remember() {
+    const state = new URLSearchParams();
+    if (pictures.length === 1 && pictures[0].name !== null) state.set("sample", pictures[0].name);
+    if (why !== null && pictures.length === 1) state.set("why", why);
+    keepState("classify", state);
+  }
+
+  /** One request per image, so that a broken file fails alone and each image has its own time. */
+  async function classifyAll() {
+    running.abort();
+    running = new AbortController();
+    const { signal } = running;
+    const many = pictures.length;
+    status.textContent = many === 1 ? "Classifying" : `Classifying ${many} images`;
+    const created = pictures.map(createCard);
+    cards.replaceChildren(...created.map((card) => card.element));
+    cards.scrollIntoView({ block: "nearest" });
+
+    const waiting = created.values();
+    const outcomes = [];
+    const work = async () => {
+      for (const card of waiting) outcomes.push(await classifyOne(card, signal));
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, work));
+    if (!signal.aborted) status.textContent = summary(outcomes);
+  }
+
+  /** The outcome in words; the card shows it in full. */
+  async function classifyOne(card, signal) {
+    showWaiting(card);
+    try {
+      const file = await card.picture.file();
+      if (signal.aborted) return null;
+      card.showFile(file);
+      await currentModel();
+      const answer = await postFiles(askedOf("predict"), [file], signal);
+      if (signal.aborted) return null;
+      showAnswer(card, answer);
+      startEvidence(card, file, answer, {
+        label: pictures.length === 1 ? why : null,
+        signal,
+        onLabel: (label) => {
+          why = label;
+          remember();
+        },
+        onBreak: () => {
+          choosePicture(card.picture);
+          goTo("augment");
+        },
+      });
+      const [best] = answer.predictions[0].top;
+      return { failed: false, words: `${best.label}, ${percent(best.probability)}` };
+    } catch (error) {
+      if (signal.aborted) return null;
+      showFailure(card, error, async () => {
+        const outcome = await classifyOne(card, signal);
+        if (!signal.aborted) status.textContent = outcome.words;
+      });
+      return { failed: true, words: error.message };
+    }
+  }
+
+  function showNotice(message) {
+    running.abort();
+    const notice = document.createElement("p");
+    notice.className = "failure";
+    notice.textContent = message;
+    cards.replaceChildren(notice);
+    status.textContent = message;
+  }
+
+  async function sayWhatIsKnown() {
+    try {
+      const { metadata } = await currentDetails();
+      known.textContent = `The model knows ${metadata.classes.join(", ")}, and takes every image for one of them.`;
+      known.hidden = false;
+    } catch {
+      // The header says already that the service does not answer.
+    }
+  }
+}
+
+function summary(outcomes) {
+  if (outcomes.length === 1) return outcomes[0].words;
+  const failed = outcomes.filter((outcome) => outcome.failed).length;
+  return `${outcomes.length - failed} of ${outcomes.length} images classified`;
+}

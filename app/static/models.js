@@ -1,0 +1,108 @@
+// The models that the service has loaded, and the one that the page asks.
+
+import { keepCommon, readAddress } from "./address.js";
+import { getJson } from "./api.js";
+import { percent } from "./words.js";
+
+const listeners = [];
+const details = new Map();
+let listing = null;
+let chosen = null; // null is the service's own default
+
+// Read before any panel writes its own state; whether there is such a model, the list will tell.
+const linked = readAddress().state;
+if (linked.has("model")) keepCommon({ model: linked.get("model"), version: linked.get("version") ?? "" });
+
+/** Calls `listener` whenever another model was chosen. */
+export function onModel(listener) {
+  listeners.push(listener);
+}
+
+/** The entry of `GET /models` that the page asks; the first one is the service's default. */
+export async function currentModel() {
+  listing ??= getJson("models").then(({ models }) => {
+    choose(
+      models,
+      models.findIndex(
+        ({ name, version }) => name === linked.get("model") && version === linked.get("version"),
+      ),
+    );
+    return models;
+  });
+  try {
+    const models = await listing;
+    return chosen ?? models[0];
+  } catch (error) {
+    listing = null; // the next one may have better luck
+    throw error;
+  }
+}
+
+function choose(models, index) {
+  chosen = index > 0 ? models[index] : null;
+  keepCommon(named());
+}
+
+function named() {
+  return chosen === null ? {} : { model: chosen.name, version: chosen.version };
+}
+
+/** All that `GET /models/{name}` tells of the current model. */
+export async function currentDetails() {
+  const path = pathOf(await currentModel());
+  if (!details.has(path)) {
+    details.set(
+      path,
+      getJson(path).catch((error) => {
+        details.delete(path);
+        throw error;
+      }),
+    );
+  }
+  return details.get(path);
+}
+
+/**
+ * `path` for the chosen model, with `query`; the default is not named, for every request gets it by itself. Which
+ * one it is, is known after `currentModel()`.
+ */
+export function askedOf(path, query = {}) {
+  // Commas stay readable: they need no escape in a query.
+  const all = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(query)), ...named() });
+  return all.size > 0 ? `${path}?${all.toString().replaceAll("%2C", ",")}` : path;
+}
+
+/** `models/NAME`, or with `below` something below it; the version is named where it is not what the name means. */
+export function pathOf({ name, version, current }, below = "", query = {}) {
+  const all = new URLSearchParams(current ? query : { version, ...query });
+  return `models/${encodeURIComponent(name)}${below}${all.size > 0 ? `?${all}` : ""}`;
+}
+
+/** Fill the header's line, and offer a choice where there is one. */
+export async function showModels(header) {
+  const [line, label] = [header.querySelector("p"), header.querySelector("label")];
+  const select = label.querySelector("select");
+  try {
+    await currentModel();
+    const models = await listing;
+    select.replaceChildren(
+      ...models.map(({ name, version }, index) => new Option(`${name}, version ${version}`, index)),
+    );
+    select.value = String(Math.max(0, models.indexOf(chosen)));
+    label.hidden = models.length === 1;
+    select.addEventListener("change", () => {
+      choose(models, Number(select.value));
+      describe();
+      for (const listener of listeners) listener();
+    });
+    await describe();
+  } catch (error) {
+    line.textContent = error.message;
+  }
+
+  async function describe() {
+    const { metadata, metrics } = await currentDetails();
+    const images = metrics.images.toLocaleString("en");
+    line.textContent = `${metadata.name}, version ${metadata.version}: ${percent(metrics.accuracy)} right on ${images} test images`;
+  }
+}

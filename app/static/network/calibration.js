@@ -1,0 +1,28 @@
+// Whether the model is right as often as its percentages say.
+
+import { columnChart } from "../charts/columns.js";
+import { element } from "../dom.js";
+import { percent } from "../words.js";
+
+export function calibration({ bin_accuracy: right, bin_share: share, expected_calibration_error: error }) {
+  const bins = right.length;
+  const edges = Array.from({ length: bins + 1 }, (_, index) => index / bins);
+  const words = `on average its percentages are off by ${(error * 100).toFixed(1)} points`;
+  const text =
+    `If it says 80% it should be right four times of five: the bars should reach the dashed line. ` +
+    `${words[0].toUpperCase()}${words.slice(1)}. In ${percent(share.at(-1))} of the images it is surer than ${percent(edges.at(-2))}.`;
+  return element(
+    "div",
+    { class: "beside" },
+    columnChart({
+      title: "Right how often, by how sure it was",
+      words,
+      edges,
+      series: [{ name: "right", values: right }],
+      highest: 1,
+      diagonal: true,
+      format: (value) => `${Math.round(value * 100)}%`,
+    }),
+    element("p", {}, text),
+  );
+}

@@ -1,0 +1,76 @@
+// The panel that shows a model: what it is made of, how it was trained, how good it is.
+
+import { keepState } from "../address.js";
+import { getJson } from "../api.js";
+import { element } from "../dom.js";
+import { currentDetails, currentModel, onModel, pathOf } from "../models.js";
+import { sentence } from "../words.js";
+import { blockTable } from "./blocks.js";
+import { calibration } from "./calibration.js";
+import { classTable } from "./classes.js";
+import { confusionTable } from "./confusion.js";
+import { trainingCurves } from "./curves.js";
+import { mistakeList } from "./mistakes.js";
+import { engineWords, recipeList } from "./recipe.js";
+
+export async function start(section) {
+  let drawn = false;
+  onModel(() => {
+    drawn = false;
+    if (!section.hidden) draw();
+  });
+  return {
+    show() {
+      keepState("model-card", new URLSearchParams());
+      if (!drawn) draw();
+    },
+    hide() {},
+  };
+
+  async function draw() {
+    section.ariaBusy = "true";
+    try {
+      const model = await currentModel();
+      const details = await currentDetails();
+      const report = details.report ? await getJson(pathOf(model, "/report")) : null;
+      section.replaceChildren(...partsOf(details, report));
+      drawn = true;
+    } catch (error) {
+      section.replaceChildren(
+        element("p", { class: "failure", role: "alert" }, sentence(error.message)),
+        element("button", { type: "button", class: "button", onclick: draw }, "Try again"),
+      );
+    }
+    section.ariaBusy = "false";
+  }
+}
+
+function partsOf(details, report) {
+  const { metadata, layers } = details;
+  const classes = metadata.classes;
+  const parts = [
+    part("Blocks", blockTable(layers, metadata)),
+    part("Accuracy", engineWords(details), classTable(metadata)),
+  ];
+  if (report === null) {
+    parts.push(
+      element(
+        "p",
+        { class: "note" },
+        "This model has no report: its curves and its confusion are not known.",
+      ),
+    );
+  } else {
+    parts.push(
+      part("What is taken for what", confusionTable(classes, report.evaluation)),
+      part("Can its percentages be trusted?", calibration(report.evaluation)),
+      part("Training", trainingCurves(report.history)),
+    );
+    if (report.mistakes !== null) parts.push(part("Its worst mistakes", mistakeList(report.mistakes)));
+  }
+  return [...parts, part("Recipe", recipeList(metadata))];
+}
+
+function part(title, ...children) {
+  return element("section", { class: "part" }, element("h2", {}, title), ...children);
+}

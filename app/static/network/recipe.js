@@ -1,0 +1,52 @@
+// How the model was made, and what answers for it.
+
+import { element } from "../dom.js";
+import { counted, readable } from "../words.js";
+
+export function engineWords({ engine, metrics, metadata }) {
+  const { int8 } = metadata;
+  const answers = `Answers come from ${engine.name} ${engine.version.split("-")[0]} in ${engine.precision} on ${engine.device}: ${engine.reason}.`;
+  const cost =
+    int8 === null
+      ? ""
+      : ` Rounding to int8 changed ${counted(metadata.metrics.accuracy)} to ${counted(int8.metrics.accuracy)} of ${metrics.images.toLocaleString("en")} test images.`;
+  return element("p", { class: "note" }, answers + cost);
+}
+
+export function recipeList({
+  recipe,
+  dataset,
+  hardware,
+  training_seconds: seconds,
+  created,
+  architecture,
+  temperature,
+}) {
+  const facts = {
+    architecture,
+    "data set": `${dataset.name}, ${dataset.train_images.toLocaleString("en")} images`,
+    ...recipe,
+    temperature,
+    hardware,
+    "training time": `${Math.round(seconds / 60)} minutes`,
+    created: created.slice(0, 10),
+  };
+  return element(
+    "dl",
+    { class: "facts-list" },
+    ...Object.entries(facts).map(([name, value]) =>
+      element("div", {}, element("dt", {}, readable(name)), element("dd", {}, write(value))),
+    ),
+  );
+}
+
+function write(value) {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.map(write).join("; ") || "none";
+  if (typeof value === "object")
+    return Object.entries(value)
+      .map(([key, own]) => (key === "name" ? own : `${key.replaceAll("_", " ")} ${write(own)}`))
+      .join(", ");
+  return String(value);
+}

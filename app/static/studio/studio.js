@@ -1,0 +1,198 @@
+// The panel that shows what augmentation makes of an image, and what the model then takes it for.
+
+import { keepState } from "../address.js";
+import { getImage, getJson, postFiles } from "../api.js";
+import { askedOf, currentDetails, currentModel, onModel } from "../models.js";
+import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../picture.js";
+import { seenOf } from "../seen.js";
+import { fillStrip } from "../strip.js";
+import { sentence } from "../words.js";
+import { createForm } from "./operations.js";
+import { createStudioParts } from "./parts.js";
+import { curlOf, recipeOf } from "./snippets.js";
+import { createOperation, DEFAULTS, parseState, queryOf } from "./state.js";
+import { createSurvey } from "./survey.js";
+import { createTiles } from "./tiles.js";
+
+const DEBOUNCE_MS = 30; // a drag makes many changes in this time
+const SEEDS = 10_000;
+const MOST_PIXELS = 8_000_000; // of a downloaded grid: the API's own limit
+
+export async function start(section) {
+  const parts = createStudioParts(section);
+  const { operations } = await getJson("augmentations");
+  let picture = null;
+  let state = { ...DEFAULTS, ops: [], predict: true };
+  let running = new AbortController();
+  let timer = 0;
+
+  const strip = fillStrip(parts.samples, choose, { own: true });
+  const form = createForm(parts.operations, operations, () => state, change);
+  const tiles = createTiles(parts.grid, parts.description);
+  const survey = createSurvey(operations, ask, (operation) => {
+    state.ops = [operation];
+    form.update();
+    change();
+    parts.summary.scrollIntoView({ block: "nearest" });
+  });
+  parts.survey.append(survey.root);
+  for (const field of ["rows", "cols", "seed"]) {
+    parts[field].addEventListener("input", () => {
+      if (parts[field].validity.valid && parts[field].value !== "")
+        change({ [field]: parts[field].valueAsNumber });
+    });
+  }
+  parts.newSeed.addEventListener("click", () => {
+    change({ seed: Math.floor(Math.random() * SEEDS) });
+    parts.seed.value = state.seed;
+  });
+  parts.predict.addEventListener("change", () => change({ predict: parts.predict.checked }));
+  parts.preset.addEventListener("click", usePreset);
+  parts.download.addEventListener("click", download);
+  parts.form.addEventListener("submit", (event) => event.preventDefault());
+  onModel(() => {
+    survey.clear();
+    offerPreset();
+    if (picture !== null) draw();
+  });
+  offerPreset();
+
+  return {
+    show(query) {
+      const named = query.get("image");
+      const next =
+        SAMPLES.includes(named) && currentPicture().name !== named ? sample(named) : currentPicture();
+      // Back from another panel, which may have chosen another image: the address gives way to it.
+      if (query.size > 0 || picture === null) state = parseState(query, operations);
+      for (const field of ["rows", "cols", "seed"]) parts[field].value = state[field];
+      parts.predict.checked = state.predict;
+      form.update();
+      choose(next);
+    },
+    hide() {
+      // A file of the visitor's own, or another sample, may be chosen elsewhere: the link must not bring this one back.
+      keepState("augment", withoutImage());
+    },
+    takeFiles: (files) => choose(ownFile(files[0])),
+    showNotice: fail,
+  };
+
+  function choose(chosen) {
+    if (chosen !== picture) survey.clear();
+    picture = chosen;
+    choosePicture(chosen);
+    strip.press(chosen);
+    parts.own.hidden = chosen.name !== null;
+    parts.own.textContent = `${chosen.title}. A link cannot carry your own image: it shows a sample instead.`;
+    draw();
+  }
+
+  function change(changed = {}) {
+    Object.assign(state, changed);
+    clearTimeout(timer);
+    timer = setTimeout(draw, DEBOUNCE_MS);
+  }
+
+  function withoutImage() {
+    const query = queryOf(state);
+    if (!state.predict) query.set("predict", "false");
+    return query;
+  }
+
+  function remember() {
+    const query = withoutImage();
+    keepState(
+      "augment",
+      picture.name === null ? query : new URLSearchParams([["image", picture.name], ...query]),
+    );
+  }
+
+  /** The path of a request for `wanted`; `more` are parameters that say nothing of the picture. */
+  function pathFor(wanted, more) {
+    const query = queryOf(wanted);
+    if (picture.name !== null) query.set("image", picture.name);
+    for (const [key, value] of Object.entries(more)) query.set(key, value);
+    return askedOf("augment-preview", query);
+  }
+
+  async function ask(wanted, signal) {
+    const path = pathFor(wanted, { scale: 1, format: "json", predict: wanted.predict });
+    return picture.name === null ? postFiles(path, [await smallFile()], signal) : getJson(path, signal);
+  }
+
+  /** The visitor's file at the model's size: the tiles are the same, and a photo is not sent with every move. */
+  async function smallFile() {
+    return (await seenOf(await picture.file())).file;
+  }
+
+  async function draw() {
+    running.abort();
+    running = new AbortController();
+    const { signal } = running;
+    remember();
+    try {
+      await currentModel();
+      if (signal.aborted) return;
+      parts.recipe.show(recipeOf(state));
+      parts.curl.show(curlOf(pathFor(state, { scale: 4 }), picture.name === null));
+      const answer = await ask(state, signal);
+      if (signal.aborted) return;
+      tiles.show(answer);
+      parts.summary.textContent = summary(answer);
+      parts.failure.hidden = true;
+      parts.drawn.hidden = false;
+    } catch (error) {
+      if (!signal.aborted) fail(error.message);
+    }
+  }
+
+  function fail(message) {
+    parts.drawn.hidden = true;
+    parts.failure.textContent = sentence(message);
+    parts.failure.hidden = false;
+  }
+
+  async function offerPreset() {
+    try {
+      const { augmentation } = await currentDetails();
+      parts.preset.hidden = !augmentation;
+    } catch {
+      parts.preset.hidden = true; // the grid says what is wrong
+    }
+  }
+
+  async function usePreset() {
+    const { augmentation } = await currentDetails();
+    const known = new Map(operations.map((operation) => [operation.name, operation]));
+    state.ops = augmentation.map(({ name, ...values }) => createOperation(known.get(name), values));
+    form.update();
+    change();
+  }
+
+  async function download() {
+    const scale = Math.max(
+      1,
+      Math.min(8, Math.floor(Math.sqrt(MOST_PIXELS / (state.rows * state.cols)) / 35)),
+    );
+    const path = pathFor(state, { scale });
+    try {
+      const png =
+        picture.name === null
+          ? await postFiles(path, [await smallFile()], null, "blob")
+          : await getImage(path);
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(png);
+      link.download = "augmentations.png";
+      link.click();
+      URL.revokeObjectURL(link.href);
+    } catch (error) {
+      fail(error.message);
+    }
+  }
+}
+
+function summary({ tiles, original, kept }) {
+  if (original === null) return `${tiles.length} variations, drawn by the code that training runs`;
+  const same = Math.round(kept * tiles.length);
+  return `${same} of ${tiles.length} still “${original.label}”`;
+}

@@ -1,0 +1,91 @@
+"""Why the model says so: the heat map over the image, of any class."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.panels import classify_sample, open_page
+from tests.browser.running_server import CLASSES
+
+COLOURS = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const sums = [0, 0, 0, 0];
+    data.forEach((value, index) => { sums[index % 4] += value; });
+    return { sums, first: [...data.slice(0, 4)], shown: canvas.checkVisibility() };
+}"""
+
+
+def test_evidence_is_laid_over_the_image_and_taken_away(page: Page, server: str) -> None:
+    classify_sample(page, "cat")
+    toggle = page.get_by_role("button", name="Show why")
+    with page.expect_response("**/explain?class=cat") as answer:
+        toggle.click()
+    assert answer.value.ok
+    heat = page.get_by_role("img", name="Evidence for cat: strongest in the ")
+    expect(heat).to_be_visible()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".legend")).to_have_text("Orange speaks for “cat”, blue against it.")
+    image = page.locator(".layers img")
+    assert heat.bounding_box() == image.bounding_box()
+    red, _, blue, opacity = heat.evaluate(COLOURS)["sums"]
+    assert opacity > 0
+    assert red > blue  # a cat it is, so more speaks for it than against it
+    assert page.url == f"{server}/#classify?sample=cat&why=cat"
+    toggle.click()
+    expect(heat).to_be_hidden()
+    expect(page.locator(".legend")).to_be_hidden()
+    assert page.url == f"{server}/#classify?sample=cat"
+
+
+def test_evidence_of_any_class_can_be_seen(page: Page) -> None:
+    classify_sample(page, "dog")
+    page.get_by_role("button", name="Show why").click()
+    choice = page.locator(".evidence select")
+    options = choice.locator("option").all_inner_texts()
+    assert options[:5] == page.locator(".bars .label").all_inner_texts()
+    assert sorted(options) == sorted(CLASSES)
+    heat = page.locator("canvas")
+    drawn = set()
+    for name in (options[0], options[-1]):
+        choice.select_option(name)
+        expect(page.locator(".legend")).to_contain_text(f"“{name}”")
+        drawn.add(str(heat.evaluate(COLOURS)["sums"]))
+    assert len(drawn) == 2
+
+
+def test_link_shows_the_evidence_again(blank_page: Page, server: str) -> None:
+    open_page(blank_page, server, "#classify?sample=horse&why=deer")
+    expect(blank_page.get_by_role("img", name="Evidence for deer")).to_be_visible()
+    expect(blank_page.locator(".evidence select")).to_have_value("deer")
+
+
+MAPS = {
+    "peak": [[0, 0, 0], [0, 0, 4], [0, 0, 0]],
+    "against": [[-1, -2], [-3, -4]],
+    "even": [[0, 0], [0, 0]],
+}
+
+
+@pytest.mark.parametrize(
+    ("map_", "place"),
+    [("peak", "strongest in the right"), ("against", "there is none"), ("even", "there is none")],
+)
+def test_place_is_said_in_words(page: Page, map_: str, place: str) -> None:
+    words = "map => import('/static/classify/heat.js').then(({ placeOf }) => placeOf(map))"
+    assert page.evaluate(words, MAPS[map_]) == place
+
+
+def test_colours_are_those_of_the_numbers(page: Page) -> None:
+    draw = """map => import('/static/classify/heat.js').then(({ drawEvidence }) => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [3, 3];
+        drawEvidence(canvas, map);
+        return [...canvas.getContext("2d").getImageData(0, 0, 3, 3).data];
+    })"""
+    # At one pixel a cell the colours are the cells' own.
+    pixels = page.evaluate(draw, [[4, 0, -4], [2, 0, -2], [0, 0, 0]])
+    cells = [pixels[at : at + 4] for at in range(0, 36, 4)]
+    strongest, half, none, against = cells[0], cells[3], cells[1], cells[2]
+    assert strongest[0] > 200 > 50 > strongest[2]
+    assert against[2] > 200 > 50 > against[0]
+    assert none[3] == 0
+    assert strongest[3] == against[3] == pytest.approx(2 * half[3], abs=2)

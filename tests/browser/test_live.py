@@ -1,0 +1,90 @@
+"""The panel that draws the service's own metrics."""
+
+import math
+
+import pytest
+from playwright.sync_api import Page, expect
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.browser.panels import open_live
+
+
+@pytest.fixture
+def live(blank_page: Page, server: str) -> Page:
+    open_live(blank_page, server)
+    return blank_page
+
+
+def prometheus(page: Page, function: str, *arguments: object) -> object:
+    call = f"(given) => import('/static/live/prometheus.js').then((module) => module.{function}(...given))"
+    return page.evaluate(call, list(arguments))
+
+
+def test_requests_are_seen(live: Page, server: str) -> None:
+    figures = live.locator(".now dd")
+    expect(figures).to_have_count(6)
+    with live.expect_response("**/predict"):
+        live.get_by_role("button", name="Send 48 requests").click()
+    # A line that is not flat has several heights.
+    live.wait_for_function(
+        """() => {
+            const line = document.querySelector("#live .chart path").getAttribute("d");
+            return new Set(line.match(/ [\\d.]+/g)).size > 1;
+        }"""
+    )
+    expect(live.get_by_role("button", name="Send 48 requests")).to_be_enabled()
+    metrics = live.request.get(f"{server}/metrics").text()
+    batches = live.get_by_role("img", name="Batches by size")
+    live.wait_for_function("document.querySelectorAll('#live .column').length > 0")
+    assert 'resnet_serve_batch_size_bucket{le="1.0"}' in metrics
+    expect(batches).not_to_have_attribute("aria-label", "Batches by size, since the start: none yet")
+
+
+def test_reading_stops_when_another_panel_is_shown(live: Page) -> None:
+    live.get_by_role("tab", name="Classify").click()
+    expect(live.locator("#live")).to_be_hidden()
+    asked: list[str] = []
+    live.on("request", lambda request: asked.append(request.url))
+    live.wait_for_timeout(1500)
+    assert not [url for url in asked if url.endswith("/metrics")]
+
+
+def test_text_is_read_as_the_official_parser_reads_it(live: Page, server: str) -> None:
+    text = live.request.get(f"{server}/metrics").text()
+    official = [
+        {"name": sample.name, "labels": sample.labels, "value": sample.value}
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
+    assert prometheus(live, "parseMetrics", text) == official
+    assert len(official) > 50
+
+
+def test_labels_with_quotes_and_line_ends_are_read(page: Page) -> None:
+    registry = CollectorRegistry()
+    label = 'a "quoted" \\ back\\nslash,\nand {braces}'
+    Counter("odd", "Odd.", ["label"], registry=registry).labels(label).inc(2)
+    read = prometheus(page, "parseMetrics", generate_latest(registry).decode())
+    assert isinstance(read, list)
+    assert {"name": "odd_total", "labels": {"label": label}, "value": 2} in read
+
+
+def test_quantile_of_a_histogram(page: Page) -> None:
+    registry = CollectorRegistry()
+    histogram = Histogram("h", "H.", buckets=(1, 2, 4), registry=registry)
+    for value in (0.5, 1.5, 1.5, 3):
+        histogram.observe(value)
+    quantile = """([text, share]) => import("/static/live/prometheus.js").then((module) =>
+        module.quantile(module.bucketsOf(module.parseMetrics(text), "h"), share))"""
+    text = generate_latest(registry).decode()
+    # One of four lies below 1, two between 1 and 2, and one between 2 and 4.
+    expected = {0.25: 1, 0.5: 1.5, 0.75: 2, 1: 4}
+    assert {share: page.evaluate(quantile, [text, share]) for share in expected} == expected
+    histogram.observe(100)
+    assert page.evaluate(quantile, [generate_latest(registry).decode(), 1]) == 4
+    assert prometheus(page, "quantile", [[1, 0], [math.inf, 0]], 0.5) is None
+
+
+def test_counters_that_began_anew_are_no_negative_load(page: Page) -> None:
+    assert prometheus(page, "difference", [[1, 2], [2, 9]], [[1, 5], [2, 6]]) == [[1, 0], [2, 3]]

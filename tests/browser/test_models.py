@@ -1,0 +1,61 @@
+"""The choice among several models."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.panels import classify_sample, open_page
+
+
+@pytest.fixture
+def second_model(server: str, repository: Path, lenet_folder: Path) -> Iterator[None]:
+    shutil.copytree(lenet_folder, repository / "lenet-noise" / "1")
+    control = f"{server}/v2/repository/models/lenet-noise"
+    assert httpx.post(f"{control}/load", timeout=60).is_success
+    yield
+    assert httpx.post(f"{control}/unload", timeout=60).is_success
+    shutil.rmtree(repository / "lenet-noise")
+
+
+@pytest.mark.usefixtures("second_model")
+def test_every_panel_asks_the_chosen_model(blank_page: Page, server: str) -> None:
+    page = blank_page
+    open_page(page, server)
+    classify_sample(page, "cat")
+    choice = page.locator("#model select")
+    assert choice.locator("option").all_inner_texts() == [
+        "resnet18-cifar10, version 1",
+        "lenet-noise, version 1",
+    ]
+    with page.expect_response("**/predict?model=lenet-noise&version=1") as answer:
+        choice.select_option("lenet-noise, version 1")
+    assert answer.value.json()["model"] == {"name": "lenet-noise", "version": "1"}
+    expect(page.locator(".more summary")).to_contain_text("by lenet-noise, version 1")
+    expect(page.locator("#model p")).to_have_text("lenet-noise, version 1: 12.3% right on 1,000 test images")
+    address = page.url
+    assert address == f"{server}/#classify?sample=cat&model=lenet-noise&version=1"
+    page.get_by_role("button", name="Try to break it").click()
+    expect(page.locator(".grid img")).to_have_count(8)
+    expect(page.get_by_role("button", name="As this model was trained")).to_be_hidden()
+    page.get_by_role("tab", name="Batch norm").click()
+    expect(page.get_by_label("Layer").locator("option")).to_have_count(4)
+    expect(page.locator(".company tbody tr").first).to_be_visible()
+    page.get_by_role("tab", name="Model").click()
+    expect(page.locator("#model-card")).to_contain_text("This model has no report")
+    expect(page.locator(".classes thead")).not_to_contain_text("int8")
+    with page.expect_response("**/models/resnet18-cifar10/report"):
+        choice.select_option("resnet18-cifar10, version 1")
+    expect(page.locator(".confusion")).to_be_visible()
+    assert page.url == f"{server}/#model-card"
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator(".more summary")).to_contain_text("by lenet-noise, version 1")
+    expect(choice.locator("option:checked")).to_have_text("lenet-noise, version 1")
+    page.goto("about:blank")
+    page.goto(address.replace("lenet-noise", "gone"))
+    expect(page.locator(".more summary")).to_contain_text("by resnet18-cifar10, version 1")
+    assert page.url == f"{server}/#classify?sample=cat"
