@@ -38,7 +38,7 @@ class DeadlineError(Exception):
 
     def __init__(self, where: Literal["waiting", "running"], seconds: float) -> None:
         what = "waiting for" if where == "waiting" else "running in"
-        super().__init__(f"the deadline passed after {seconds:.3f} s, {what} a batch")
+        super().__init__(f"the deadline passed {what} a batch, {seconds:.3f} s after this was asked for")
         self.where = where
         self.seconds = seconds
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.deadline import Deadline
+from app.deadline import Deadline, done_by
 from app.loaded_model import LoadedModel
 from app.model_store import Scores
 from app.preparation import INLINE_BYTES, Prepared, prepare_images
@@ -58,7 +58,8 @@ async def _with_cache(
     if sum(map(len, contents)) <= INLINE_BYTES:
         digests = digests_of(contents)
     else:
-        digests = await service.workers.decode(lambda: digests_of(contents))
+        work = service.workers.decode(lambda: digests_of(contents))
+        digests = await done_by(deadline, work, "the files to be looked up")
     results = cache.find(digests)
     missing = [index for index, result in enumerate(results) if result is None]
     cached = len(uploads) - len(missing)

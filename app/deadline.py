@@ -22,6 +22,15 @@ class Deadline:
     at: float
     seconds: float
 
+    def check(self, waited_for: str) -> None:
+        """Raise `ApiError` 504, which says what was `waited_for`, if it has passed."""
+        if asyncio.get_running_loop().time() >= self.at:
+            raise self.passed(waited_for)
+
+    def passed(self, waiting_for: str) -> ApiError:
+        message = f"the deadline passed after {self.seconds:.3f} s, waiting for {waiting_for}"
+        return ApiError(504, "deadline_exceeded", message)
+
 
 async def done_by(deadline: Deadline, work: Awaitable[T], waiting_for: str) -> T:
     """The result of `work`. At the deadline it is cancelled; on a thread it may run on, for nobody.
@@ -32,8 +41,7 @@ async def done_by(deadline: Deadline, work: Awaitable[T], waiting_for: str) -> T
         async with asyncio.timeout_at(deadline.at):
             return await work
     except TimeoutError as error:
-        message = f"the deadline passed after {deadline.seconds:.3f} s, waiting for {waiting_for}"
-        raise ApiError(504, "deadline_exceeded", message) from error
+        raise deadline.passed(waiting_for) from error
 
 
 def deadline_of(request: Request, limit_seconds: float) -> Deadline:

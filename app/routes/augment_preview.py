@@ -99,6 +99,7 @@ async def _preview(
         if query.predict:
             _check_queue(query.rows * query.cols + 1, service.settings.max_queue)
         upload = await read()
+        deadline.check("the request's body")
 
         def make() -> tuple[Tiles, list[Tensor]]:
             image = to_pixels(upload, model)

@@ -195,6 +195,7 @@ async def _view(
         model = loaded.model
         layer = _layer(query, model)
         batch = await read()
+        deadline.check("the request's body")
         names = [upload.filename for upload in batch.uploads]
         # One step after the other, so that a deadline or a client that leaves ends it between them.
         with service.workers.admit(), given_up_on_disconnect(request):

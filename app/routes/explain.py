@@ -84,6 +84,7 @@ async def explain(
         explaining = _class_activation(model)
         _check_label(query.label, model)
         uploads = await read_uploads(request, max_files=1)
+        deadline.check("the request's body")
         with service.workers.admit(), given_up_on_disconnect(request):
             prepared = await prepare_images(uploads, model, service, deadline)
             work = partial(_answer, prepared.images[0], model, explaining, query)

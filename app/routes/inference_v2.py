@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from app.classification import Classified, classify_files
 from app.content_encoding import read_body
-from app.deadline import deadline_of
+from app.deadline import deadline_of, done_by
 from app.disconnect import given_up_on_disconnect
 from app.inference_tensors import (
     IMAGE_BYTES,
@@ -191,10 +191,15 @@ async def _infer(request: Request, service: Service, name: str, version: str | N
     with service.use(name, version) as loaded:
         model, about = loaded.model, loaded.model.metadata
         body = await read_body(request, service.settings.max_body_bytes)
+        deadline.check("the request's body")
         with service.workers.admit(), given_up_on_disconnect(request):
             parse = partial(parse_request, body, request.headers.get(HEADER_LENGTH))
             # Numbers in JSON take a hundred times as long as they do as binary data.
-            asked = parse() if len(body) <= INLINE_BYTES else await service.workers.decode(parse)
+            if len(body) <= INLINE_BYTES:
+                asked = parse()
+            else:
+                work = service.workers.decode(parse)
+                asked = await done_by(deadline, work, "the request to be parsed")
             require_known_outputs(asked, len(about.classes))
             uploads, pixels = inputs_of(asked, model, service.settings.max_files)
             received = perf_counter()

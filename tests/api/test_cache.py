@@ -2,12 +2,14 @@
 
 import base64
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from app import classification
 from app.main import create_app
 from app.preparation import INLINE_BYTES
 from app.settings import Settings
@@ -75,6 +77,16 @@ def test_a_large_file_is_found_again_too(cached: Client) -> None:
     for status in ("fwd=miss", "hit"):
         answer = cached.post("/predict", content=large, headers=RAW)
         assert answer.headers["cache-status"] == f"resnet-serve; {status}"
+
+
+def test_looking_up_has_a_deadline(cached: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(classification, "digests_of", lambda _: release.wait(10))
+    large = RED + b" " * INLINE_BYTES
+    late = cached.post("/predict", content=large, headers={**RAW, "X-Request-Timeout": "0.2"})
+    release.set()
+    assert late.status_code == 504
+    assert "waiting for the files to be looked up" in str(error_of(late)["message"])
 
 
 def test_a_refused_file_is_refused_again_by_its_number(cached: Client) -> None:

@@ -1,6 +1,8 @@
 """Too much to do, or too little time for it: what is refused, when, and in which words."""
 
+import asyncio
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from app import preparation
 from app.main import create_app
+from app.routes import inference_v2
 from app.settings import Settings
 from tests.api.conftest import Client, error_of, png_of, running
 
@@ -111,6 +114,29 @@ def test_a_time_that_is_none_is_422(client: Client, asked: str) -> None:
     response = client.post("/predict", content=PNG, headers={**RAW, "X-Request-Timeout": asked})
     message = _check(response, 422, "invalid_parameter", "X-Request-Timeout")
     assert f"must be a number of seconds above 0, got {asked!r}" in message
+
+
+@pytest.mark.parametrize("path", ["/predict", "/augment-preview", "/v2/models/lenet-test/infer"])
+def test_a_body_that_takes_too_long_is_what_the_time_went_into(client: Client, path: str) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.05)
+        yield PNG
+
+    late = client.post(path, content=slowly(), headers={**RAW, "X-Request-Timeout": "0.01"})
+    assert late.status_code == 504
+    assert "after 0.010 s, waiting for the request's body" in late.text
+
+
+def test_a_request_that_takes_too_long_to_parse_is_504(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(inference_v2, "parse_request", lambda *_: release.wait(10))
+    large = {"content": b" " * (preparation.INLINE_BYTES + 1), "headers": {"X-Request-Timeout": "0.2"}}
+    late = client.post("/v2/models/lenet-test/infer", **large)
+    release.set()
+    assert late.status_code == 504
+    assert "waiting for the request to be parsed" in late.json()["error"]
 
 
 def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
