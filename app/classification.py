@@ -69,7 +69,6 @@ async def _with_cache(
         for index, score, size in zip(missing, scores, prepared.sizes, strict=True):
             results[index] = Result(score, size)
             cache.keep(digests[index], Result(score, size))
-        service.metrics.cached_files(service.cached_files())
     known = [result for result in results if result is not None]
     return Classified(
         [result.scores for result in known],

@@ -135,6 +135,7 @@ def create_app(
             loader.beside_requests = True
             service = Service(settings, workers, control, measured, throughput, tracing)
             measured.queue_depth(service.queue_depth)
+            measured.cached_files(service.cached_files)
             app.state.service = service
             _spare_the_collector()
             yield

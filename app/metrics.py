@@ -62,7 +62,7 @@ class Metrics:
         )
         stage_seconds = Histogram(
             "resnet_serve_stage_duration_seconds",
-            "Time that a request spent in one stage.",
+            "Time that a classifying request spent in one stage.",
             ["stage"],
             buckets=STAGE_SECONDS,
             registry=own,
@@ -84,7 +84,7 @@ class Metrics:
         )
         self._rejections = Counter(
             "resnet_serve_rejections_total",
-            "Requests turned away for a reason of the service's own.",
+            "Requests and connections turned away for a reason of the service's own.",
             ["reason"],
             registry=own,
         )
@@ -120,6 +120,7 @@ class Metrics:
         self._images_of: dict[tuple[str, str], Counter] = {}
         self._rejections_of: dict[str, Counter] = {}
         self._read_queue_depth: Callable[[], int] = int
+        self._read_cached_files: Callable[[], int] = int
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request by its route's template, and the time it took."""
@@ -133,8 +134,8 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
         if self._shared:
-            # What waits belongs to requests, so read at the end of each it is right again once all is quiet.
-            self._queue_depth.set(self._read_queue_depth())
+            # Both change by requests, so read at the end of each they are right again once all is quiet.
+            self._read_gauges()
 
     def stage(self, name: str, seconds: float) -> None:
         """Record the time of one request in a stage. Raises `KeyError` for a name not in `STAGES`."""
@@ -167,9 +168,9 @@ class Metrics:
         """Count a result that makes room for another."""
         self._cache_evictions.inc()
 
-    def cached_files(self, count: int) -> None:
-        """Say how many files' results are kept now."""
-        self._cache_files.set(count)
+    def cached_files(self, read: Callable[[], int]) -> None:
+        """Name the function that tells how many files' results are kept; it is called from any thread."""
+        self._read_cached_files = read
 
     def queue_depth(self, read: Callable[[], int]) -> None:
         """Name the function that tells how many images wait; it is called from any thread."""
@@ -181,5 +182,9 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics, over all worker processes, as UTF-8 text that Prometheus reads."""
-        self._queue_depth.set(self._read_queue_depth())
+        self._read_gauges()
         return generate_latest(self._registry)
+
+    def _read_gauges(self) -> None:
+        self._queue_depth.set(self._read_queue_depth())
+        self._cache_files.set(self._read_cached_files())

@@ -108,6 +108,20 @@ def test_no_more_is_kept_than_may_be(cached: Client) -> None:
     assert (read["resnet_serve_cache_hits_total"], read["resnet_serve_cache_misses_total"]) == (0, 5)
 
 
+def test_what_is_kept_goes_with_its_model(cached: Client) -> None:
+    repository = cached.app.state.service.settings.model_repository
+    save_small_artifact(repository / "lenet-test" / "2", version="2")
+    assert cached.post("/v2/repository/models/lenet-test/load").status_code == 200
+    for version, image in (("1", RED), ("1", BLUE), ("2", RED)):
+        asked = cached.post(f"/predict?version={version}", content=image, headers=RAW)
+        assert asked.headers["cache-status"] == "resnet-serve; fwd=miss"
+    kept = [samples(cached.get("/metrics").text)["resnet_serve_cache_files"]]
+    unloaded = {"parameters": {"version": "1"}}
+    assert cached.post("/v2/repository/models/lenet-test/unload", json=unloaded).status_code == 200
+    kept.append(samples(cached.get("/metrics").text)["resnet_serve_cache_files"])
+    assert kept == [3, 1]
+
+
 def test_both_protocols_share_what_is_known(cached: Client) -> None:
     known = cached.post("/predict", content=RED, headers=RAW).json()["predictions"][0]["top"][0]
     data = [base64.b64encode(RED).decode()]

@@ -1,13 +1,16 @@
 """What is counted appears under the documented names, once per app and once over all processes."""
 
+import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.errors import REJECTIONS
 from app.metrics import STAGES, Metrics
 from tests.exposition import samples
 
@@ -120,11 +123,63 @@ def test_nothing_is_lost_between_threads() -> None:
     assert read['resnet_serve_stage_duration_seconds_count{stage="decode"}'] == 8000
 
 
-def test_prometheus_can_read_it_and_everything_is_explained() -> None:
-    families = list(text_string_to_metric_families(Metrics().exposition().decode()))
-    assert {family.type for family in families} == {"counter", "gauge", "histogram"}
-    for family in families:
-        assert family.documentation, family.name
+def _families() -> list[Metric]:
+    """All metrics of the service after a bit of everything, without those of the process."""
+    metrics = Metrics()
+    metrics.request("/models/{name}", "GET", 200, 0.004)
+    metrics.images(1, "lenet", "1")
+    metrics.rejected("overloaded")
+    metrics.model("lenet", "1", "torch", "float32", loaded=True)
+    families = list(text_string_to_metric_families(metrics.exposition().decode()))
+    return [family for family in families if family.name.startswith("resnet_serve_")]
+
+
+def test_names_are_as_prometheus_wants_them() -> None:
+    """The rules of `promtool check metrics`: https://prometheus.io/docs/practices/naming/."""
+    abbreviations = {"s", "ms", "us", "ns", "sec", "secs", "b", "kb", "mb", "gb", "pct"}
+    other_units = {"milliseconds", "microseconds", "minutes", "hours", "kilobytes", "megabytes", "percent"}
+    for family in _families():
+        words = family.name.split("_")
+        assert re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", family.name)
+        assert family.type in {"counter", "gauge", "histogram"}
+        assert not {*abbreviations, *other_units, family.type} & set(words), family.name
+        assert words[-1] not in {"total", "count", "sum", "bucket"}, family.name
+        assert family.documentation.endswith("."), family.name
+        if family.type == "counter":
+            assert {sample.name for sample in family.samples} == {f"{family.name}_total"}
+        for sample in family.samples:
+            reserved = {"le"} if family.type == "histogram" else set()
+            for label in set(sample.labels) - reserved:
+                assert re.fullmatch("[a-z]+", label), family.name
+                assert label not in {"le", "quantile", "instance", "job"}, family.name
+
+
+def _metrics_section() -> str:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return readme.split("\n## Metrics, and several processes\n")[1].split("\n## ")[0]
+
+
+def test_readme_lists_every_metric_with_its_labels_and_description() -> None:
+    row = re.compile(r"^\| `(resnet_serve_\w+)`(.*?) \| (\w+) \| (.+) \|$", re.MULTILINE)
+    listed = [
+        (name, re.findall("`(.+?)`", labels), kind, meaning)
+        for name, labels, kind, meaning in row.findall(_metrics_section())
+    ]
+    told = []
+    for family in _families():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = [label for label in family.samples[0].labels if label != "le"]
+        told.append((name, sorted(labels), family.type, family.documentation))
+    assert [(name, sorted(labels), *rest) for name, labels, *rest in listed] == told
+
+
+def test_readme_lists_every_stage_and_every_reason() -> None:
+    section = _metrics_section()
+    refusals = (ROOT / "app" / "connection.py").read_text(encoding="utf-8")
+    of_connections = re.findall(r'ApiError\(\d+, "(\w+)"', refusals)
+    assert of_connections
+    for name in (*STAGES, *REJECTIONS, *of_connections):
+        assert f"`{name}`" in section, name
 
 
 WORKER = """
@@ -136,6 +191,7 @@ from app.metrics import Metrics
 folder, worker, images, waiting = Path(sys.argv[1]), *map(int, sys.argv[2:])
 metrics = Metrics(MetricFolder(folder), worker)
 metrics.queue_depth(lambda: waiting)
+metrics.cached_files(lambda: 10 * waiting)
 metrics.model("lenet", "1", "torch", "float32", loaded=True)
 metrics.images(images, "lenet", "1")
 metrics.request("/predict", "POST", 200, 0.5)
@@ -162,6 +218,7 @@ def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
     assert both[requests] == 2
     assert both['resnet_serve_request_duration_seconds_bucket{le="0.5",route="/predict"}'] == 2
     assert both["resnet_serve_queue_depth"] == 7
+    assert both["resnet_serve_cache_files"] == 70
     assert both[model] == 1
 
     MetricFolder(tmp_path).leave(0)
@@ -169,5 +226,6 @@ def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
     replaced = _run_worker(tmp_path, worker=0, images=10, waiting=0)
     assert replaced['resnet_serve_images_total{name="lenet",version="1"}'] == 17
     assert replaced["resnet_serve_queue_depth"] == 5
+    assert replaced["resnet_serve_cache_files"] == 50
     MetricFolder(tmp_path).leave(0)
     assert len(list(tmp_path.glob("*.db"))) == files
