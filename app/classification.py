@@ -39,7 +39,7 @@ class Classified:
 async def classify_files(
     uploads: Sequence[Upload], loaded: LoadedModel, service: Service, deadline: Deadline
 ) -> Classified:
-    """Raises what `prepare_images` and `Batcher.submit` raise; nothing of such a request is cached."""
+    """Raises what `prepare_images` and `Service.score` raise; nothing of such a request is cached."""
     if loaded.cache is None:
         every = range(len(uploads))
         prepared, scores = await _compute(uploads, every, loaded, service, deadline)
@@ -63,7 +63,7 @@ async def _with_cache(
     results = cache.find(digests)
     missing = [index for index, result in enumerate(results) if result is None]
     cached = len(uploads) - len(missing)
-    prepared = Prepared([], [], 0.0, 0.0)
+    prepared = Prepared([], [], 0.0, 0.0, 0.0)
     if missing:
         prepared, scores = await _compute(uploads, missing, loaded, service, deadline)
         for index, score, size in zip(missing, scores, prepared.sizes, strict=True):
@@ -90,4 +90,4 @@ async def _compute(
     numbers = [index + 1 for index in chosen] if len(uploads) > 1 else None
     files = [uploads[index] for index in chosen]
     prepared = await prepare_images(files, loaded.model, service, deadline, numbers)
-    return prepared, await loaded.batcher.submit(prepared.images, deadline=deadline.at)
+    return prepared, await service.score(prepared.images, loaded, deadline)

@@ -33,7 +33,7 @@ class DirectRoutes:
             await self.app(scope, receive, send)
             return
         scope["route"] = route  # as the router would say it, for what counts requests by route
-        name_span(scope["method"], route.path)
+        name_span(scope, route.path)
         request = Request(scope, receive, send)
         try:
             response: Response = await route.endpoint(request)

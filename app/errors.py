@@ -166,7 +166,7 @@ REJECTIONS = frozenset({"overloaded", "rate_limited", "not_ready", "stopping", "
 def answer(error: Exception, request: Request) -> JSONResponse:
     """Answer any exception, and count it if it is a rejection."""
     answered = to_api_error(error, request)
-    note_refusal(answered.code)
+    note_refusal(answered.code, answered.message if answered.status >= 500 else None)
     if answered.code == "overloaded":
         service = request.app.state.service
         answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}

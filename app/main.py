@@ -88,9 +88,12 @@ def _spare_the_collector() -> None:
 def check(settings: Settings) -> list[str]:
     """Load and prove the models as the start does; returns a line for each that would be served.
 
-    Raises `StartError` if one of them is not fit to serve.
+    Raises `StartError` if one of them is not fit to serve, or the tracing that is asked for is not installed.
     """
     options = engine_options(settings)
+    tracing = create_tracing(settings)
+    if tracing is not None:
+        tracing.close()
     try:
         models = [load_entry(entry, settings, options) for entry in first_plan(settings).entries]
     except (ArtifactError, OSError) as error:

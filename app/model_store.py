@@ -29,12 +29,15 @@ GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "i
 class Scores:
     """One image's result: the classes by falling probability, as indices and as probabilities 0..1.
 
-    `inference_seconds` is how long its batch was computed.
+    `inference_seconds` is how long its batch of `batch_size` images was computed, from `started` on, which is
+    a time of `perf_counter`.
     """
 
     classes: list[int]
     probabilities: list[float]
     inference_seconds: float
+    started: float
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class ServedModel:
         probabilities, classes = self.probabilities(logits).sort(dim=1, descending=True)
         seconds = perf_counter() - start
         return [
-            Scores(indices, values, seconds)
+            Scores(indices, values, seconds, start, len(images))
             for indices, values in zip(classes.tolist(), probabilities.tolist(), strict=True)
         ]
 

@@ -21,10 +21,14 @@ INLINE_PIXELS = 64 * 64
 
 @dataclass(frozen=True)
 class Prepared:
-    """Decoded and resized images, each uint8 (C, S, S), and their original sizes (width, height)."""
+    """Decoded and resized images, each uint8 (C, S, S), and their original sizes (width, height).
+
+    `started` is when the first of them began to be decoded, a time of `perf_counter`.
+    """
 
     images: list[Tensor]
     sizes: list[tuple[int, int]]
+    started: float
     decode_seconds: float
     preprocess_seconds: float
 
@@ -40,15 +44,32 @@ async def prepare_images(
 
     `numbers` are the places, from 1, that the files have among those of the request, where it has several.
     """
-    if len(uploads) == 1 and len(uploads[0].content) <= INLINE_BYTES:
-        try:
-            return prepare(uploads, model, INLINE_PIXELS, numbers)
-        except ApiError as error:
-            # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
-            if error.code != "image_too_large":
-                raise
-    work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
-    return await done_by(deadline, service.workers.decode(work), "the images to be decoded")
+    prepared = _prepared_at_once(uploads, model, numbers)
+    if prepared is None:
+        asked = perf_counter()
+        work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
+        prepared = await done_by(deadline, service.workers.decode(work), "the images to be decoded")
+        service.trace_stage("queue", asked, prepared.started)
+    # Of several images they alternate; their spans show how much of each there was, and when it was over.
+    between = prepared.started + prepared.decode_seconds
+    service.trace_stage("decode", prepared.started, between)
+    service.trace_stage("preprocess", between, between + prepared.preprocess_seconds)
+    return prepared
+
+
+def _prepared_at_once(
+    uploads: Sequence[Upload], model: ServedModel, numbers: Sequence[int] | None
+) -> Prepared | None:
+    """None for what takes too long for the event loop."""
+    if len(uploads) > 1 or len(uploads[0].content) > INLINE_BYTES:
+        return None
+    try:
+        return prepare(uploads, model, INLINE_PIXELS, numbers)
+    except ApiError as error:
+        # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
+        if error.code != "image_too_large":
+            raise
+        return None
 
 
 def prepare(
@@ -60,6 +81,7 @@ def prepare(
     """
     images, sizes = [], []
     decode_seconds = preprocess_seconds = 0.0
+    started = perf_counter()
     for index, upload in enumerate(uploads):
         start = perf_counter()
         try:
@@ -72,4 +94,4 @@ def prepare(
         sizes.append((decoded.width, decoded.height))
         decode_seconds += between - start
         preprocess_seconds += perf_counter() - between
-    return Prepared(images, sizes, decode_seconds, preprocess_seconds)
+    return Prepared(images, sizes, started, decode_seconds, preprocess_seconds)

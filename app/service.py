@@ -1,7 +1,8 @@
 """What the routes share: the settings, the threads, the models with their batchers, and the metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from app.appointments import Appointments
 from app.batcher import Batcher
+from app.deadline import Deadline
 from app.errors import ApiError
 from app.loaded_model import LoadedModel
 from app.metrics import Metrics
@@ -73,11 +75,32 @@ class Service:
         Raises `ApiError` 404 where there is no such model, naming the `parameter` for it, or no such version.
         """
         try:
-            return self.control.find(name, version)
+            loaded = self.control.find(name, version)
         except UnknownModelError as error:
             if error.version is None:
                 raise ApiError(404, "unknown_model", str(error), parameter) from error
             raise ApiError(404, "unknown_version", str(error), "version") from error
+        if self.tracing is not None:
+            about = loaded.model.metadata
+            self.tracing.describe({"model.name": about.name, "model.version": about.version})
+        return loaded
+
+    async def score(self, images: Sequence[Tensor], loaded: LoadedModel, deadline: Deadline) -> list[Scores]:
+        """What the model says of `images`, one or more of its size. Raises what `Batcher.submit` raises."""
+        asked = perf_counter()
+        scores = await loaded.batcher.submit(images, deadline=deadline.at)
+        if self.tracing is not None:
+            batches = {score.started: score for score in scores}
+            self.tracing.stage("queue", asked, min(batches))
+            for started, batch in sorted(batches.items()):
+                size = {"batch.size": batch.batch_size}
+                self.tracing.stage("inference", started, started + batch.inference_seconds, size)
+        return scores
+
+    def trace_stage(self, name: str, started: float, ended: float) -> None:
+        """Put a stage into the request's trace, if there is one; both are times of `perf_counter`."""
+        if self.tracing is not None:
+            self.tracing.stage(name, started, ended)
 
     def record(self, about: ModelMetadata, images: int, stages: Mapping[str, float]) -> str:
         """Count what a request did and how long each stage took; returns the header Server-Timing."""
@@ -85,8 +108,9 @@ class Service:
             self.metrics.stage(stage, seconds)
         self.metrics.images(images, about.name, about.version)
         if self.tracing is not None:
-            named = {"model.name": about.name, "model.version": about.version}
-            self.tracing.stages(stages, {**named, "images": images})
+            ended = perf_counter()
+            self.tracing.stage("respond", ended - stages["respond"], ended)
+            self.tracing.describe({"images": images})
         return server_timing(stages)
 
     def find(self, name: str, version: str | None = None) -> ServedModel:

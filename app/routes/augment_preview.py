@@ -112,7 +112,7 @@ async def _preview(
             tiles, inputs = await done_by(deadline, service.workers.decode(make), "the tiles to be drawn")
             predictions = []
             if inputs:
-                scores = await loaded.batcher.submit(inputs, deadline=deadline.at)
+                scores = await service.score(inputs, loaded, deadline)
                 predictions = [_most_probable(score, model) for score in scores]
                 service.metrics.images(len(inputs), model.metadata.name, model.metadata.version)
             answer = service.workers.decode(lambda: preview.answer(tiles, predictions))

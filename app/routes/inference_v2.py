@@ -203,10 +203,11 @@ async def _infer(request: Request, service: Service, name: str, version: str | N
             require_known_outputs(asked, len(about.classes))
             uploads, pixels = inputs_of(asked, model, service.settings.max_files)
             received = perf_counter()
+            service.trace_stage("receive", started, received)
             if uploads:
                 classified = await classify_files(uploads, loaded, service, deadline)
             else:
-                scores = await loaded.batcher.submit(pixels, deadline=deadline.at)
+                scores = await service.score(pixels, loaded, deadline)
                 classified = Classified(scores, [], 0.0, 0.0)
     finished = perf_counter()
     scores = classified.scores

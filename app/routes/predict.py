@@ -120,6 +120,7 @@ async def predict(
         _check_top_k(query.top_k, len(model.metadata.classes))
         uploads = await read_uploads(request, service.settings.max_files)
         received = perf_counter()
+        service.trace_stage("receive", started, received)
         deadline.check("the request's body")
         with service.workers.admit(), given_up_on_disconnect(request):
             classified = await classify_files(uploads, loaded, service, deadline)

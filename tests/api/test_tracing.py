@@ -2,11 +2,13 @@
 
 import json
 import logging
+import socket
+import subprocess
 import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -17,17 +19,23 @@ from PIL import Image
 from app import main, tracing
 from app.logs import configure_logging
 from app.main import create_app
+from app.preparation import INLINE_BYTES
 from app.settings import Settings
 from app.startup import StartError
+from tests.api.collector import collecting
 from tests.api.conftest import Client, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "green"))
 RAW = {"content": PNG, "headers": {"Content-Type": "image/png"}}
+ROOT = Path(__file__).parents[2]
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+SLACK_NS = 1_000_000
+"""The clock of spans is set right now and then, and the one that times stages is not."""
 
 
 def _quick(model_dir: Path, **others: object) -> Settings:
-    settings = {"model_dir": model_dir, "device": "cpu", "engine": "torch", "max_batch": 1}
+    settings = {"model_dir": model_dir, "device": "cpu", "engine": "torch", "max_batch": 2}
     return Settings.model_validate({**settings, "traces": "otlp", **others})
 
 
@@ -45,12 +53,23 @@ def traced(model_dir: Path, exporter: InMemorySpanExporter) -> Iterator[Client]:
         yield client
 
 
-def _spans(client: Client, exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
-    """The spans of the last request by their names."""
+def _all_spans(client: Client, exporter: InMemorySpanExporter) -> list[ReadableSpan]:
+    """The spans of the last request, in the order in which they ended."""
     assert client.app.state.service.tracing.provider.force_flush()
-    spans = {span.name: span for span in exporter.get_finished_spans()}
+    spans = list(exporter.get_finished_spans())
     exporter.clear()
     return spans
+
+
+def _spans(client: Client, exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+    """The same by their names."""
+    return {span.name: span for span in _all_spans(client, exporter)}
+
+
+def _seconds(span: ReadableSpan) -> float:
+    assert span.start_time is not None
+    assert span.end_time is not None
+    return (span.end_time - span.start_time) / 1e9
 
 
 def test_a_span_has_the_stages_as_children_one_after_the_other(
@@ -69,18 +88,50 @@ def test_a_span_has_the_stages_as_children_one_after_the_other(
         "model.version": "1",
         "images": 1,
     }.items() <= request.attributes.items()
-    assert request.resource.attributes["service.name"] == "resnet-serve"
-    ends = 0
+    resource = request.resource.attributes
+    assert resource["service.name"] == "resnet-serve"
+    assert {"service.instance.id", "process.pid", "telemetry.sdk.version"} <= set(resource)
+    assert request.start_time is not None
+    latest = request.start_time
     for span in spans.values():
         assert span.parent is not None
         assert span.parent.span_id == request.context.span_id
         assert span.start_time is not None
         assert span.end_time is not None
-        assert ends <= span.start_time <= span.end_time
-        ends = span.end_time
-    told = response.json()["timings_ms"]["inference"]
-    inference = spans["inference"]
-    assert (inference.end_time - inference.start_time) / 1e6 == pytest.approx(told, abs=0.002)  # type: ignore[operator]
+        assert latest - SLACK_NS <= span.start_time <= span.end_time
+        latest = span.end_time
+    assert request.end_time is not None
+    assert latest - SLACK_NS <= request.end_time
+    told = response.json()["timings_ms"]
+    for stage in ("receive", "decode", "preprocess", "inference"):
+        assert _seconds(spans[stage]) * 1000 == pytest.approx(told[stage], abs=0.002)
+
+
+def test_a_stage_is_shown_when_it_was(
+    traced: Client, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that lasts delays the next one: the queue's span holds that time, and the batches follow it."""
+    predict = traced.app.state.service.model.engine.predict
+
+    def slow(images: object) -> object:
+        time.sleep(0.05)
+        return predict(images)
+
+    monkeypatch.setattr(traced.app.state.service.model.engine, "predict", slow)
+    large = PNG + b" " * INLINE_BYTES
+    assert traced.post("/predict", files=[("file", ("a.png", large))] * 3).status_code == 200
+    spans = _all_spans(traced, exporter)
+    names = [span.name for span in spans]
+    # They wait for a decoding thread first, and then for the network, which takes two of them at a time.
+    stages = ["receive", "queue", "decode", "preprocess", "queue", "inference", "inference", "respond"]
+    assert names == [*stages, "POST /predict"]
+    first, second = (span for span in spans if span.name == "inference")
+    assert [span.attributes["batch.size"] for span in (first, second)] == [2, 1]  # type: ignore[index]
+    for batch in (first, second):
+        assert _seconds(batch) >= 0.05
+    assert first.end_time <= second.start_time + SLACK_NS  # type: ignore[operator]
+    respond = spans[-2]
+    assert second.end_time <= respond.start_time + SLACK_NS  # type: ignore[operator]
 
 
 def test_the_open_inference_protocol_is_traced_too(traced: Client, exporter: InMemorySpanExporter) -> None:
@@ -88,9 +139,10 @@ def test_the_open_inference_protocol_is_traced_too(traced: Client, exporter: InM
     assert traced.post("/v2/models/lenet-test/infer", json={"inputs": [tensor]}).status_code == 200
     spans = _spans(traced, exporter)
     request = spans.pop("POST /v2/models/{name}/infer")
-    assert list(spans) == ["receive", "decode", "preprocess", "queue", "inference", "respond"]
+    assert list(spans) == ["receive", "queue", "inference", "respond"]  # for these are pixels already
     assert request.attributes is not None
     assert request.attributes["images"] == 2
+    assert request.attributes["model.name"] == "lenet-test"
 
 
 def test_the_callers_trace_goes_on(traced: Client, exporter: InMemorySpanExporter) -> None:
@@ -112,6 +164,24 @@ def test_a_refusal_says_why_and_an_error_of_ours_is_marked(
     assert traced.post("/predict", **RAW).status_code == 500
     failed = _spans(traced, exporter)["POST /predict"]
     assert failed.status.status_code == StatusCode.ERROR
+
+
+def test_a_deadline_says_where_the_time_went(
+    traced: Client, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(traced.app.state.service.model.engine, "predict", lambda _: release.wait(10))
+    late = traced.post("/predict", content=PNG, headers={**RAW["headers"], "X-Request-Timeout": "0.5"})  # type: ignore[dict-item]
+    release.set()
+    assert late.status_code == 504
+    spans = _spans(traced, exporter)
+    request = spans.pop("POST /predict")
+    assert list(spans) == ["receive", "decode", "preprocess"]
+    assert request.status.status_code == StatusCode.ERROR
+    assert request.attributes is not None
+    assert request.attributes["error.code"] == "deadline_exceeded"
+    assert "running in a batch" in str(request.attributes["error.message"])
+    assert request.attributes["model.version"] == "1"
 
 
 def test_neither_content_nor_keys_are_in_a_span(
@@ -148,40 +218,56 @@ def test_log_lines_name_the_trace(traced: Client, exporter: InMemorySpanExporter
 def test_spans_reach_a_collector_before_the_service_ends(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    received: list[tuple[str, bytes]] = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Collector) as collector:
-        Thread(target=collector.serve_forever, args=(0.01,), daemon=True).start()
-        endpoint = f"http://127.0.0.1:{collector.server_port}"
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+    with collecting() as collector:
+        for name, value in collector.settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
         monkeypatch.setenv("OTEL_SERVICE_NAME", "my-service")
         with running(create_app(_quick(model_dir))) as client:
             client.get("/health/live")
-        collector.shutdown()
-    assert {path for path, _ in received} == {"/v1/traces"}
-    content = b"".join(body for _, body in received)
-    assert b"GET /health/live" in content
-    assert b"my-service" in content
+    assert {path for path, _ in collector.received} == {"/v1/traces"}
+    assert [name for _, name in collector.spans()] == ["GET /health/live"]
+    assert b"my-service" in b"".join(body for _, body in collector.received)
 
 
+def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "FLUSH_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "20")
+        asked = tracing.Tracing()
+        asked.provider.get_tracer("test").start_span("unsent").end()
+        started = time.monotonic()
+        asked.close()
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("start", [create_app, main.check])
 def test_without_the_extra_the_start_stops_with_one_line(
-    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], object]
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(StartError, match=r"TRACES=otlp needs the extra `tracing`: pip install"):
-        create_app(_quick(model_dir))
+        start(_quick(model_dir))
 
 
 def test_it_is_off_by_default(model_dir: Path) -> None:
     assert tracing.create_tracing(Settings(model_dir=model_dir)) is None
+
+
+def test_what_sends_traces_is_imported_only_where_they_are_sent() -> None:
+    script = (
+        "import sys; from app.settings import Settings; from app.tracing import create_tracing;"
+        "create_tracing(Settings(traces=sys.argv[1]));"
+        "print(sorted(name for name in sys.modules if name.startswith('opentelemetry.')))"
+    )
+    imported = {
+        traces: subprocess.run(
+            [sys.executable, "-c", script, traces], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout
+        for traces in ("none", "otlp")
+    }
+    for package in ("opentelemetry.sdk", "opentelemetry.exporter"):
+        assert package in imported["otlp"]
+        assert package not in imported["none"]

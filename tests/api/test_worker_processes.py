@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address
@@ -17,6 +18,7 @@ import pytest
 
 from app.__main__ import main
 from tests.api.artifacts import save_small_artifact
+from tests.api.collector import collecting
 from tests.api.server_process import ROOT, running, start
 from tests.exposition import samples
 
@@ -137,8 +139,14 @@ def _half_a_request(address: str) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_metrics_add_up_whoever_answers(model_dir: Path, tmp_path: Path) -> None:
-    with _two_workers(model_dir, tmp_path) as (parent, address):
+def test_metrics_add_up_and_spans_are_sent_whoever_answers(model_dir: Path, tmp_path: Path) -> None:
+    with (
+        collecting() as collector,
+        _two_workers(model_dir, tmp_path, others={"TRACES": "otlp", **collector.settings}) as (
+            parent,
+            address,
+        ),
+    ):
         first, second = _workers(parent)
         with _client_of(first, address) as one, _client_of(second, address) as other:
             for _ in range(3):
@@ -152,6 +160,12 @@ def test_metrics_add_up_whoever_answers(model_dir: Path, tmp_path: Path) -> None
                     'process_start_time_seconds{worker="0"}',
                     'process_start_time_seconds{worker="1"}',
                 }
+
+        def spans_by_worker() -> list[int]:
+            instances = [instance for instance, name in collector.spans() if name == "POST /predict"]
+            return sorted(Counter(instances).values())
+
+        _wait_until(lambda: spans_by_worker() == [2, 3])
 
 
 def test_a_killed_worker_is_replaced_and_nothing_counted_is_lost(model_dir: Path, tmp_path: Path) -> None:

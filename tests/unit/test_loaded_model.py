@@ -12,7 +12,7 @@ from app.loaded_model import LoadedModel
 from app.model_store import Scores, ServedModel
 from tests.unit.virtual_clock import on_virtual_clock
 
-SCORES = Scores([0], [1.0], 0.001)
+SCORES = Scores([0], [1.0], 0.001, 0.0, 1)
 IMAGE = torch.zeros(3, 32, 32)
 
 

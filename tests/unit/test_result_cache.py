@@ -1,11 +1,13 @@
 """The cache holds the results asked for last, counts, and knows files by their bytes."""
 
+from dataclasses import replace
+
 from app.metrics import Metrics
 from app.model_store import Scores
 from app.result_cache import Result, ResultCache, digests_of
 from tests.exposition import samples
 
-RESULT = Result(Scores([1, 0], [0.9, 0.1], inference_seconds=0.5), (640, 480))
+RESULT = Result(Scores([1, 0], [0.9, 0.1], inference_seconds=0.5, started=2.0, batch_size=4), (640, 480))
 
 
 def test_what_is_kept_is_found_and_took_no_time() -> None:
@@ -16,7 +18,7 @@ def test_what_is_kept_is_found_and_took_no_time() -> None:
     assert missing is None
     assert found is not None
     assert found.size == (640, 480)
-    assert found.scores == Scores([1, 0], [0.9, 0.1], inference_seconds=0.0)
+    assert found.scores == replace(RESULT.scores, inference_seconds=0.0)
 
 
 def test_the_results_asked_for_last_stay() -> None:
