@@ -22,7 +22,7 @@ function fill(made, properties, children) {
   return made;
 }
 
-/** `field` inside an element shows `value`, without moving the page: the CSS variable `--name` of an element. */
+/** Set the CSS variable `--name` of an element: what a style in the markup would do, which the policy forbids. */
 export function setVariable(target, name, value) {
   target.style.setProperty(`--${name}`, value);
   return target;

@@ -89,14 +89,16 @@ def test_server_gone_and_back(
     failure = page.locator(".card .failure")
     expect(failure).to_contain_text(GONE)
     expect(page.locator("#status")).to_have_text(GONE)
-    page.get_by_role("tab", name="Model").click()
-    expect(page.locator("#model-card").get_by_role("alert")).to_have_text(GONE)
+    page.get_by_role("tab", name="Batch norm").click()
+    expect(page.locator("#batch-norm").get_by_role("alert")).to_have_text(GONE)
     page.get_by_role("tab", name="Augment").click()
     expect(page.locator("#augment").get_by_role("alert")).to_have_text(GONE)
 
     with running_server(port, MODEL_DIR=str(lenet_folder)):
         page.get_by_role("button", name="New seed").click()
         expect(page.locator(".grid img").first).to_be_visible()
+        page.get_by_role("tab", name="Batch norm").click()
+        expect(page.locator(".company")).to_be_visible()
         page.get_by_role("tab", name="Model").click()
         expect(page.locator(".blocks")).to_be_visible()
         expect(page.locator("#model-card")).to_contain_text("This model has no report")

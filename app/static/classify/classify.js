@@ -22,12 +22,13 @@ export async function start(section) {
   let running = new AbortController();
 
   const picker = section.querySelector("#files");
-  picker.addEventListener("change", () => {
+  const takePicked = () => {
     const files = [...picker.files];
     // Without this, picking the same file twice would not count as a change.
     picker.value = "";
     if (files.length > 0) takeFiles(files);
-  });
+  };
+  picker.addEventListener("change", takePicked);
   startCamera({
     button: section.querySelector("#camera-open"),
     dialog: document.querySelector("#camera"),
@@ -38,6 +39,7 @@ export async function start(section) {
     if (pictures.length > 0) classifyAll();
   });
   sayWhatIsKnown();
+  takePicked(); // the field is there before this file has come
 
   return {
     show(state) {
