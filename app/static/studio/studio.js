@@ -14,7 +14,9 @@ import { createOperation, DEFAULTS, parseState, queryOf } from "./state.js";
 import { createSurvey } from "./survey.js";
 import { createTiles } from "./tiles.js";
 
-const DEBOUNCE_MS = 30; // a drag makes many changes in this time
+// Between two requests, while a drag makes many changes. Each is one of the address too, of which browsers take but
+// two hundred in half a minute.
+const PAUSE_MS = 160;
 const SEEDS = 10_000;
 const MOST_PIXELS = 8_000_000; // of a downloaded grid: the API's own limit
 
@@ -24,7 +26,9 @@ export async function start(section) {
   let picture = null;
   let state = { ...DEFAULTS, ops: [], predict: true };
   let running = new AbortController();
-  let timer = 0;
+  let pending = false;
+  let timer = null;
+  let took = 0; // milliseconds of the last answer
 
   const strip = fillStrip(parts.samples, choose, { own: true });
   const form = createForm(parts.operations, operations, () => state, change);
@@ -89,8 +93,17 @@ export async function start(section) {
 
   function change(changed = {}) {
     Object.assign(state, changed);
-    clearTimeout(timer);
-    timer = setTimeout(draw, DEBOUNCE_MS);
+    pending = true;
+    if (timer === null) drawPending();
+  }
+
+  /** At once, and then as often as answers come: sooner, a drag would only cancel what it is waiting for. */
+  function drawPending() {
+    timer = null;
+    if (!pending) return;
+    pending = false;
+    timer = setTimeout(drawPending, Math.max(PAUSE_MS, 1.5 * took));
+    draw();
   }
 
   function withoutImage() {
@@ -135,8 +148,10 @@ export async function start(section) {
       if (signal.aborted) return;
       parts.recipe.show(recipeOf(state));
       parts.curl.show(curlOf(pathFor(state, { scale: 4 }), picture.name === null));
+      const begun = performance.now();
       const answer = await ask(state, signal);
       if (signal.aborted) return;
+      took = performance.now() - begun;
       tiles.show(answer);
       parts.summary.textContent = summary(answer);
       parts.failure.hidden = true;
