@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -50,6 +51,9 @@ from models.artifact import ArtifactError
 from models.hardware import usable_cores
 
 STATIC = Path(__file__).parent / "static"
+
+COMPRESSED_FROM = 1000
+"""Bytes: below, a file fits into the packet that its headers need anyway."""
 
 DIRECT_ENDPOINTS: dict[tuple[str, str], Endpoint] = {("POST", "/predict"): predict.predict_directly}
 
@@ -201,7 +205,8 @@ def create_app(
         metrics,
     ):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    # Alone among the answers, as these are text and many; all others go out as they are.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), COMPRESSED_FROM), name="static")
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:

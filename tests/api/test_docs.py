@@ -32,6 +32,19 @@ def test_page_is_served_with_everything_it_refers_to(client: Client) -> None:
         assert client.get(f"/{reference}").status_code == 200, reference
 
 
+def test_files_of_the_page_are_compressed_for_those_who_can(client: Client) -> None:
+    """Nothing else is: the answers of the API are small, and on its busiest way."""
+    name = "/static/models.js"
+    plain = client.get(name, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    packed = client.get(name, headers={"Accept-Encoding": "gzip"})
+    assert (packed.headers["content-encoding"], packed.text) == ("gzip", plain.text)
+    assert packed.headers["vary"] == "Accept-Encoding"
+    again = client.get(name, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "content-encoding" not in client.get("/models", headers={"Accept-Encoding": "gzip"}).headers
+
+
 def test_every_sample_is_served(client: Client) -> None:
     for name in SAMPLES:
         response = client.get(f"/static/samples/{name}.png")
