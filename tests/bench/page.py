@@ -28,6 +28,9 @@ MOST_BYTES = 150_000
 REDRAW_MS = 150
 """What the figures are held against: medians, on a machine with nothing else to do."""
 
+REST_MS = 300
+"""Before each move of a slider: in the midst of a drag the page would first wait for the end of its pause."""
+
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 # From the event of a slider that is dragged until all tiles are new, decoded, and a frame with them is due.
@@ -102,7 +105,7 @@ def weight(browser: Browser, address: str) -> int:
     finished: list[Request] = []
     try:
         page = context.new_page()
-        page.on("requestfinished", finished.append)
+        page.on("requestfinished", lambda request: finished.append(request))
         page.goto(address, wait_until="networkidle")
         sizes = [request.sizes() for request in finished if SAMPLES not in request.url]
         return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
@@ -111,7 +114,7 @@ def weight(browser: Browser, address: str) -> int:
 
 
 def redraws(browser: Browser, address: str, moves: int, *, predict: bool) -> list[float]:
-    """Milliseconds from each move of a slider to the new 2 by 4 grid, the page's own pause included."""
+    """Milliseconds from each move of a slider to the new 2 by 4 grid, each after a rest."""
     context = browser.new_context(viewport=VIEW)
     try:
         page = context.new_page()
@@ -125,7 +128,11 @@ def redraws(browser: Browser, address: str, moves: int, *, predict: bool) -> lis
 
 
 def _drawing(page: Page) -> Callable[[int], float]:
-    return lambda value: float(page.evaluate(REDRAW, [str(value), 8]))
+    def draw(value: int) -> float:
+        page.wait_for_timeout(REST_MS)
+        return float(page.evaluate(REDRAW, [str(value), 8]))
+
+    return draw
 
 
 def _summary(values: list[float]) -> dict[str, float | int]:
