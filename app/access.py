@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,12 +32,11 @@ class ApiKeys:
         if scope["type"] != "http" or is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
-        given = _given(scope)
-        digest = None if given is None else _digest(given)
-        if digest is not None and self._is_known(digest):
-            scope[KEY_DIGEST] = digest
-            await self.app(scope, receive, send)
-            return
+        for digest in map(_digest, _given(scope)):
+            if self._is_known(digest):
+                scope[KEY_DIGEST] = digest
+                await self.app(scope, receive, send)
+                return
         error = ApiError(
             401,
             "unauthorized",
@@ -57,13 +56,13 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
-def _given(scope: Scope) -> bytes | None:
+def _given(scope: Scope) -> Iterator[bytes]:
+    """All that may be a key: a gateway may have added an `Authorization` of its own."""
     for name, value in scope["headers"]:
         if name == b"x-api-key":
-            return bytes(value)
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return bytes(value[7:].strip())
-    return None
+            yield bytes(value)
+        elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            yield bytes(value[7:].strip())
 
 
 def _digest(key: bytes) -> bytes:

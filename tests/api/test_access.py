@@ -69,6 +69,18 @@ def test_without_keys_no_key_is_asked(client: Client) -> None:
     assert client.get("/models").status_code == 200
 
 
+def test_one_right_key_among_several_will_do(guarded: Client) -> None:
+    """A gateway may carry an `Authorization` of its own."""
+    for headers in (
+        [("Authorization", "Bearer of-the-gateway"), ("X-API-Key", KEY)],
+        [("X-API-Key", "0000000000000000"), ("Authorization", f"Bearer {KEY}")],
+        [("X-API-Key", "0000000000000000"), ("X-API-Key", KEY)],
+    ):
+        assert guarded.get("/models", headers=headers).status_code == 200
+    wrong = [("X-API-Key", "0000000000000000"), ("Authorization", "Bearer of-the-gateway")]
+    assert guarded.get("/models", headers=wrong).status_code == 401
+
+
 def test_a_named_site_may_ask_and_no_other(guarded: Client, client: Client) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
     allowed = guarded.request("OPTIONS", "/predict", headers={"Origin": SITE, **asked})
