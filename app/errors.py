@@ -38,6 +38,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import ClosedError, DeadlineError, QueueFullError
+from app.methods import allowed_methods
 from app.model_control import FollowError, RefusedChangeError
 from app.open_inference import ProtocolError
 from app.plan_folder import BusyError
@@ -170,6 +171,9 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     if answered.code == "overloaded":
         service = request.app.state.service
         answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}
+    if answered.status == 405 and (methods := allowed_methods(request.app.routes, request.scope["path"])):
+        # Of several routes for a path, the error knows the methods of the first one only.
+        answered.headers = {"Allow": ", ".join(methods)}
     if answered.code in REJECTIONS:
         request.app.state.metrics.rejected(answered.code)
     response = answered.response(request.url.path)

@@ -20,6 +20,7 @@ from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
 from app.engines import EngineOptions
 from app.free_memory import return_free_memory
+from app.methods import HeadRequests
 from app.metrics import Metrics
 from app.model_control import ModelControl
 from app.model_loader import ModelLoader, first_plan, load_entry
@@ -174,6 +175,7 @@ def create_app(
     app.state.metrics = measured
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
+    app.add_middleware(HeadRequests)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     if settings.rate_limit:
         app.add_middleware(RateLimit, limits=settings.rate_limit)
