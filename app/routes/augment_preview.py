@@ -21,10 +21,11 @@ from app.preview import Tiles, network_inputs
 from app.preview_request import Preview, PreviewQuery, PreviewResponse
 from app.samples import SAMPLES, read_sample
 from app.service import ReadyService, Service
+from app.single_query import SINGLE_QUERY
 from app.uploads import Upload, read_uploads, upload_body
 from models.images import decode
 
-router = APIRouter(tags=["augment-preview"])
+router = APIRouter(tags=["augment-preview"], dependencies=SINGLE_QUERY)
 
 
 class SampleQuery(PreviewQuery):

@@ -18,6 +18,7 @@ from app.model_store import ServedModel
 from app.preparation import prepare_images
 from app.samples import SAMPLES, read_sample
 from app.service import ReadyService, Service
+from app.single_query import SINGLE_QUERY
 from app.uploads import Upload, read_uploads, upload_body
 from models.batch_norm_view import (
     BatchNormView,
@@ -28,7 +29,7 @@ from models.batch_norm_view import (
     view_batch_norm,
 )
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
 
 T = TypeVar("T")
 

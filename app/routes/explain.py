@@ -15,10 +15,11 @@ from app.heat_map import overlay_png
 from app.model_store import ServedModel
 from app.preparation import prepare_images
 from app.service import ReadyService
+from app.single_query import SINGLE_QUERY
 from app.uploads import read_uploads, upload_body
 from models.class_activation import ClassActivation
 
-router = APIRouter(tags=["explain"])
+router = APIRouter(tags=["explain"], dependencies=SINGLE_QUERY)
 
 
 class ExplainQuery(BaseModel):

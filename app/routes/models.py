@@ -10,6 +10,7 @@ from app.model_store import ServedModel
 from app.no_query import NO_QUERY
 from app.report import Report
 from app.service import ReadyService
+from app.single_query import SINGLE_QUERY
 from models.artifact import ModelMetadata
 from models.augmentations import to_spec
 from models.batch_norm_report import BatchNormLayer
@@ -17,7 +18,7 @@ from models.metadata import Metrics
 from models.summary import LayerSummary
 from models.training_augmentation import training_augmentation
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
 
 
 class VersionQuery(BaseModel):

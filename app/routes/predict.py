@@ -16,9 +16,10 @@ from app.errors import documented, invalid_parameter
 from app.model_store import Scores, ServedModel
 from app.server_timing import SERVER_TIMING
 from app.service import ReadyService, get_service
+from app.single_query import SINGLE_QUERY, refuse_repeated
 from app.uploads import read_uploads, upload_body
 
-router = APIRouter(tags=["predict"])
+router = APIRouter(tags=["predict"], dependencies=SINGLE_QUERY)
 
 DEFAULT_TOP_K = 5
 
@@ -162,12 +163,11 @@ async def predict(
 
 async def predict_directly(request: Request) -> Response:
     """`predict`, for `app.direct`: what FastAPI would pass to it is found here."""
+    query = DEFAULT_QUERY
     try:
-        query = (
-            PredictQuery.model_validate(dict(request.query_params))
-            if request.scope["query_string"]
-            else DEFAULT_QUERY
-        )
+        if request.scope["query_string"]:
+            await refuse_repeated(request)
+            query = PredictQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     return await predict(request, await get_service(request), query)
