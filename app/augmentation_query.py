@@ -98,4 +98,4 @@ def _schema(hint: object, declared: Field[Any]) -> dict[str, Any]:
             "default": declared.default,
         }
     low, high = cast("tuple[float, float]", declared.default)
-    return {"type": "string", "default": f"{low:g},{high:g}"}
+    return {"type": "string", "pattern": "^[^,]+,[^,]+$", "default": f"{low:g},{high:g}"}

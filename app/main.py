@@ -24,6 +24,7 @@ from app.methods import HeadRequests
 from app.metrics import Metrics
 from app.model_control import ModelControl
 from app.model_loader import ModelLoader, first_plan, load_entry
+from app.openapi import complete_document
 from app.plan_folder import Membership
 from app.rate_limit import RateLimit
 from app.request_log import RequestLog
@@ -207,6 +208,7 @@ def create_app(
         metrics,
     ):
         app.include_router(module.router)
+    complete_document(app, settings)
     # Alone among the answers, as these are text and many; all others go out as they are.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), COMPRESSED_FROM), name="static")
 

@@ -33,7 +33,7 @@ class RateLimit:
         self._quota = Quota(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limited = scope["type"] == "http" and not is_open(scope["path"]) and scope["path"] != "/metrics"
+        limited = scope["type"] == "http" and is_limited(scope["path"])
         seconds = self._quota.use(_client(scope)) if limited else 0
         if seconds == 0:
             await self.app(scope, receive, send)
@@ -41,6 +41,11 @@ class RateLimit:
         message = f"a client may send {self._limits} requests; try again in {seconds} s"
         error = ApiError(429, "rate_limited", message, headers={"Retry-After": str(seconds)})
         await answer(error, Request(scope, receive))(scope, receive, send)
+
+
+def is_limited(path: str) -> bool:
+    """Whether requests for `path` are counted."""
+    return not is_open(path) and path != "/metrics"
 
 
 def _client(scope: Scope) -> str:

@@ -12,6 +12,7 @@ from app.classification import Classified, classify_files
 from app.content_encoding import read_body
 from app.deadline import deadline_of, done_by
 from app.disconnect import given_up_on_disconnect
+from app.inference_schema import DOCUMENTED, InferResponse
 from app.inference_tensors import (
     IMAGE_BYTES,
     IMAGES,
@@ -143,26 +144,10 @@ async def version_ready(service: ReadyService, name: Name, version: Version) -> 
     return ModelReadyResponse(name=service.find(name, version).metadata.name, ready=True)
 
 
-_INFER_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "The protocol's JSON, with the tensors in it or behind it as binary data.",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object", "required": ["inputs"]},
-                "example": {
-                    "inputs": [{"name": "image_bytes", "datatype": "BYTES", "shape": [1], "data": ["..."]}]
-                },
-            },
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
-
-
 _INFER: dict[str, Any] = {
+    "response_model": InferResponse,
     "responses": v2_documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
-    "openapi_extra": _INFER_BODY,
+    "openapi_extra": DOCUMENTED,
     "dependencies": NO_QUERY,
 }
 

@@ -23,7 +23,7 @@ Name = Annotated[str, Path(max_length=100)]
 
 
 class IndexRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     ready: bool = False
 
@@ -36,7 +36,7 @@ class RepositoryEntry(BaseModel):
 
 
 class LoadParameters(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: str | None = None
 
