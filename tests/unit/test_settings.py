@@ -86,3 +86,13 @@ def test_readme_lists_every_setting_with_its_default_and_description() -> None:
         written = str(shown).lower() if isinstance(shown, bool) else str(shown)
         declared.append((name.upper(), written, field.description))
     assert listed == declared
+
+
+def test_compose_passes_every_setting_on_that_names_no_file() -> None:
+    environment = re.search(r"environment:\n((?: +- \w+\n)+)", (ROOT / "docker-compose.yml").read_text())
+    assert environment is not None
+    passed = re.findall(r"\w+", environment[1])
+    of_the_image = {"HOST", "PORT"}
+    files = {"MODEL_DIR", "MODEL_REPOSITORY", "API_KEYS_FILE"}
+    assert set(passed) | of_the_image | files == {name.upper() for name in Settings.model_fields}
+    assert len(set(passed)) == len(passed)
