@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.artifact import ArtifactError
@@ -127,8 +127,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> None:
-    arguments = parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = parser().parse_args(argv)
     try:
         arguments.run_command(arguments)
     except (ArtifactError, CheckpointError, TrainingError, DataError, ValueError) as error:
