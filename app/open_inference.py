@@ -173,25 +173,29 @@ def _flag(parameters: dict[str, Any], name: str, *, default: bool) -> bool:
 def _from_json(tensor: _Input, where: str) -> npt.NDArray[Any] | list[bytes]:
     if tensor.data is None:
         raise ProtocolError(f"{where}.data: is missing, and there is no binary_data_size either")
+    elements = _flat(tensor.data)
+    kinds = set(map(type, elements))
     if tensor.datatype == "BYTES":
-        texts = _flat(tensor.data)
-        if not all(isinstance(text, str) for text in texts):
+        if not kinds <= {str}:
             raise ProtocolError(f"{where}.data: the elements of a BYTES tensor must be strings in JSON")
-        _require_count(len(texts), tensor, where)
-        return [text.encode() for text in texts]
+        _require_count(len(elements), tensor, where)
+        return [text.encode() for text in elements]
+    # Before NumPy sees them, which would give every element the room of the longest string.
+    if not kinds <= {int, float}:
+        raise ProtocolError(f"{where}.data: must be numbers")
+    _require_count(len(elements), tensor, where)
     try:
         numbers = np.array(tensor.data)
     except ValueError as error:
         raise ProtocolError(f"{where}.data: rows must have equal lengths") from error
-    if numbers.dtype.kind not in "iuf" and numbers.size:
-        raise ProtocolError(f"{where}.data: must be numbers")
-    _require_count(numbers.size, tensor, where)
+    if numbers.dtype.kind not in "iuf":
+        raise ProtocolError(f"{where}.data: must be numbers of at most 64 bits")
     if tensor.datatype == "UINT8" and not (
         ((numbers >= 0) & (numbers <= 255) & (numbers == np.floor(numbers))).all()
     ):
         raise ProtocolError(f"{where}.data: UINT8 must be whole numbers in 0..255")
     with np.errstate(over="ignore"):  # what is too large for FP32 becomes infinite
-        return numbers.astype(NUMBERS[tensor.datatype]).reshape(tensor.shape)
+        return _shaped(numbers.astype(NUMBERS[tensor.datatype]), tensor, where)
 
 
 def _from_binary(tensor: _Input, data: memoryview, where: str) -> npt.NDArray[Any] | list[bytes]:
@@ -202,7 +206,7 @@ def _from_binary(tensor: _Input, data: memoryview, where: str) -> npt.NDArray[An
             raise ProtocolError(
                 f"{where}: shape {tensor.shape} of {tensor.datatype} takes {needed} bytes, got {len(data)}"
             )
-        return np.frombuffer(data, dtype).reshape(tensor.shape)
+        return _shaped(np.frombuffer(data, dtype), tensor, where)
     elements: list[bytes] = []
     while len(data):
         if len(data) < LENGTH.size or LENGTH.unpack_from(data)[0] > len(data) - LENGTH.size:
@@ -216,6 +220,8 @@ def _from_binary(tensor: _Input, data: memoryview, where: str) -> npt.NDArray[An
 
 def _flat(data: list[Any]) -> list[Any]:
     """The elements of lists in lists, which JSON may hold only a hundred deep."""
+    if list not in set(map(type, data)):
+        return data
     found: list[Any] = []
     for each in data:
         found += _flat(each) if isinstance(each, list) else [each]
@@ -227,6 +233,13 @@ def _require_count(count: int, tensor: _Input, where: str) -> None:
         raise ProtocolError(
             f"{where}: shape {tensor.shape} has {math.prod(tensor.shape)} elements, but the data have {count}"
         )
+
+
+def _shaped(numbers: npt.NDArray[Any], tensor: _Input, where: str) -> npt.NDArray[Any]:
+    try:
+        return numbers.reshape(tensor.shape)
+    except ValueError as error:  # of no elements at all, one side may still be longer than there can be
+        raise ProtocolError(f"{where}.shape: {tensor.shape} is more than an array can have") from error
 
 
 def _to_binary(output: OutputTensor) -> bytes:

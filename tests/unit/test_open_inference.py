@@ -1,5 +1,6 @@
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -89,11 +90,13 @@ def test_bytes_in_json_are_text() -> None:
         (body(tensor(data=[1, 2, 3])), r"^inputs\[0\]: shape \[2, 2\] has 4 elements, but the data have 3"),
         (body(tensor(data=[])), r"^inputs\[0\]: shape \[2, 2\] has 4 elements, but the data have 0"),
         (body(tensor(shape=[10**9] * 8)), r"but the data have 4"),
-        (body(tensor(data=[[1, 2], [3]])), r"^inputs\[0\].data: rows must have equal lengths"),
+        (body(tensor(data=[[1, 2, 3], [4]])), r"^inputs\[0\].data: rows must have equal lengths"),
         (body(tensor(data=[1, 2, 3, 256])), r"^inputs\[0\].data: UINT8 must be whole numbers in 0..255"),
         (body(tensor(data=[1, 2, 3, -1])), r"UINT8 must be whole numbers in 0..255"),
         (body(tensor(data=[1, 2, 3, 0.5])), r"UINT8 must be whole numbers in 0..255"),
-        (body(tensor(data=[1, 2, 3, 10**30])), r"^inputs\[0\].data: must be numbers"),
+        (body(tensor(data=[1, 2, 3, 10**30])), r"^inputs\[0\].data: must be numbers of at most 64 bits"),
+        (body(tensor(datatype="FP32", data=[1, 2, 0.5, 10**400])), r"must be numbers of at most 64 bits"),
+        (body(tensor(shape=[0, 10**30], data=[])), r"^inputs\[0\].shape: \[0, 10+\] is more than an array"),
         (body(tensor(data=[1, 2, 3, "4"])), r"^inputs\[0\].data: must be numbers"),
         (body(tensor(data=[1, 2, 3, None])), r"^inputs\[0\].data: must be numbers"),
         (body(tensor(data=[True] * 4)), r"^inputs\[0\].data: must be numbers"),
@@ -112,6 +115,18 @@ def test_bytes_in_json_are_text() -> None:
 def test_a_malformed_request_is_refused_by_its_part(content: bytes, message: str) -> None:
     with pytest.raises(ProtocolError, match=message):
         parse_request(content, None)
+
+
+def test_texts_in_place_of_numbers_take_no_more_memory_than_they_are_long() -> None:
+    content = body(tensor(data=["a" * 100_000, *[""] * 3000]))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="must be numbers"):
+            parse_request(content, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * len(content)
 
 
 @pytest.mark.parametrize(
