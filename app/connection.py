@@ -22,6 +22,9 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100
 """As Apache and gunicorn have it."""
 
+MAX_PIPELINED = 16
+"""Requests on a connection that wait for the answer to an earlier one; hardly any client sends so."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -84,6 +87,10 @@ class BoundedConnection(HttpToolsProtocol):
         elif len(self.headers) > MAX_HEADERS:
             message = f"the request has more than {MAX_HEADERS} headers"
             self._refusal = ApiError(431, "too_many_headers", message)
+        elif len(self.pipeline) >= MAX_PIPELINED:
+            # Each waits in memory, and uvicorn reads on after every answer, whatever waits already.
+            message = f"more than {MAX_PIPELINED} requests wait on this connection; read their answers first"
+            self._refusal = ApiError(429, "too_many_pipelined", message)
         if self._refusal is not None:
             raise self._refusal  # by which the parser ends, and uvicorn calls `send_400_response`
         self._in_head = False

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.connection import MAX_HEAD_BYTES, MAX_HEADERS
+from app.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 from tests.api.server_process import running
 
 HEADER_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 0.5, 0.6, 1
@@ -188,7 +188,7 @@ def test_a_client_that_takes_nothing_of_its_answers_is_given_up(address: tuple[s
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(60)
         connection.connect(address)
-        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * (1 + MAX_PIPELINED))
         assert _open_files(address) > before
         deadline = time.monotonic() + 60
         while _open_files(address) > before:
@@ -254,6 +254,19 @@ def test_the_limits_are_those_of_a_request_and_not_of_all_on_a_connection(addres
             _ask_whether_it_lives(connection, request)
 
 
+def test_a_few_requests_may_wait_for_the_answer_to_an_earlier_one(address: tuple[str, int]) -> None:
+    last = LIVE.replace(b"x\r\n", b"x\r\nConnection: close\r\n")
+    received = _exchange(address, LIVE * MAX_PIPELINED + last)
+    assert received.count(b"HTTP/1.1 200 ") == MAX_PIPELINED + 1
+
+
+def test_a_connection_on_which_too_many_wait_is_closed(address: tuple[str, int]) -> None:
+    """Counted as `too_many_pipelined`, and not answered, as earlier ones are still to be."""
+    received = _exchange(address, LIVE * 5000)
+    assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200 ") <= MAX_PIPELINED
+    assert _counted(address, "too_many_pipelined") >= 1
+
+
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", CHUNKED + b"x\r\n"], ids=["request", "body"])
 def test_what_is_not_http_is_400(address: tuple[str, int], sent: bytes) -> None:
     _check(_exchange(address, sent), 400, "malformed_request")
@@ -286,6 +299,12 @@ def test_more_connections_than_may_be_are_503(address: tuple[str, int]) -> None:
 
 
 def test_what_was_refused_is_counted(address: tuple[str, int]) -> None:
+    before = _counted(address, "malformed_request")
     _exchange(address, b"nonsense\r\n\r\n")
-    counted = httpx.get(f"http://{address[0]}:{address[1]}/metrics").text
-    assert re.search(r'resnet_serve_rejections_total\{reason="malformed_request"\} [1-9]', counted)
+    assert _counted(address, "malformed_request") == before + 1
+
+
+def _counted(address: tuple[str, int], reason: str) -> float:
+    text = httpx.get(f"http://{address[0]}:{address[1]}/metrics").text
+    found = re.search(rf'resnet_serve_rejections_total{{reason="{reason}"}} (\d+)', text)
+    return float(found[1]) if found else 0.0
