@@ -27,7 +27,7 @@ class Appointments:
             self._now = now
             self._given = {second: count for second, count in self._given.items() if second > now}
         room = max(1, int(per_second))
-        seconds = min(max(1, math.ceil(earliest)), LATEST_SECONDS)
+        seconds = math.ceil(min(max(1, earliest), LATEST_SECONDS))  # in this order, as `inf` has no ceiling
         while seconds < LATEST_SECONDS and self._given.get(now + seconds, 0) >= room:
             seconds += 1
         self._given[now + seconds] = self._given.get(now + seconds, 0) + 1

@@ -38,3 +38,4 @@ def test_nobody_is_sent_away_for_more_than_a_minute(per_second: float) -> None:
     given = [appointments.give(1, per_second) for _ in range(70)]
     assert given == [*range(1, LATEST_SECONDS), *[LATEST_SECONDS] * 11]
     assert appointments.give(1e9, per_second) == LATEST_SECONDS
+    assert appointments.give(float("inf"), per_second) == LATEST_SECONDS
