@@ -119,5 +119,5 @@ class _Collector:
     def _text(self, value: bytes) -> str:
         try:
             return value.decode(self.charset)
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):  # not only UnicodeDecodeError: there is a charset `undefined`
             return value.decode("latin-1")

@@ -123,6 +123,13 @@ def test_boundary_and_charset_are_taken_as_by_starlette(content_type: str) -> No
     assert _by_us(content_type, body) == _by_starlette(content_type, body)
 
 
+def test_the_charset_that_decodes_nothing_is_taken_for_one_that_is_not_there() -> None:
+    """Python calls it `undefined`; Starlette fails on it."""
+    body = _form(('form-data; name="file"; filename="a.png"', b"content"))
+    (part,) = parse_form(f"{TYPE}; charset=undefined", body, 1)
+    assert (part.name, part.filename) == ("file", "a.png")
+
+
 @pytest.mark.parametrize(
     ("disposition", "filename"),
     [
