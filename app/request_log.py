@@ -4,6 +4,7 @@ import logging
 import re
 from contextvars import ContextVar
 from time import perf_counter
+from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.datastructures import MutableHeaders
@@ -13,6 +14,9 @@ HEADER = "X-Request-ID"
 
 SOUND_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 """What is taken over from a client: nothing that could be mistaken for another line or field of a log."""
+
+IN_PATHS = "/:@!$&'()*+,;=~"
+"""What stands for itself in a path, beside letters, digits and `_.-`."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being handled, for `app.logs`."""
@@ -50,13 +54,14 @@ class RequestLog:
             await self.app(scope, receive, marked)
         finally:
             if logger.isEnabledFor(logging.INFO):
+                path = quote(scope["path"], safe=IN_PATHS)  # as it came: a line break in it begins no line
                 milliseconds = round((perf_counter() - started) * 1000, 3)
                 logger.info(
                     "%s %s %s in %s ms",
-                    *(scope["method"], scope["path"], status, milliseconds),
+                    *(scope["method"], path, status, milliseconds),
                     extra={
                         "method": scope["method"],
-                        "path": scope["path"],
+                        "path": path,
                         "status": status,
                         "duration_ms": milliseconds,
                     },

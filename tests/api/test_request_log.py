@@ -62,6 +62,19 @@ def test_each_request_has_a_line_without_what_is_private(
         assert private not in str(fields)
 
 
+@pytest.mark.parametrize(
+    "path", ["/x%0A2026-01-01%20ERROR%20app%20%5Bmine%5D:%20forged", "/%1B%5B31m", "/a%C3%A9+b"]
+)
+def test_a_path_cannot_look_like_another_line(
+    client: Client, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    with caplog.at_level(logging.INFO, logger="app.request_log"):
+        client.get(path)
+    (record,) = (each for each in caplog.records if each.name == "app.request_log")
+    assert record.message.startswith(f"GET {path} 404 in ")
+    assert record.__dict__["path"] == path
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_lines_of_either_format_name_the_request(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log_format: str
