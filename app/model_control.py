@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 from app.loaded_model import LoadedModel
 from app.plan import Entry, Plan
@@ -22,7 +22,11 @@ class RefusedChangeError(Exception):
 
 
 class FollowError(Exception):
-    """Another worker could not do the same; what is served is as it was."""
+    """Another worker could not do the same, or not in time.
+
+    If it could not load a model, what is served is as it was. What all have loaded, or are to unload, a late
+    one still follows.
+    """
 
 
 class ModelControl:
@@ -120,8 +124,13 @@ class ModelControl:
                     f"{len(self._plan.entries)} models are loaded, as many as may be (MAX_MODELS); "
                     "unload one first"
                 )
-            # Here first: a model that is broken is no concern of the others.
-            await self._apply(staged)
+            seen = self._seen
+            try:
+                # Here first: a model that is broken is no concern of the others, nor its generation.
+                await self._apply(staged)
+            except BaseException:
+                self._seen = seen
+                raise
             try:
                 await self._publish(staged)
             except BaseException:
@@ -213,7 +222,8 @@ class ModelControl:
                     await self._catch_up()
                 except Exception as error:
                     logger.exception("cannot follow a change of what is served")
-                    self._report(f"{type(error).__name__}: {error}")
+                    with suppress(OSError):  # as of a full disk: then whoever waits for the report says so
+                        self._report(f"{type(error).__name__}: {error}")
 
     def _write(self, plan: Plan) -> None:
         if self._membership is not None:
@@ -226,9 +236,13 @@ class ModelControl:
             self._membership.folder.report(self._membership.worker, report)
 
     async def _publish(self, plan: Plan) -> None:
-        """Have all other workers follow `plan`. Raises `FollowError` if one of them cannot."""
+        """Have all other workers follow `plan`. Raises `FollowError` if one of them cannot.
+
+        One that ends meanwhile may have ended of what is staged, and whoever replaced it would too.
+        """
         if self._membership is None:
             return
+        asked = self._membership.folder.reports().keys()
         self._write(plan)
         deadline = asyncio.get_running_loop().time() + FOLLOW_SECONDS
         while True:
@@ -236,6 +250,8 @@ class ModelControl:
             for worker, report in reports.items():
                 if report.generation >= plan.generation and report.error is not None:
                     raise FollowError(f"worker {worker} cannot do the same: {report.error}")
+            if plan.staged is not None and (ended := asked - reports.keys()):
+                raise FollowError(f"worker {min(ended)} ended while it did the same")
             late = [worker for worker, report in reports.items() if report.generation < plan.generation]
             if not late:
                 return

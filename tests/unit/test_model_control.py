@@ -277,7 +277,22 @@ async def test_a_worker_that_does_not_follow_is_waited_for_only_so_long(
 
 
 @on_virtual_clock
-async def test_a_worker_that_has_ended_is_not_waited_for(
+async def test_what_is_broken_here_leaves_no_trace_for_the_others(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    mine, others = Loader(), Loader()
+    mine.broken = {"2"}
+    async with _started(mine, workers(0)) as control, _started(others, workers(1)) as other:
+        for change in (other.unload("dogs", None), other.load(repository, "cats", "3", LIMIT)):
+            with pytest.raises(ValueError, match="version 2 is broken"):
+                await control.load(repository, "cats", "2", LIMIT)
+            await change
+            assert control.plan == other.plan
+        assert (_found(control), _found(other)) == ("cats/3", "cats/3")
+
+
+@on_virtual_clock
+async def test_what_another_worker_ends_of_is_served_by_none(
     repository: Repository, workers: Callable[[int], Membership]
 ) -> None:
     async with _started(Loader(), workers(0)) as control:
@@ -287,8 +302,50 @@ async def test_a_worker_that_has_ended_is_not_waited_for(
         await asyncio.sleep(1)
         assert not loading.done()
         workers(1).folder.leave(1)  # as its parent does
-        await loading
+        with pytest.raises(FollowError, match="worker 1 ended while it did the same"):
+            await loading
+        assert _found(control) == "cats/1"
+        async with _started(Loader(), workers(1)) as replacement:
+            assert replacement.plan == control.plan
+        workers(1).folder.leave(1)
+        await control.load(repository, "cats", "2", LIMIT)
         assert _found(control) == "cats/2"
+
+
+@on_virtual_clock
+async def test_a_worker_that_has_ended_is_not_waited_for_to_unload(
+    workers: Callable[[int], Membership],
+) -> None:
+    async with _started(Loader(), workers(0)) as control:
+        async with _started(Loader(), workers(1)):
+            pass
+        unloading = asyncio.create_task(control.unload("dogs", None))
+        await asyncio.sleep(1)
+        assert not unloading.done()
+        workers(1).folder.leave(1)
+        await unloading
+
+
+@on_virtual_clock
+async def test_a_worker_that_cannot_even_report_follows_the_next_change(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_control, "FOLLOW_SECONDS", 1)
+    others = Loader()
+    others.broken = {"2"}
+    full = workers(1)
+    async with _started(Loader(), workers(0)) as control, _started(others, full) as other:
+        with monkeypatch.context() as patch:
+
+            def fail(_folder: PlanFolder, worker: int, _report: object) -> None:
+                if worker == 1:
+                    raise OSError("no space left on device")
+
+            patch.setattr(PlanFolder, "report", fail)
+            with pytest.raises(FollowError, match="has not followed"):
+                await control.load(repository, "cats", "2", LIMIT)
+        await control.load(repository, "cats", "3", LIMIT)
+        assert (_found(control), _found(other)) == ("cats/3", "cats/3")
 
 
 @on_virtual_clock
