@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Entry(BaseModel):
-    """A version of a model, as it was on disk when it was loaded.
+    """A version of a model, and by its `serial` one loading of it told from the next.
 
-    `serial` tells one loading of it from the next.
+    A folder is not to change below its number: a worker that is replaced reads it again.
     """
 
     model_config = ConfigDict(frozen=True)

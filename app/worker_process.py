@@ -34,8 +34,10 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
         from app.metrics import Metrics
         from app.server import serve
 
-        # Without management, what is served never changes.
-        membership = Membership(PlanFolder(folder), number) if settings.management else None
+        # One model never changes. In a repository the newest version may be another one when a worker is
+        # replaced, and then it is to serve what the others do.
+        with_others = settings.model_repository is not None
+        membership = Membership(PlanFolder(folder), number) if with_others else None
         metrics = Metrics(MetricFolder(folder), number)
         serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), metrics, membership)
     except StartError as error:
