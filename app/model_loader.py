@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from functools import partial
 
 from torch import Tensor
@@ -80,6 +81,7 @@ class ModelLoader:
         self._workers = workers
         self._metrics = metrics
         self._throughput = throughput
+        self._loaded = Counter[tuple[str, str, str, str]]()
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
 
@@ -95,14 +97,20 @@ class ModelLoader:
             model.engine_reason,
             model.max_batch,
         )
-        self._metrics.model(entry.name, entry.version, engine.name, engine.precision, loaded=True)
+        self._count(model, 1)
         files = self._settings.cache_files
         return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""
-        about, engine = loaded.model.metadata, loaded.model.engine
-        self._metrics.model(about.name, about.version, engine.name, engine.precision, loaded=False)
+        self._count(loaded.model, -1)
+
+    def _count(self, model: ServedModel, change: int) -> None:
+        """A version that is loaded anew is there twice for a moment, and the old one leaves last."""
+        about, engine = model.metadata, model.engine
+        labels = (about.name, about.version, engine.name, engine.precision)
+        self._loaded[labels] += change
+        self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
         throughput = self._throughput

@@ -182,8 +182,9 @@ def test_what_is_unloaded_is_gone_and_may_come_back(served: Client) -> None:
     metrics = samples(served.get("/metrics").text)
     info = 'resnet_serve_model_info{engine="torch",name="dogs",precision="float32",version="3"}'
     assert metrics[info] == 0
-    assert _load(served, "dogs").status_code == 200
-    assert samples(served.get("/metrics").text)[info] == 1
+    for _ in range(2):  # the second time in its own place
+        assert _load(served, "dogs").status_code == 200
+        assert samples(served.get("/metrics").text)[info] == 1
 
 
 @pytest.mark.parametrize(
