@@ -46,6 +46,9 @@ class ClassActivation:
         self._features = fx.GraphModule(model, graph)
         self._features.graph.eliminate_dead_code()
         self._features.recompile()
+        # The graph is not needed any more, nor that it holds its module in turn: so the weights go with their
+        # last user, and need not wait for the garbage collector, which may never look at them.
+        self._features.graph.owning_module = None
         self._classifier = classifier
 
     @property

@@ -1,6 +1,8 @@
 """Class activation maps: exact where the network has them, refused where it has none."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -118,6 +120,20 @@ def test_the_network_stays_as_it_is(bundled: Artifact) -> None:
         ClassActivation(bundled.model).maps(images)
         assert torch.equal(bundled.model(images), logits)
     assert all(torch.equal(before[name], tensor) for name, tensor in bundled.model.state_dict().items())
+
+
+def test_weights_go_with_their_last_user_and_without_the_garbage_collector() -> None:
+    network = create_model("resnet18-3x3", 10).eval()
+    activation = ClassActivation(network)
+    activation.maps(torch.zeros(1, 3, 32, 32))
+    weights = [weakref.ref(parameter) for parameter in network.parameters()]
+    gc.collect()  # what tracing has left
+    gc.disable()
+    try:
+        del network, activation
+        assert not any(weight() is not None for weight in weights)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - set(AVERAGING)))
