@@ -123,7 +123,10 @@ _CHANGE: dict[str, Any] = {
 
 @router.post("/models/{name}/load", summary="Load a model", openapi_extra=_body_of(LoadRequest), **_CHANGE)
 async def load(
-    service: ReadyService, name: Name, asked: Annotated[LoadRequest, Depends(_from_body(LoadRequest))]
+    request: Request,
+    service: ReadyService,
+    name: Name,
+    asked: Annotated[LoadRequest, Depends(_from_body(LoadRequest))],
 ) -> Response:
     """Load a model, or load it anew, while all that is served goes on being served.
 
@@ -131,7 +134,7 @@ async def load(
     and answers the requests that name no version. A model that is not fit changes nothing. Earlier versions
     stay until they are unloaded; loading one of them again is the way back.
     """
-    repository = _managed(service)
+    repository = _managed(request, service)
     limit = service.settings.max_models
     await service.control.load(repository, name, asked.parameters.version, limit)
     return Response()
@@ -141,17 +144,30 @@ async def load(
     "/models/{name}/unload", summary="Unload a model", openapi_extra=_body_of(UnloadRequest), **_CHANGE
 )
 async def unload(
-    service: ReadyService, name: Name, asked: Annotated[UnloadRequest, Depends(_from_body(UnloadRequest))]
+    request: Request,
+    service: ReadyService,
+    name: Name,
+    asked: Annotated[UnloadRequest, Depends(_from_body(UnloadRequest))],
 ) -> Response:
     """Unload one version of a model, or all; requests that use it are answered first."""
-    _managed(service)
+    _managed(request, service)
     await service.control.unload(name, asked.parameters.version)
     return Response()
 
 
-def _managed(service: Service) -> Repository:
+def _managed(request: Request, service: Service) -> Repository:
     folder = service.settings.model_repository
     if not service.settings.management or folder is None:
         message = "loading and unloading is off; start the service with MANAGEMENT=true and MODEL_REPOSITORY"
         raise ApiError(403, "management_off", message)
+    origin = request.headers.get("origin")
+    if origin is not None and not _is_trusted(origin, request, service):
+        message = f"a page of {origin!r} may not load and unload; CORS_ORIGINS must name it"
+        raise ApiError(403, "foreign_origin", message)
     return Repository(folder)
+
+
+def _is_trusted(origin: str, request: Request, service: Service) -> bool:
+    """Whether a browser's page is the service's own, or named: without that it need not see the answer."""
+    own = origin.partition("://")[2] == request.headers.get("host")
+    return own or origin in service.settings.allowed_origins()

@@ -175,6 +175,20 @@ def test_every_loaded_version_can_be_looked_into(served: Client) -> None:
             assert (response.status_code, error_of(response)["code"]) == (404, code)
 
 
+def test_pages_of_other_sites_may_not_manage(tmp_path: Path) -> None:
+    """`foreign_origin`: a browser sends what a page asks for even if that may not see the answer."""
+    _save(tmp_path, "dogs", "1")
+    settings = _settings(tmp_path, management=True, cors_origins="https://friend.example")
+    with running(create_app(settings)) as client:
+        for origin in ("https://evil.example", "null", "http://test:8001", "http://", "http://[", ""):
+            for path in ("load", "unload"):
+                answer = client.post(f"{ROOT}/models/dogs/{path}", headers={"Origin": origin})
+                assert answer.status_code == 403
+                assert "CORS_ORIGINS" in answer.json()["error"]
+        for origin in ("http://test", "https://friend.example"):
+            assert client.post(f"{ROOT}/models/dogs/load", headers={"Origin": origin}).status_code == 200
+
+
 def test_what_is_unloaded_is_gone_and_may_come_back(served: Client) -> None:
     assert _unload(served, "dogs").status_code == 200
     assert served.post("/predict?model=dogs", **PNG).status_code == 404
