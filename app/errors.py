@@ -170,7 +170,10 @@ def answer(error: Exception, request: Request) -> JSONResponse:
     note_refusal(answered.code, answered.message if answered.status >= 500 else None)
     if answered.code == "overloaded":
         service = request.app.state.service
-        answered.headers = {"Retry-After": str(service.retry_after() if service else 1)}
+        answered.headers = {
+            **(answered.headers or {}),
+            "Retry-After": str(service.retry_after() if service else 1),
+        }
     if answered.status == 405 and (methods := allowed_methods(request.app.routes, request.scope["path"])):
         # Of several routes for a path, the error knows the methods of the first one only.
         answered.headers = {"Allow": ", ".join(methods)}

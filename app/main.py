@@ -177,7 +177,12 @@ def create_app(
     errors.install(app)
     app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(HeadRequests)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.body_seconds,
+        max_total_bytes=max(settings.max_bodies_bytes, settings.max_body_bytes),
+    )
     if settings.rate_limit:
         app.add_middleware(RateLimit, limits=settings.rate_limit)
     if keys := settings.all_keys():

@@ -141,6 +141,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="Largest request body; above it, status 413."
     )
+    max_bodies_bytes: int = Field(
+        500_000_000,
+        ge=1_000,
+        le=1_000_000_000_000,
+        description="Most bytes that the bodies of all requests hold together, in each worker, but always"
+        " enough for one; above it, status 429.",
+    )
     max_image_pixels: int = Field(
         50_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
     )

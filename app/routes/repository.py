@@ -87,7 +87,7 @@ def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
 @router.post(
     "/index",
     summary="List the models and their states",
-    responses=v2_documented(408, 413, 422, 503),
+    responses=v2_documented(408, 413, 422, 429, 503),
     openapi_extra=_body_of(IndexRequest),
 )
 async def index(
@@ -115,7 +115,7 @@ async def index(
 
 
 _CHANGE: dict[str, Any] = {
-    "responses": v2_documented(403, 404, 408, 409, 413, 422, 500, 503),
+    "responses": v2_documented(403, 404, 408, 409, 413, 422, 429, 500, 503),
     "response_class": Response,
     "response_description": "Done, by all worker processes; the body is empty.",
 }

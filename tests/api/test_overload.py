@@ -60,6 +60,25 @@ def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: py
         assert client.get("/health/ready").status_code == 200
 
 
+def test_bodies_beyond_the_memory_for_all_of_them_are_429(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being worked on holds its body still; the next one finds no room, and is welcome afterwards."""
+    settings = Settings(model_dir=model_dir, device="cpu", max_body_bytes=1000, max_bodies_bytes=1000)
+    body = PNG.ljust(600, b"\0")
+    with running(create_app(settings)) as client, ThreadPoolExecutor(1) as pool:
+        release, busy = _blocked(client, monkeypatch)
+        first = pool.submit(client.post, "/predict", content=body, headers=RAW)
+        assert busy.acquire(timeout=10)
+        response = client.post("/predict", content=body, headers=RAW)
+        release.set()
+        assert "1000 bytes" in _check(response, 429, "overloaded", None)
+        assert response.headers["retry-after"] == "1"
+        assert response.headers["connection"] == "close"
+        assert first.result().status_code == 200
+        assert client.post("/predict", content=body, headers=RAW).status_code == 200
+
+
 def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Semaphore]:
     """Let every batch wait for the event; the semaphore counts the batches that do."""
     engine = client.app.state.service.model.engine

@@ -33,7 +33,7 @@ def _post(
         routes=[Route("/", _length, methods=["POST"])],
         exception_handlers={ApiError: _answer},  # type: ignore[dict-item]
     )
-    transport = httpx.ASGITransport(BodyLimit(app, LIMIT, seconds))
+    transport = httpx.ASGITransport(BodyLimit(app, LIMIT, seconds, 10 * LIMIT))
 
     async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -129,7 +129,7 @@ def test_a_body_that_is_there_may_be_read_late_and_its_client_be_watched_for_lon
         pytest.fail("nothing is to be sent")
 
     scope = {"type": "http", "method": "POST", "headers": []}
-    asyncio.run(BodyLimit(app, LIMIT, 0.01)(scope, receive, send))
+    asyncio.run(BodyLimit(app, LIMIT, 0.01, 10 * LIMIT)(scope, receive, send))
     assert [(each["type"], each.get("body")) for each in received] == [
         ("http.request", b"a"),
         ("http.request", b"b"),
@@ -150,7 +150,7 @@ def test_a_stated_length_beyond_the_limit_is_refused_before_reading() -> None:
         pytest.fail("the application was called")
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"1001")]}
-    asyncio.run(BodyLimit(app, LIMIT, 60)(scope, receive, send))
+    asyncio.run(BodyLimit(app, LIMIT, 60, 10 * LIMIT)(scope, receive, send))
     assert messages[0]["status"] == 413
 
 
@@ -166,5 +166,40 @@ def test_other_protocols_pass_untouched() -> None:
     async def send(_: Message) -> None:
         pytest.fail("nothing is to be sent")
 
-    asyncio.run(BodyLimit(app, LIMIT, 60)({"type": "lifespan"}, unused, send))
+    asyncio.run(BodyLimit(app, LIMIT, 60, 10 * LIMIT)({"type": "lifespan"}, unused, send))
     assert seen == ["lifespan"]
+
+
+def test_bodies_that_are_held_together_have_a_limit_and_those_that_are_answered_do_not_count() -> None:
+    """429 `overloaded` for the one that is too much; the connection is closed."""
+    finish = asyncio.Event()
+    results: list[int] = []
+
+    async def hold(_scope: Scope, receive: Receive, _send: Send) -> None:
+        message = await receive()
+        results.append(len(message["body"]))
+        await finish.wait()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 400}
+
+    async def send(_: Message) -> None:
+        pytest.fail("nothing is to be sent")
+
+    async def ask() -> None:
+        limited = BodyLimit(hold, LIMIT, 60, LIMIT)
+        for _ in range(2):
+            finish.clear()
+            kept = [
+                asyncio.create_task(limited({"type": "http", "headers": []}, receive, send)) for _ in range(2)
+            ]
+            await asyncio.sleep(0.01)
+            with pytest.raises(ApiError, match="hold more than 1000 bytes") as refused:
+                await limited({"type": "http", "headers": []}, receive, send)
+            assert (refused.value.status, refused.value.code) == (429, "overloaded")
+            assert refused.value.headers == {"Connection": "close"}
+            finish.set()
+            await asyncio.gather(*kept)
+
+    asyncio.run(ask())
+    assert results == [400] * 4
