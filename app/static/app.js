@@ -21,7 +21,7 @@ const tabs = startTabs(document.querySelector("#tabs"), Object.fromEntries(loade
 showModels(document.querySelector("#model"));
 listenForFiles({
   onFiles: async (files) => (await panelForImages()).takeFiles(files),
-  onNothing: async (words) => (await panelForImages()).showNotice(words),
+  onNothing: async (words) => (await tabs.current())?.showNotice?.(words),
 });
 
 // All of them are fetched ahead once there is time, so that a click waits for nothing.
@@ -31,6 +31,6 @@ window.addEventListener("load", () => {
 
 /** The panel that is shown, if it looks at images, or else the first one. */
 async function panelForImages() {
-  if ((await tabs.current()).takeFiles === undefined) goTo("classify");
+  if ((await tabs.current())?.takeFiles === undefined) goTo("classify");
   return tabs.current();
 }

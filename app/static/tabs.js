@@ -23,6 +23,7 @@ export function startTabs(list, panels) {
     choose(tab);
   });
   list.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return; // as Alt+Left, the way back
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const at = tabs.indexOf(document.activeElement);
     if (event.key === " ") choose(tabs[at]);

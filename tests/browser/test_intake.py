@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.panels import open_page
+from tests.browser.panels import classify_sample, open_page
 
 
 @pytest.fixture
@@ -101,6 +101,30 @@ def test_pasted_text_is_answered_with_a_hint(page: Page, server: str) -> None:
     expect(page.locator("#cards .failure")).to_have_text("The clipboard holds no image.")
 
 
+def test_what_is_no_image_takes_nothing_away(page: Page, server: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+    classify_sample(page, "cat")
+    page.evaluate("navigator.clipboard.writeText('cat')")
+    for _ in range(2):
+        page.keyboard.press("Control+V")
+    expect(page.locator("#cards > .failure")).to_have_text("The clipboard holds no image.")
+    expect(page.locator(".bars li")).to_have_count(5)
+    page.get_by_role("tab", name="Model", exact=True).click()
+    page.keyboard.press("Control+V")
+    expect(page.get_by_role("tab", name="Model", exact=True)).to_have_attribute("aria-selected", "true")
+    page.get_by_role("tab", name="Classify").click()
+    classify_sample(page, "dog")
+    expect(page.locator("#cards > .failure")).to_have_count(0)
+
+
+def test_keys_of_the_browser_are_left_to_it(page: Page) -> None:
+    tab = page.get_by_role("tab", name="Batch norm")
+    tab.click()
+    for key in ("Control+ArrowRight", "Shift+End", "Alt+Home"):
+        page.keyboard.press(key)
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
 def tab_to(page: Page, selector: str) -> None:
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -164,6 +188,33 @@ def test_picture_from_the_camera_is_classified(page: Page) -> None:
     expect(page.locator(".bars li")).to_have_count(5)
     expect(dialog).to_be_hidden()
     assert page.evaluate("document.querySelector('#camera video').srcObject") is None
+
+
+def test_camera_that_is_granted_late_is_switched_off(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const devices = navigator.mediaDevices;
+            const ask = devices.getUserMedia.bind(devices);
+            window.streams = [];
+            window.granted = new Promise((resolve) => { window.grant = resolve; });
+            devices.getUserMedia = async (wanted) => {
+                const stream = await ask(wanted);
+                window.streams.push(stream);
+                await window.granted;
+                return stream;
+            };
+        }"""
+    )
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Use the camera").click()
+    page.wait_for_function("() => window.streams.length === 2")
+    page.evaluate("window.grant()")
+    expect(page.get_by_role("button", name="Take it")).to_be_enabled()
+    states = "window.streams.map((stream) => stream.getTracks()[0].readyState)"
+    assert page.evaluate(states) == ["ended", "live"]
+    page.get_by_role("button", name="Cancel").click()
+    assert page.evaluate(states) == ["ended", "ended"]
 
 
 def test_camera_that_is_refused_is_said_in_words(page: Page) -> None:

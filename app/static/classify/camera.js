@@ -8,25 +8,32 @@ export function startCamera({ button, dialog, onPicture }) {
   const failure = dialog.querySelector(".failure");
   const [take, cancel] = dialog.querySelectorAll("button");
   let stream = null;
+  let openings = 0; // tells a dialog from the one before, as the browser asks the visitor in between
 
   button.hidden = false;
   button.addEventListener("click", async () => {
     failure.hidden = true;
     take.disabled = true;
     dialog.showModal();
+    const opening = ++openings;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      if (opening !== openings) {
+        stop(opened); // the visitor answered only after the dialog was closed
+        return;
+      }
+      stream = opened;
       video.srcObject = stream;
       await video.play();
       take.disabled = false;
     } catch (error) {
+      if (opening !== openings) return;
       failure.textContent =
         error.name === "NotFoundError"
           ? "No camera was found."
           : "The browser does not give the page a camera.";
       failure.hidden = false;
     }
-    if (!dialog.open) release();
   });
   take.addEventListener("click", () => {
     const canvas = document.createElement("canvas");
@@ -43,8 +50,13 @@ export function startCamera({ button, dialog, onPicture }) {
   dialog.addEventListener("close", release);
 
   function release() {
-    for (const track of stream?.getTracks() ?? []) track.stop();
+    openings += 1;
+    if (stream !== null) stop(stream);
     stream = null;
     video.srcObject = null;
+  }
+
+  function stop(opened) {
+    for (const track of opened.getTracks()) track.stop();
   }
 }

@@ -129,18 +129,21 @@ export async function start(section) {
     }
   }
 
+  /** Above the cards, which stay: the next images take both away. */
   function showNotice(message) {
-    running.abort();
+    cards.querySelector(":scope > .failure")?.remove();
     const notice = document.createElement("p");
     notice.className = "failure";
     notice.textContent = message;
-    cards.replaceChildren(notice);
+    cards.prepend(notice);
     status.textContent = message;
   }
 
   async function sayWhatIsKnown() {
     try {
+      const model = await currentModel();
       const { metadata } = await currentDetails();
+      if (model !== (await currentModel())) return; // another one was chosen meanwhile
       known.textContent = `The model knows ${metadata.classes.join(", ")}, and takes every image for one of them.`;
       known.hidden = false;
     } catch {
