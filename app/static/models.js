@@ -1,8 +1,10 @@
 // The models that the service has loaded, and the one that the page asks.
 
-import { keepCommon, readAddress } from "./address.js";
+import { keepCommon, onAddress, readAddress } from "./address.js";
 import { getJson } from "./api.js";
 import { percent } from "./words.js";
+
+const AGAIN_MS = 5000;
 
 const listeners = [];
 const details = new Map();
@@ -21,12 +23,7 @@ export function onModel(listener) {
 /** The entry of `GET /models` that the page asks; the first one is the service's default. */
 export async function currentModel() {
   listing ??= getJson("models").then(({ models }) => {
-    choose(
-      models,
-      models.findIndex(
-        ({ name, version }) => name === linked.get("model") && version === linked.get("version"),
-      ),
-    );
+    choose(models, namedBy(linked, models));
     return models;
   });
   try {
@@ -36,6 +33,16 @@ export async function currentModel() {
     listing = null; // the next one may have better luck
     throw error;
   }
+}
+
+/** The index of the model that an address names; 0, the default, where it names none that there is. */
+function namedBy(state, models) {
+  const version = state.get("version") || null;
+  const index = models.findIndex(
+    (each) =>
+      each.name === state.get("model") && (version === null ? each.current : each.version === version),
+  );
+  return Math.max(0, index);
 }
 
 function choose(models, index) {
@@ -84,24 +91,42 @@ export async function showModels(header) {
   const select = label.querySelector("select");
   try {
     await currentModel();
-    const models = await listing;
+    offer(await listing);
+    await describe();
+  } catch (error) {
+    line.textContent = error.message;
+    setTimeout(() => showModels(header), AGAIN_MS);
+  }
+
+  function offer(models) {
+    if (select.options.length > 0) return; // by an earlier try
     select.replaceChildren(
       ...models.map(({ name, version }, index) => new Option(`${name}, version ${version}`, index)),
     );
     select.value = String(Math.max(0, models.indexOf(chosen)));
     label.hidden = models.length === 1;
-    select.addEventListener("change", () => {
-      choose(models, Number(select.value));
-      describe();
-      for (const listener of listeners) listener();
+    select.addEventListener("change", () => change(models, Number(select.value)));
+    onAddress(({ state }) => {
+      // Back and forward, and links within the page, may lead to another model.
+      const index = namedBy(state, models);
+      if (index === Math.max(0, models.indexOf(chosen))) return;
+      select.value = String(index);
+      change(models, index);
     });
-    await describe();
-  } catch (error) {
-    line.textContent = error.message;
+  }
+
+  function change(models, index) {
+    choose(models, index);
+    describe().catch((error) => {
+      line.textContent = error.message;
+    });
+    for (const listener of listeners) listener();
   }
 
   async function describe() {
+    const model = await currentModel();
     const { metadata, metrics } = await currentDetails();
+    if (model !== (await currentModel())) return; // another one was chosen meanwhile
     const images = metrics.images.toLocaleString("en");
     line.textContent = `${metadata.name}, version ${metadata.version}: ${percent(metrics.accuracy)} right on ${images} test images`;
   }

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.panels import classify_sample, open_page
+from tests.browser.panels import classify_sample, open_page, open_studio
 
 
 @pytest.fixture
@@ -59,3 +59,49 @@ def test_every_panel_asks_the_chosen_model(blank_page: Page, server: str) -> Non
     page.goto(address.replace("lenet-noise", "gone"))
     expect(page.locator(".more summary")).to_contain_text("by resnet18-cifar10, version 1")
     assert page.url == f"{server}/#classify?sample=cat"
+
+
+@pytest.mark.usefixtures("second_model")
+def test_a_panel_that_is_not_shown_does_not_take_its_picture_back(blank_page: Page, server: str) -> None:
+    page = blank_page
+    open_studio(page, server, "image=cat")
+    page.get_by_role("tab", name="Classify").click()
+    classify_sample(page, "dog")
+    page.locator("#model select").select_option("lenet-noise, version 1")
+    expect(page.locator(".more summary")).to_contain_text("by lenet-noise, version 1")
+    page.get_by_role("button", name="Try to break it").click()
+    expect(page.locator(".grid img")).to_have_count(8)
+    expect(page.locator("#augment [aria-pressed=true][data-sample]")).to_have_text("dog")
+    assert "image=dog" in page.url
+
+
+@pytest.mark.usefixtures("second_model")
+def test_a_late_answer_about_another_model_is_dropped(blank_page: Page, server: str) -> None:
+    page = blank_page
+    held: list[Route] = []
+    page.route("**/models/resnet18-cifar10/report", lambda route: held.append(route))
+    with page.expect_request("**/models/resnet18-cifar10/report"):
+        page.goto(f"{server}/#model-card")
+    page.get_by_role("tab", name="Classify").click()
+    page.locator("#model select").select_option("lenet-noise, version 1")
+    with page.expect_response("**/models/resnet18-cifar10/report"):
+        for route in held:
+            route.continue_()
+    page.get_by_role("tab", name="Model", exact=True).click()
+    expect(page.locator("#model-card")).to_contain_text("This model has no report")
+
+
+@pytest.mark.usefixtures("second_model")
+def test_an_address_within_the_page_leads_to_its_model_and_the_way_back_too(
+    blank_page: Page, server: str
+) -> None:
+    page = blank_page
+    open_page(page, server, "#classify?sample=cat")
+    summary, chosen = page.locator(".more summary"), page.locator("#model select option:checked")
+    expect(summary).to_contain_text("by resnet18-cifar10")
+    page.evaluate("location.hash = '#classify?sample=cat&model=lenet-noise'")
+    expect(summary).to_contain_text("by lenet-noise")
+    expect(chosen).to_have_text("lenet-noise, version 1")
+    page.go_back()
+    expect(summary).to_contain_text("by resnet18-cifar10")
+    expect(chosen).to_have_text("resnet18-cifar10, version 1")

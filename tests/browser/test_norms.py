@@ -39,9 +39,7 @@ def test_predictions_are_those_of_the_api(norms: Page, server: str) -> None:
     portraits = rows.last.locator("img")
     assert [f"{image.get_attribute('alt')}.png" for image in portraits.all()] == neighbours
     expect(norms.locator(".company").locator("caption")).to_have_text("Predictions for Sample: cat")
-    expect(norms.locator("#batch-norm .summary")).to_contain_text(
-        "in eval mode, whoever is beside it; between"
-    )
+    expect(norms.locator("#batch-norm .summary")).to_contain_text("in eval mode, whoever is beside it; from")
 
 
 def test_histograms_are_as_high_as_their_counts(norms: Page, server: str) -> None:

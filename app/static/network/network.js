@@ -15,8 +15,10 @@ import { engineWords, recipeList } from "./recipe.js";
 
 export async function start(section) {
   let drawn = false;
+  let turns = 0;
   onModel(() => {
     drawn = false;
+    turns += 1;
     if (!section.hidden) draw();
   });
   return {
@@ -28,20 +30,33 @@ export async function start(section) {
   };
 
   async function draw() {
+    const turn = ++turns;
     section.ariaBusy = "true";
     try {
       const model = await currentModel();
       const details = await currentDetails();
-      const report = details.report ? await getJson(pathOf(model, "/report")) : null;
+      const report = details.report ? await reportOf(model) : null;
+      if (turn !== turns) return; // another model was chosen meanwhile
       section.replaceChildren(...partsOf(details, report));
       drawn = true;
     } catch (error) {
+      if (turn !== turns) return;
       section.replaceChildren(
         element("p", { class: "failure", role: "alert" }, sentence(error.message)),
         element("button", { type: "button", class: "button", onclick: draw }, "Try again"),
       );
     }
     section.ariaBusy = "false";
+  }
+}
+
+/** The report, or null where it is of a kind that the service cannot read: all else is known without it. */
+async function reportOf(model) {
+  try {
+    return await getJson(pathOf(model, "/report"));
+  } catch (error) {
+    if (error.code === "no_report") return null;
+    throw error;
   }
 }
 

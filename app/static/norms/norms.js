@@ -20,6 +20,8 @@ export async function start(section) {
   let picture = null;
   let wanted = { layer: null, channel: "", batch: 7, seed: 0 };
   let running = new AbortController();
+  let shown = false;
+  let begun = false; // whether the layers are those of the model
   let timer = 0;
 
   parts.layer.addEventListener("change", () => {
@@ -31,11 +33,13 @@ export async function start(section) {
   parts.others.addEventListener("click", () => change({ seed: Math.floor(Math.random() * SEEDS) }));
   onModel(async () => {
     wanted = { ...wanted, layer: null, channel: "" };
-    if (!section.hidden) await begin();
+    begun = false;
+    if (shown) await begin();
   });
 
   return {
     async show(query) {
+      shown = true;
       const named = query.get("image");
       const next =
         SAMPLES.includes(named) && currentPicture().name !== named ? sample(named) : currentPicture();
@@ -49,17 +53,25 @@ export async function start(section) {
       await begin();
     },
     hide() {
+      shown = false;
+      clearTimeout(timer);
+      running.abort();
       // Another panel may choose another image meanwhile.
       if (wanted.layer !== null) keepState("batch-norm", stateOf(wanted));
     },
     takeFiles: (files) => choose(ownFile(files[0])),
-    showNotice: fail,
+    showNotice: say,
   };
 
   /** Offer the model's layers, and draw. */
   async function begin() {
+    running.abort();
+    running = new AbortController();
+    const { signal } = running;
     try {
       const { batch_norms: norms } = await currentDetails();
+      if (signal.aborted) return;
+      if (norms.length === 0) return fail("This model has no batch norm.");
       parts.layer.replaceChildren(
         ...norms.map(({ name, features }) => new Option(`${name} (${features} channels)`, name)),
       );
@@ -72,9 +84,10 @@ export async function start(section) {
       parts.channel.value = wanted.channel;
       if (parts.channel.selectedIndex < 0) parts.channel.value = wanted.channel = "";
       parts.batch.value = wanted.batch;
+      begun = true;
       choose(picture);
     } catch (error) {
-      fail(error.message);
+      if (!signal.aborted) fail(error.message);
     }
   }
 
@@ -100,6 +113,7 @@ export async function start(section) {
   }
 
   async function draw() {
+    if (!begun) return begin(); // which draws
     running.abort();
     running = new AbortController();
     const { signal } = running;
@@ -128,6 +142,11 @@ export async function start(section) {
 
   function fail(message) {
     parts.drawn.hidden = true;
+    say(message);
+  }
+
+  /** Beside what is drawn already. */
+  function say(message) {
     parts.failure.textContent = sentence(message);
     parts.failure.hidden = false;
   }

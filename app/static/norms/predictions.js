@@ -19,9 +19,11 @@ export function drawPredictions(container, { predictions, neighbours }, picture)
       createRow("training", among(set.neighbours), set.names, set.top, best),
     ),
   ];
-  const probabilities = predictions.training.map(({ top }) => shareOf(top, best.label));
-  const [low, high] = [Math.min(...probabilities), Math.max(...probabilities)];
-  const range = probabilities.length > 1 ? `between ${percent(low)} and ${percent(high)}` : percent(low);
+  const shares = predictions.training.map(({ top }) => shareOf(top, best.label));
+  const least = shares.reduce((one, other) => (other.share < one.share ? other : one));
+  const high = Math.max(...shares.map(({ share }) => share));
+  const low = `${least.atMost ? "less than " : ""}${percent(least.share)}`;
+  const range = shares.length > 1 ? `from ${low} to ${percent(high)}` : low;
   container.replaceChildren(
     element(
       "p",
@@ -53,11 +55,11 @@ export function drawPredictions(container, { predictions, neighbours }, picture)
 }
 
 function createRow(mode, company, names, top, best) {
-  const share = shareOf(top, best.label);
+  const { share, atMost } = shareOf(top, best.label);
   const fill = setVariable(
     element("span", { class: mode === "eval" ? "fill steady" : "fill" }),
     "share",
-    share,
+    atMost ? 0 : share,
   );
   const same = top[0].label === best.label;
   return element(
@@ -70,9 +72,10 @@ function createRow(mode, company, names, top, best) {
   );
 }
 
-/** Of a class that is not among the best, what is left for it at most is next to nothing. */
+/** Of a class that is not among the best, it is only known that it has less than the last of them. */
 function shareOf(top, label) {
-  return top.find((each) => each.label === label)?.probability ?? 0;
+  const found = top.find((each) => each.label === label);
+  return { share: (found ?? top.at(-1)).probability, atMost: found === undefined };
 }
 
 function among(count) {

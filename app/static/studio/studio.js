@@ -19,6 +19,8 @@ import { createTiles } from "./tiles.js";
 const PAUSE_MS = 160;
 const SEEDS = 10_000;
 const MOST_PIXELS = 8_000_000; // of a downloaded grid: the API's own limit
+const SAMPLE_SIDE = 32; // pixels
+const GAP = 3; // pixels between tiles, at most
 
 export async function start(section) {
   const parts = createStudioParts(section);
@@ -26,6 +28,7 @@ export async function start(section) {
   let picture = null;
   let state = { ...DEFAULTS, ops: [], predict: true };
   let running = new AbortController();
+  let shown = false;
   let pending = false;
   let timer = null;
   let took = 0; // milliseconds of the last answer
@@ -57,12 +60,14 @@ export async function start(section) {
   onModel(() => {
     survey.clear();
     offerPreset();
-    if (picture !== null) draw();
+    // Behind another panel it would choose its own picture and address again.
+    if (shown) draw();
   });
   offerPreset();
 
   return {
     show(query) {
+      shown = true;
       const named = query.get("image");
       const next =
         SAMPLES.includes(named) && currentPicture().name !== named ? sample(named) : currentPicture();
@@ -74,11 +79,12 @@ export async function start(section) {
       choose(next);
     },
     hide() {
+      shown = pending = false;
       // A file of the visitor's own, or another sample, may be chosen elsewhere: the link must not bring this one back.
       keepState("augment", withoutImage());
     },
     takeFiles: (files) => choose(ownFile(files[0])),
-    showNotice: fail,
+    showNotice: say,
   };
 
   function choose(chosen) {
@@ -147,7 +153,9 @@ export async function start(section) {
       await currentModel();
       if (signal.aborted) return;
       parts.recipe.show(recipeOf(state));
-      parts.curl.show(curlOf(pathFor(state, { scale: 4 }), picture.name === null));
+      const scale = Math.min(4, await largestScale());
+      if (signal.aborted) return;
+      parts.curl.show(curlOf(pathFor(state, { scale }), picture.name === null));
       const begun = performance.now();
       const answer = await ask(state, signal);
       if (signal.aborted) return;
@@ -163,6 +171,11 @@ export async function start(section) {
 
   function fail(message) {
     parts.drawn.hidden = true;
+    say(message);
+  }
+
+  /** Beside what is drawn already. */
+  function say(message) {
     parts.failure.textContent = sentence(message);
     parts.failure.hidden = false;
   }
@@ -184,13 +197,16 @@ export async function start(section) {
     change();
   }
 
+  /** How often a pixel of the grid may be repeated each way. */
+  async function largestScale() {
+    const { metadata } = await currentDetails();
+    const side = (picture.name === null ? metadata.input_size : SAMPLE_SIDE) + GAP;
+    return Math.max(1, Math.min(8, Math.floor(Math.sqrt(MOST_PIXELS / (state.rows * state.cols)) / side)));
+  }
+
   async function download() {
-    const scale = Math.max(
-      1,
-      Math.min(8, Math.floor(Math.sqrt(MOST_PIXELS / (state.rows * state.cols)) / 35)),
-    );
-    const path = pathFor(state, { scale });
     try {
+      const path = pathFor(state, { scale: await largestScale() });
       const png =
         picture.name === null
           ? await postFiles(path, [await smallFile()], null, "blob")
@@ -200,8 +216,9 @@ export async function start(section) {
       link.download = "augmentations.png";
       link.click();
       URL.revokeObjectURL(link.href);
+      parts.failure.hidden = true;
     } catch (error) {
-      fail(error.message);
+      say(error.message);
     }
   }
 }

@@ -39,7 +39,9 @@ export function createSurvey(operations, ask, onChoose) {
         const answer = await ask({ ...TILES, ops: [createOperation(operation)], predict: true }, signal);
         found.push({ operation, kept: answer.kept, label: answer.original.label });
         found.sort((one, other) => one.kept - other.kept);
+        const focused = list.contains(document.activeElement) ? document.activeElement.dataset.name : null;
         list.replaceChildren(...found.map(createRow));
+        if (focused !== null) list.querySelector(`[data-name="${focused}"]`).focus();
       }
       const [{ label }] = found;
       status.textContent = `How many of ${TILES.rows * TILES.cols} tiles stay “${label}” with each operation alone, at its defaults:`;
@@ -59,7 +61,7 @@ export function createSurvey(operations, ask, onChoose) {
       {},
       element(
         "button",
-        { type: "button", onclick: () => onChoose(createOperation(operation)) },
+        { type: "button", "data-name": operation.name, onclick: () => onChoose(createOperation(operation)) },
         element("span", { class: "label" }, readable(operation.name)),
         bar,
         element("span", { class: "value" }, `${Math.round(kept * 100)}%`),
