@@ -55,6 +55,40 @@ def test_confusion_holds_every_count(model: Page) -> None:
     expect(model.locator(".confusion caption")).to_contain_text("cat is taken for dog")
 
 
+@pytest.mark.parametrize(
+    ("confusion", "shown"),
+    [
+        ("[[7]]", "No test image is taken for another class."),
+        ("[[7, 0], [0, 3]]", "No test image is taken for another class."),
+        ("[[7, 0], [1, 3]]", "Most often, once, c1 is taken for c0."),
+        (
+            "Array.from({ length: 1000 }, (_, row) => Array.from({ length: 1000 }, (_, at) => row + 2 * at))",
+            "c998 is taken for c999: 2996 times",
+        ),
+    ],
+    ids=["one class", "no mistake", "one mistake", "a thousand classes"],
+)
+def test_confusion_of_few_and_of_many(page: Page, confusion: str, shown: str) -> None:
+    text = page.evaluate(
+        f"""import("/static/network/confusion.js").then(({{ confusionTable }}) => {{
+            const confusion = {confusion};
+            return confusionTable(confusion.map((_, index) => `c${{index}}`), {{ confusion }}).textContent;
+        }})"""
+    )
+    assert shown in text
+    assert len(text) < 1000
+
+
+def test_a_report_that_cannot_be_read_leaves_the_rest(
+    blank_page: Page, server: str, expected_errors: list[str]
+) -> None:
+    expected_errors.append("status of 404")
+    unknown = {"error": {"code": "no_report", "message": "of another kind", "field": None}}
+    blank_page.route("**/report", lambda route: route.fulfill(status=404, json=unknown))
+    open_model(blank_page, server)
+    expect(blank_page.locator("#model-card")).to_contain_text("This model has no report")
+
+
 def test_calibration_is_drawn(model: Page) -> None:
     chart = model.get_by_role("img", name="on average its percentages are off by 2.3 points")
     heights = chart.locator("rect").evaluate_all("bars => bars.map((bar) => bar.height.baseVal.value)")

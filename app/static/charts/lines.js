@@ -68,7 +68,8 @@ function pathOf(points) {
         pen = "M";
         return "";
       }
-      const command = `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+      // "h0" draws a dot where a point has no neighbours.
+      const command = `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}${pen === "M" ? "h0" : ""}`;
       pen = "L";
       return command;
     })

@@ -2,9 +2,44 @@
 
 import { element, setVariable } from "../dom.js";
 
+const MOST_CLASSES = 40; // more make a table that nobody can look through
+const LISTED = 20;
+
 export function confusionTable(classes, { confusion }) {
-  const wrong = confusion.flatMap((row, truth) => row.filter((_, answer) => answer !== truth));
-  const most = Math.max(1, ...wrong);
+  const pairs = mistaken(confusion);
+  if (pairs.length === 0) return element("p", {}, "No test image is taken for another class.");
+  return classes.length > MOST_CLASSES ? mostOften(classes, pairs) : wholeTable(classes, confusion, pairs);
+}
+
+/** What is taken for what, the most frequent first. */
+function mistaken(confusion) {
+  const pairs = [];
+  confusion.forEach((row, truth) =>
+    row.forEach((count, answer) => {
+      if (truth !== answer && count > 0) pairs.push({ truth, answer, count });
+    }),
+  );
+  return pairs.sort((one, other) => other.count - one.count);
+}
+
+function mostOften(classes, pairs) {
+  return element(
+    "ol",
+    {},
+    ...pairs
+      .slice(0, LISTED)
+      .map(({ truth, answer, count }) =>
+        element("li", {}, `${classes[truth]} is taken for ${classes[answer]}: ${times(count)}`),
+      ),
+  );
+}
+
+function times(count) {
+  return count === 1 ? "once" : `${count} times`;
+}
+
+function wholeTable(classes, confusion, [{ truth: shown, answer: said, count: most }]) {
+  const worst = `Most often, ${times(most)}, ${classes[shown]} is taken for ${classes[said]}.`;
   return element(
     "div",
     { class: "table", tabIndex: 0, role: "region", ariaLabel: "Confusion" },
@@ -14,7 +49,7 @@ export function confusionTable(classes, { confusion }) {
       element(
         "caption",
         { class: "note" },
-        `Rows are what test images show, columns what the model says. ${worst(classes, confusion)}`,
+        `Rows are what test images show, columns what the model says. ${worst}`,
       ),
       element(
         "thead",
@@ -45,12 +80,4 @@ export function confusionTable(classes, { confusion }) {
 function createCell(count, share) {
   const cell = element("td", { class: share === null ? "right" : count === 0 ? "none" : "" }, String(count));
   return share === null ? cell : setVariable(cell, "share", share);
-}
-
-function worst(classes, confusion) {
-  const pairs = confusion.flatMap((row, truth) => row.map((count, answer) => ({ truth, answer, count })));
-  const { truth, answer, count } = pairs
-    .filter((pair) => pair.truth !== pair.answer)
-    .reduce((most, pair) => (pair.count > most.count ? pair : most));
-  return `Most often, ${count} times, ${classes[truth]} is taken for ${classes[answer]}.`;
 }
