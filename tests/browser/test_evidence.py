@@ -89,3 +89,14 @@ def test_colours_are_those_of_the_numbers(page: Page) -> None:
     assert against[2] > 200 > 50 > against[0]
     assert none[3] == 0
     assert strongest[3] == against[3] == pytest.approx(2 * half[3], abs=2)
+
+
+def test_an_input_that_was_refused_is_asked_for_again(page: Page, expected_errors: list[str]) -> None:
+    expected_errors.append("status of 429")
+    refused = {"error": {"code": "overloaded", "message": "try again later", "field": None}}
+    page.route("**/augment-preview?*", lambda route: route.fulfill(status=429, json=refused), times=1)
+    page.get_by_role("button", name="cat", exact=True).click()
+    expect(page.locator(".legend")).to_have_text("Try again later.")
+    page.get_by_role("button", name="Show why").click()
+    expect(page.get_by_role("img", name="Evidence for cat: strongest in the ")).to_be_visible()
+    expect(page.locator(".seen img")).to_be_visible()

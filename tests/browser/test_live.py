@@ -41,6 +41,23 @@ def test_requests_are_seen(live: Page, server: str) -> None:
     expect(batches).not_to_have_attribute("aria-label", "Batches by size, since the start: none yet")
 
 
+def test_a_refusal_of_the_trial_is_shown_and_ends_it(live: Page, expected_errors: list[str]) -> None:
+    expected_errors.append("status of 429")
+    refused = {"error": {"code": "rate_limited", "message": "too many of them", "field": None}}
+    asked: list[str] = []
+    live.on("request", lambda request: asked.append(request.url))
+    live.route("**/predict", lambda route: route.fulfill(status=429, json=refused))
+    live.get_by_role("button", name="Send 48 requests").click()
+    failure = live.locator("#live .failure:visible")
+    expect(failure).to_have_text("Too many of them.")
+    for _ in range(2):
+        with live.expect_response("**/metrics"):
+            pass
+    expect(failure).to_have_text("Too many of them.")
+    expect(live.get_by_role("button", name="Send 48 requests")).to_be_enabled()
+    assert 1 <= len([url for url in asked if url.endswith("/predict")]) <= 8
+
+
 def test_reading_stops_when_another_panel_is_shown(live: Page) -> None:
     live.get_by_role("tab", name="Classify").click()
     expect(live.locator("#live")).to_be_hidden()

@@ -23,12 +23,15 @@ export async function startEvidence({ element: card }, file, answer, { label, si
   toggle.onclick = () => show(toggle.ariaPressed === "true" ? null : select.value);
   select.onchange = () => show(select.value);
   try {
-    const [details] = await Promise.all([currentDetails(), showInput()]);
+    const details = await currentDetails();
+    if (signal.aborted) return;
     const best = answer.predictions[0].top.map((each) => each.label);
     const others = details.metadata.classes.filter((each) => !best.includes(each));
     select.replaceChildren(...[...best, ...others].map((each) => new Option(each)));
     toggle.hidden = !details.class_activation;
     card.querySelector(".actions").hidden = false;
+    await showInput();
+    if (signal.aborted) return;
     if (label !== null && best.concat(others).includes(label) && details.class_activation) await show(label);
   } catch (error) {
     if (!signal.aborted) say(sentence(error.message));
@@ -58,6 +61,7 @@ export async function startEvidence({ element: card }, file, answer, { label, si
     }
     select.value = wanted;
     try {
+      if (seen.hidden) await showInput();
       const explained = await postFiles(askedOf("explain", { class: wanted }), [file], outdated);
       drawEvidence(canvas, explained.map);
       canvas.setAttribute("aria-label", `Evidence for ${wanted}: ${placeOf(explained.map)}`);

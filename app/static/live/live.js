@@ -5,6 +5,7 @@ import { getText, postFiles } from "../api.js";
 import { columnChart } from "../charts/columns.js";
 import { lineChart } from "../charts/lines.js";
 import { element } from "../dom.js";
+import { askedOf, currentModel } from "../models.js";
 import { sample, SAMPLES } from "../picture.js";
 import { milliseconds, sentence } from "../words.js";
 import { parseMetrics } from "./prometheus.js";
@@ -18,6 +19,7 @@ export async function start(section) {
   const now = element("dl", { class: "now" });
   const charts = element("div", { class: "charts pairs" });
   const failure = element("p", { class: "failure", role: "alert", hidden: true });
+  const refused = element("p", { class: "failure", role: "alert", hidden: true });
   const trial = element(
     "button",
     { type: "button", class: "button", onclick: sendRequests },
@@ -34,6 +36,7 @@ export async function start(section) {
     now,
     charts,
     element("div", { class: "part row" }, trial),
+    refused,
   );
   let last = null;
   let points = [];
@@ -66,9 +69,10 @@ export async function start(section) {
       } catch (error) {
         if (signal.aborted) return;
         last = null;
-        failure.textContent = sentence(error.message);
-        failure.hidden = false;
+        say(failure, error);
       }
+    } else {
+      last = null;
     }
     if (!signal.aborted) timer = setTimeout(() => read(signal), EVERY_MS);
   }
@@ -118,21 +122,31 @@ export async function start(section) {
 
   async function sendRequests() {
     trial.disabled = true;
+    refused.hidden = true;
+    const sending = new AbortController();
     try {
+      await currentModel();
       const files = await Promise.all(SAMPLES.map((name) => sample(name).file()));
       const waiting = Array.from(
         { length: TRIAL.requests },
         (_, index) => files[index % files.length],
       ).values();
       const work = async () => {
-        for (const file of waiting) await postFiles("predict", [file]);
+        for (const file of waiting) await postFiles(askedOf("predict"), [file], sending.signal);
       };
       await Promise.all(Array.from({ length: TRIAL.parallel }, work));
     } catch (error) {
-      failure.textContent = sentence(error.message);
-      failure.hidden = false;
+      sending.abort(); // the others would be refused too
+      say(refused, error);
     }
     trial.disabled = false;
+  }
+
+  function say(place, error) {
+    const words = sentence(error.message);
+    // Written anew, it would be read out anew.
+    if (place.textContent !== words) place.textContent = words;
+    place.hidden = false;
   }
 }
 
