@@ -105,3 +105,13 @@ def test_quantile_of_a_histogram(page: Page) -> None:
 
 def test_counters_that_began_anew_are_no_negative_load(page: Page) -> None:
     assert prometheus(page, "difference", [[1, 2], [2, 9]], [[1, 5], [2, 6]]) == [[1, 0], [2, 3]]
+
+
+def test_a_point_without_neighbours_is_drawn(page: Page) -> None:
+    chart = """([values]) => import("/static/charts/lines.js").then(({ lineChart }) => {
+        const x = values.map((_, index) => index);
+        const given = { title: "", x, series: [{ name: "", values }], format: String, ends: ["", ""] };
+        document.body.append(lineChart(given));
+        return document.querySelector("body > .chart path").getTotalLength();
+    })"""
+    assert page.evaluate(chart, [[None, 3, None]]) == 4

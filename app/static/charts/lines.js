@@ -61,17 +61,14 @@ export function legendOf(series) {
 }
 
 function pathOf(points) {
-  let pen = "M";
+  const isThere = (at) => (points[at] ?? null) !== null;
   return points
-    .map((point) => {
-      if (point === null) {
-        pen = "M";
-        return "";
-      }
-      // "h0" draws a dot where a point has no neighbours.
-      const command = `${pen}${point[0].toFixed(1)} ${point[1].toFixed(1)}${pen === "M" ? "h0" : ""}`;
-      pen = "L";
-      return command;
+    .map((point, at) => {
+      if (point === null) return "";
+      const [x, y] = point.map((value) => value.toFixed(1));
+      if (isThere(at - 1)) return `L${x} ${y}`;
+      // A point without neighbours would be no line at all.
+      return isThere(at + 1) ? `M${x} ${y}` : `M${x} ${y}m-2 0h4`;
     })
     .join("");
 }
