@@ -6,6 +6,7 @@ const form = document.querySelector("#key");
 const input = form.querySelector("input");
 const status = form.querySelector("[role=status]");
 let waiting = [];
+let focused = document.body; // before it was asked for
 
 export function currentKey() {
   return sessionStorage.getItem(STORED_AS);
@@ -21,6 +22,7 @@ export function keyInsteadOf(refused) {
       : "The service does not know this key. Enter another one.";
   if (form.hidden) {
     form.hidden = false;
+    focused = document.activeElement;
     input.focus();
   }
   return new Promise((resolve) => waiting.push(resolve));
@@ -37,6 +39,8 @@ form.addEventListener("submit", (event) => {
   sessionStorage.setItem(STORED_AS, key);
   input.value = "";
   form.hidden = true;
+  // The button goes; the body takes no focus.
+  (focused === document.body ? document.querySelector("[role=tab][tabindex='0']") : focused).focus();
   const continued = waiting;
   waiting = [];
   for (const resolve of continued) resolve();

@@ -60,7 +60,7 @@ export function startTabs(list, panels) {
       if (shown === id) controller.show(state);
     } catch (error) {
       started.delete(id);
-      section.replaceChildren(...excuse(error));
+      section.replaceChildren(...excuse(section, error));
     }
   }
 
@@ -72,15 +72,20 @@ export function startTabs(list, panels) {
     );
   }
 
-  function excuse(error) {
+  function excuse(section, error) {
     // Only what the API said is meant for people; all else is a file that did not come.
-    const [words, again] =
+    const [words, onclick] =
       error instanceof ApiError
-        ? [error.message, () => follow(readAddress())]
+        ? [error.message, again]
         : ["The server does not answer. Is it still running?", () => location.reload()];
     return [
       element("p", { class: "failure", role: "alert" }, sentence(words)),
-      element("button", { type: "button", class: "button", onclick: again }, "Try again"),
+      element("button", { type: "button", class: "button", onclick }, "Try again"),
     ];
+
+    function again() {
+      section.focus(); // the button goes
+      follow(readAddress());
+    }
   }
 }

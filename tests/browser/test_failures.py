@@ -63,7 +63,8 @@ def test_answer_that_is_not_from_the_service(
     page.route("**/predict", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"), times=1)
     page.locator("#files").set_input_files(good)
     expect(page.locator(".card .failure")).to_contain_text("The server answered with status 502.")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator(".card")).to_be_focused()
     expect(page.locator(".bars li")).to_have_count(5)
 
 
@@ -111,6 +112,15 @@ def test_server_gone_and_back(
         # A network whose evidence cannot be told apart is not asked for it.
         expect(page.get_by_role("button", name="Try to break it")).to_be_visible()
         expect(page.get_by_role("button", name="Show why")).to_be_hidden()
+
+
+def test_a_panel_that_could_not_be_loaded_is_asked_for_again(page: Page, expected_errors: list[str]) -> None:
+    expected_errors.append("net::ERR_FAILED")
+    page.route("**/augmentations", lambda route: route.abort(), times=1)
+    page.get_by_role("tab", name="Augment").click()
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator("#augment")).to_be_focused()
+    expect(page.locator(".grid img").first).to_be_visible()
 
 
 def test_size_of_a_photo_does_not_matter_below_the_limit(page: Page, tmp_path: Path) -> None:

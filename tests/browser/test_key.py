@@ -34,8 +34,9 @@ def test_key_is_asked_for_once_and_kept_for_the_tab(
     page.keyboard.press("Enter")
     expect(page.locator("#key")).to_contain_text("The service does not know this key.")
     field.fill(KEY)
-    page.get_by_role("button", name="Use key").click()
+    page.get_by_role("button", name="Use key").press("Enter")
     expect(page.locator("#key")).to_be_hidden()
+    expect(page.get_by_role("tab", name="Classify")).to_be_focused()
     # What had been asked for comes now, by itself.
     expect(page.locator("#model p")).to_contain_text("lenet-noise, version 1")
     classify_sample(page, "cat")

@@ -89,6 +89,17 @@ def test_a_report_that_cannot_be_read_leaves_the_rest(
     expect(blank_page.locator("#model-card")).to_contain_text("This model has no report")
 
 
+def test_a_report_that_does_not_come_is_asked_for_again(
+    blank_page: Page, server: str, expected_errors: list[str]
+) -> None:
+    expected_errors.append("net::ERR_FAILED")
+    blank_page.route("**/report", lambda route: route.abort(), times=1)
+    blank_page.goto(f"{server}/#model-card")
+    blank_page.get_by_role("button", name="Try again").press("Enter")
+    expect(blank_page.locator("#model-card")).to_be_focused()
+    expect(blank_page.locator(".confusion")).to_be_visible()
+
+
 def test_calibration_is_drawn(model: Page) -> None:
     chart = model.get_by_role("img", name="on average its percentages are off by 2.3 points")
     heights = chart.locator("rect").evaluate_all("bars => bars.map((bar) => bar.height.baseVal.value)")

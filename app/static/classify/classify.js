@@ -122,6 +122,7 @@ export async function start(section) {
     } catch (error) {
       if (signal.aborted) return null;
       showFailure(card, error, async () => {
+        card.element.focus(); // the button goes
         const outcome = await classifyOne(card, signal);
         if (!signal.aborted) status.textContent = outcome.words;
       });

@@ -43,10 +43,15 @@ export async function start(section) {
       if (turn !== turns) return;
       section.replaceChildren(
         element("p", { class: "failure", role: "alert" }, sentence(error.message)),
-        element("button", { type: "button", class: "button", onclick: draw }, "Try again"),
+        element("button", { type: "button", class: "button", onclick: again }, "Try again"),
       );
     }
     section.ariaBusy = "false";
+  }
+
+  function again() {
+    section.focus(); // the button goes
+    draw();
   }
 }
 
