@@ -72,14 +72,17 @@ class OpenLoop:
         self.outcomes: list[Outcome] = []
 
     async def drive(self, rate: float, seconds: float) -> None:
-        """Send `rate` requests a second; each that is refused with a Retry-After tries again once, then."""
+        """
+        Send `rate * seconds` requests, each when it is due, or as soon as can be after that; each that is
+        refused with a Retry-After tries again once, then.
+        """
         loop = asyncio.get_running_loop()
-        start, sent, tasks = loop.time(), 0, list[asyncio.Task[None]]()
-        while (now := loop.time()) < start + seconds:
-            while sent < (now - start) * rate:
-                tasks.append(asyncio.create_task(self._request_and_retry()))
-                sent += 1
-            await asyncio.sleep(1 / rate)
+        start, tasks = loop.time(), list[asyncio.Task[None]]()
+        for number in range(round(rate * seconds)):
+            early = start + number / rate - loop.time()
+            if early > 0:
+                await asyncio.sleep(early)
+            tasks.append(asyncio.create_task(self._request_and_retry()))
         await asyncio.gather(*tasks)
         for connection in self._idle:
             connection.transport.close()
