@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from training.thumbnail import decode_thumbnail
 # Told apart without colour too: by line style and marker.
 TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
 WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
+ABOVE_IMAGE_SIZES = 14  # points
 
 
 def _new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -42,7 +44,7 @@ def training_figure(
     left.plot(epochs, [r.train_loss for r in history], label="training (augmented)", **TRAIN)
     left.plot(epochs, [r.watched_loss for r in history], label=watched, **WATCHED)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats)")
-    left.set_title("Loss", loc="left")
+    left.set_title("Loss", loc="left", pad=ABOVE_IMAGE_SIZES)
     right.plot(epochs, [r.train_accuracy for r in history], label="training (augmented)", **TRAIN)
     right.plot(epochs, [r.watched_accuracy for r in history], label=watched, **WATCHED)
     if test_accuracy is not None:
@@ -50,7 +52,7 @@ def training_figure(
             test_accuracy, color="#333333", linestyle=":", label=f"test, final weights: {test_accuracy:.2%}"
         )
     right.set(xlabel="epoch", ylabel="accuracy")
-    right.set_title("Accuracy", loc="left")
+    right.set_title("Accuracy", loc="left", pad=ABOVE_IMAGE_SIZES)
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -60,14 +62,15 @@ def training_figure(
 
 
 def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
-    """Where the image size changes, a line and the two sizes, for the curves jump there."""
-    for before, after in pairwise(history):
-        if before.image_size != after.image_size:
-            x = (before.epoch + after.epoch) / 2
-            ax.axvline(x, color="#999999", linewidth=0.8)
-            text = f"{before.image_size}→{after.image_size} px"
+    """A line where the image size changes, for the curves jump there, and over each part its size."""
+    parts = [list(part) for _, part in groupby(history, attrgetter("image_size"))]
+    for before, after in pairwise(parts):
+        ax.axvline((before[-1].epoch + after[0].epoch) / 2, color="#999999", linewidth=0.8)
+    if len(parts) > 1:
+        for part in parts:
+            middle, text = (part[0].epoch + part[-1].epoch) / 2, f"{part[0].image_size} px"
             ax.annotate(
-                text, (x, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
+                text, (middle, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
             )
 
 

@@ -44,7 +44,13 @@ def test_the_training_figure_names_its_axes_and_curves() -> None:
 
 def test_a_change_of_image_size_is_marked() -> None:
     history = [RECORD, replace(RECORD, epoch=2, image_size=24)]
-    assert "32→24 px" in texts(training_figure(history, "test"))
+    svg = texts(training_figure(history, "test"))
+    assert "32 px" in svg
+    assert "24 px" in svg
+
+
+def test_one_image_size_is_not_marked() -> None:
+    assert " px" not in texts(training_figure([RECORD, replace(RECORD, epoch=2)], "test"))
 
 
 def test_the_confusion_figure_shows_every_count() -> None:
