@@ -114,7 +114,8 @@ def test_curves_go_through_every_epoch(model: Page) -> None:
     accuracy = model.get_by_role("img", name="Accuracy: at the end")
     expect(accuracy).to_have_attribute(
         "aria-label",
-        f"Accuracy: at the end training {last.train_accuracy:.0%}, held out {last.watched_accuracy:.0%}",
+        "Accuracy: at the end "
+        f"training {last.train_accuracy * 100:.3g}%, held out {last.watched_accuracy * 100:.3g}%",
     )
     for path in accuracy.locator("path").all():
         assert (path.get_attribute("d") or "").count("L") == len(REPORT.history) - 1

@@ -6,7 +6,7 @@ import { element } from "../dom.js";
 export function trainingCurves(history) {
   const of = (key) => history.map((epoch) => epoch[key]);
   const x = of("epoch");
-  const share = (value) => `${Math.round(value * 100)}%`;
+  const share = (value) => `${Number((value * 100).toFixed(1))}%`;
   const number = (value) => String(Number(value.toPrecision(3)));
   const common = { x, ends: [`epoch ${x[0]}`, `${x.at(-1)}`] };
   return element(
