@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.datasets import CIFAR10
 
 DEFAULT_FOLDER = Path("data")
+CIFAR10_NAME = "cifar-10"
 SPLIT_SEED = 0
 """Fixed apart from the run's seed, so that runs with different seeds hold out the same images."""
 
@@ -129,4 +130,4 @@ def load_cifar10(folder: Path, held_out: int) -> ImageData:
         )
         for part in parts
     )
-    return build("cifar-10", tuple(parts[0].classes), train, test, held_out)
+    return build(CIFAR10_NAME, tuple(parts[0].classes), train, test, held_out)

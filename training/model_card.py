@@ -1,11 +1,18 @@
 """The model card in Markdown: what the model is, how good, how it was made, where it should not be used."""
 
 import json
+import re
 from collections.abc import Iterable
 
 from models.artifact import Int8, ModelDescription
 from training.plots import watched_name
 from training.report import Report
+from training.training_command import training_command
+
+
+def literal(text: str) -> str:
+    """Markdown that shows `text` and nothing else, in the cell of a table too."""
+    return re.sub(r"[\\`*_\[\]<>|~&#$]", r"\\\g<0>", text)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -15,10 +22,10 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def model_card(description: ModelDescription, report: Report) -> str:
     """The card as Markdown: what the model is, how good, how it was made, and where it should not be used."""
-    evaluation, recipe = report.evaluation, description.recipe
+    evaluation, recipe, data = report.evaluation, description.recipe, description.dataset
     per_class = table(
         ["class", "accuracy"],
-        [[name, f"{value:.1%}"] for name, value in evaluation.per_class_accuracy.items()],
+        [[literal(name), f"{value:.1%}"] for name, value in evaluation.per_class_accuracy.items()],
     )
     epochs = table(
         [
@@ -43,9 +50,9 @@ def model_card(description: ModelDescription, report: Report) -> str:
     )
     size = f"{description.input_size}×{description.input_size}"
     watched = _watched(description)
-    return f"""# {description.name}, version {description.version}
+    return f"""# {literal(description.name)}, version {description.version}
 
-{description.architecture} on {description.dataset.name}: {len(description.classes)} classes, input {size}.
+{description.architecture} on {literal(data.name)}: {len(description.classes)} classes, input {size}.
 
 **Test accuracy {evaluation.accuracy:.2%}** on {evaluation.images:,} images: one run (n = 1), one forward pass
 an image, no test-time augmentation. Negative log-likelihood {evaluation.negative_log_likelihood:.3f} nats,
@@ -66,11 +73,11 @@ and these figures are theirs in float32 arithmetic.
 
 ## Training
 
-    python -m training train --recipe {recipe["name"]} --seed {recipe["seed"]}
+    {training_command(description)}
 
 {description.training_seconds / 60:.0f} minutes on {description.hardware},
 torch {description.library_versions["torch"]}.
-Trained on {description.dataset.train_images:,} images, {description.dataset.held_out_images:,} more held out.
+Trained on {data.train_images:,} images, {data.held_out_images:,} more held out.
 An epoch's {watched} accuracy is taken at the image size of that epoch. It chose nothing: the result is
 the weights after the last step.
 
@@ -110,7 +117,13 @@ def _mistakes_section(report: Report) -> str:
     rows = table(
         ["test image", "true class", "answer", "its probability", "that of the true class"],
         [
-            [str(m.number), m.true_class, m.answer, f"{m.probability:.2%}", f"{m.true_probability:.2%}"]
+            [
+                str(m.number),
+                literal(m.true_class),
+                literal(m.answer),
+                f"{m.probability:.2%}",
+                f"{m.true_probability:.2%}",
+            ]
             for m in report.mistakes
         ],
     )

@@ -1,6 +1,7 @@
 """Figures of a run and of an evaluation, as PNG and SVG, readable in print."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -92,8 +93,9 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
                 fontsize=8,
                 color="w" if shares[i][j] > 0.5 else "k",
             )
-    ax.set_xticks(range(len(classes)), labels=list(classes), rotation=45, ha="right")
-    ax.set_yticks(range(len(classes)), labels=list(classes))
+    # A dollar sign in a class's name is no formula.
+    ax.set_xticks(range(len(classes)), labels=list(classes), rotation=45, ha="right", parse_math=False)
+    ax.set_yticks(range(len(classes)), labels=list(classes), parse_math=False)
     ax.set(xlabel="predicted", ylabel="true", title=f"Confusion, accuracy {evaluation.accuracy:.2%}")
     return figure
 
@@ -136,16 +138,22 @@ def _pictures(pictures: Sequence[str], titles: Sequence[str], columns: int) -> F
     for place, (picture, title) in enumerate(zip(pictures, titles, strict=True), start=1):
         ax = figure.add_subplot(rows, columns, place)
         ax.imshow(np.asarray(decode_thumbnail(picture)), interpolation="nearest")
-        # A dollar sign in a class's name is no formula.
         ax.set_title(title, fontsize=8, parse_math=False)
         ax.axis("off")
     return figure
 
 
 def render(figure: Figure, name: str) -> dict[str, bytes]:
-    """The figure as `name`.png and `name`.svg; the same figure gives the same bytes."""
+    """The figure as `name`.png and `name`.svg; the same figure gives the same bytes.
+
+    A character that no font of this machine has is a box in the PNG; the SVG carries the text itself.
+    """
     files = {}
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    with (
+        mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)

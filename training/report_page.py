@@ -14,6 +14,7 @@ from training.model_card import limits_of_use
 from training.plots import calibration_figure, render, training_figure, watched_name
 from training.report import Report
 from training.report_style import STYLE
+from training.training_command import training_command
 
 
 def report_page(artifact: Artifact, report: Report) -> str:
@@ -193,8 +194,7 @@ def _thumbnail(picture: str, text: str) -> str:
 
 def _recipe(description: ModelDescription) -> str:
     recipe = description.recipe
-    command = f"python -m training train --recipe {recipe['name']} --seed {recipe['seed']}"
-    return f"""<pre tabindex="0">{escape(command)}</pre>
+    return f"""<pre tabindex="0">{escape(training_command(description))}</pre>
 <details open><summary>All that decides the run</summary>
 <pre tabindex="0">{escape(json.dumps(recipe, indent=2, ensure_ascii=False))}</pre></details>"""
 

@@ -49,6 +49,13 @@ def test_a_change_of_image_size_is_marked() -> None:
     assert "24 px" in svg
 
 
+def test_a_class_of_any_name_is_shown_as_it_is() -> None:
+    classes = (r"$\cash_$", "日本", "<&>")
+    svg = texts(confusion_figure(EVALUATION, classes))
+    for name in (classes[0], classes[1], "&lt;&amp;&gt;"):
+        assert svg.count(f">{name}<") == 2
+
+
 def test_one_image_size_is_not_marked() -> None:
     assert " px" not in texts(training_figure([RECORD, replace(RECORD, epoch=2)], "test"))
 

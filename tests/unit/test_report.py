@@ -26,6 +26,17 @@ def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) ->
     assert card.count("\n| ") > len(metadata.classes) + len(report.history)
 
 
+def test_a_class_of_any_name_leaves_the_tables_whole(exported: Path) -> None:
+    report = load_report(exported)
+    accuracies = dict(zip(("a|b", "<i>_*", "$1"), report.evaluation.per_class_accuracy.values(), strict=True))
+    card = model_card(
+        load_artifact(exported).metadata,
+        replace(report, evaluation=replace(report.evaluation, per_class_accuracy=accuracies)),
+    )
+    for cell in (r"| a\|b |", r"| \<i\>\_\* |", r"| \$1 |"):
+        assert cell in card
+
+
 def test_the_card_says_where_there_is_no_int8_network(exported: Path) -> None:
     metadata = load_artifact(exported).metadata.model_copy(update={"int8": None})
     card = model_card(metadata, load_report(exported))
