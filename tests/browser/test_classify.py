@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
+from app.settings import BUNDLED_MODEL
+from models.artifact import read_metadata
 from tests.browser.panels import classify_sample
 from tests.browser.running_server import CLASSES
 
@@ -125,8 +127,9 @@ def test_image_is_shown_as_the_network_sees_it(page: Page, photo: Path) -> None:
 
 
 def test_header_states_the_model_and_links_to_the_documentation(page: Page, server: str) -> None:
+    accuracy = read_metadata(BUNDLED_MODEL).metrics.accuracy
     expect(page.locator("#model p")).to_have_text(
-        "resnet18-cifar10, version 1: 91.8% right on 10,000 test images"
+        f"resnet18-cifar10, version 1: {accuracy:.1%} right on 10,000 test images"
     )
     expect(page.locator("#model select")).to_be_hidden()
     address = page.get_by_role("link", name="API docs").get_attribute("href")
