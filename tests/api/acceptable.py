@@ -20,6 +20,7 @@ KNOWN = {"name": "lenet-test", "model": "lenet-test", "version": "1"}
 EXPLAINED = "resnet18-cifar10"
 """The bundled model: unlike the small one, it ends in what /explain needs."""
 
+MOST = {"scale": 4, "cutout.size": 32, "random_crop.padding": 31}
 LAYERS = ("features.1", "features.5", "classifier.1", "classifier.4")
 LEAST_CHANNELS = 6
 PIXELS = {"shape": [1, 3, 32, 32], "data": [0] * (3 * 32 * 32)}
@@ -47,7 +48,7 @@ def _explain(query: Query) -> None:
 
 
 def _augment(query: Query) -> None:
-    """Parameters are for operations that are done, pairs in order, grids of a bounded size."""
+    """Parameters are for operations that are done and fit the image, pairs in order, grids small enough."""
     for name, value in query.items():
         if "." in name and isinstance(value, str) and "," in value:
             query[name] = "0.5,1"
@@ -56,10 +57,9 @@ def _augment(query: Query) -> None:
     if query.get("preset") is not None:
         for name in [name for name in query if "." in name or name == "ops"]:
             del query[name]
-    if "scale" in query:
-        query["scale"] = min(int(query["scale"]), 4)
-    if "cutout.size" in query:
-        query["cutout.size"] = min(int(query["cutout.size"]), 32)
+    for name, most in MOST.items():
+        if name in query:
+            query[name] = min(int(query[name]), most)
     if "predict" in query:
         query["format"] = "json"
 
