@@ -1,4 +1,4 @@
-"""A finished tiny run and its artifact, for the tests of what comes after training."""
+"""A finished tiny run and its artifact, for the tests of what comes after training; folders of models."""
 
 import io
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from app.repository import Repository
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import RunState
 from training.export import export_run
@@ -25,3 +26,11 @@ def exported(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("artifacts") / "tiny" / "1"
     export_run(finished_run, tiny_data(), folder, name="tiny", version="1", console=QUIET)
     return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Three versions of one model and one of another, none of which holds anything."""
+    for path in ("cats/1", "cats/2", "cats/3", "dogs/1"):
+        (tmp_path / "repository" / path).mkdir(parents=True)
+    return Repository(tmp_path / "repository")
