@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from models.augmentations.base import Params, per_image, require_batch
+from models.augmentations.chance import sample_applied, where_applied
 from models.augmentations.hsv import hsv_to_rgb, rgb_to_hsv
 from models.augmentations.parameters import check_parameters, parameter
 
@@ -17,22 +18,23 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 @dataclass(frozen=True)
 class ColorJitter:
-    """Change brightness, contrast, saturation and hue of each image, in an order that is random too.
+    """Change brightness, contrast, saturation and hue of images, in an order that is random too.
 
     The factors of brightness, contrast and saturation are uniform in 1 - strength..1 + strength: 0 gives a
     black, a uniformly grey and a greyscale image, 1 the original. The hue turns by a share of the colour
     circle that is uniform in -strength..strength.
 
-    Params: `brightness`, `contrast`, `saturation` and `hue`, float32 (n,), and `order`, int64 (n, 4), a
-    permutation of 0 brightness, 1 contrast, 2 saturation, 3 hue, the first applied first. Raises
-    `ValueError` for a strength outside 0..1, for hue outside 0..0.5, and in `apply` for images of other than
-    3 channels.
+    Params: `brightness`, `contrast`, `saturation` and `hue`, float32 (n,), `order`, int64 (n, 4), a
+    permutation of 0 brightness, 1 contrast, 2 saturation, 3 hue, the first applied first, and `applied`, bool
+    (n,). Raises `ValueError` for a strength or a probability outside 0..1, for hue outside 0..0.5, and in
+    `apply` for images of other than 3 channels.
     """
 
     brightness: float = parameter(0.4, "Strength of the change of brightness.", minimum=0, maximum=1)
     contrast: float = parameter(0.4, "Strength of the change of contrast.", minimum=0, maximum=1)
     saturation: float = parameter(0.4, "Strength of the change of saturation.", minimum=0, maximum=1)
     hue: float = parameter(0.1, "Largest turn of the colour circle.", minimum=0, maximum=0.5)
+    probability: float = parameter(1.0, "Share of the images that are changed.", minimum=0, maximum=1)
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -51,6 +53,7 @@ class ColorJitter:
             "saturation": around(1, self.saturation),
             "hue": around(0, self.hue),
             "order": order,
+            "applied": sample_applied(n, self.probability, generator),
         }
 
     @torch.no_grad()
@@ -79,7 +82,7 @@ class ColorJitter:
             jittered = torch.where(
                 per_image(hued, images), adjust_hue(jittered, own["hue"]), blend(jittered, other, factor)
             )
-        return jittered.to(images.dtype)
+        return where_applied(own["applied"], jittered, images)
 
 
 def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:

@@ -26,7 +26,11 @@ def random_images(n: int) -> Tensor:
 def neutral(n: int) -> Params:
     """Parameters of `n` images that change nothing."""
     params = {name: torch.ones(n) for name in NAMES[:3]}
-    return params | {"hue": torch.zeros(n), "order": torch.arange(4).repeat(n, 1)}
+    return params | {
+        "hue": torch.zeros(n),
+        "order": torch.arange(4).repeat(n, 1),
+        "applied": torch.ones(n, dtype=torch.bool),
+    }
 
 
 @pytest.mark.parametrize(
