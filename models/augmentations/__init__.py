@@ -9,13 +9,18 @@ from models.augmentations.base import Augmentation, Params
 from models.augmentations.color_jitter import ColorJitter
 from models.augmentations.compose import Compose
 from models.augmentations.cutout import Cutout
+from models.augmentations.gaussian_blur import GaussianBlur
+from models.augmentations.gaussian_noise import GaussianNoise
+from models.augmentations.grayscale import Grayscale
 from models.augmentations.horizontal_flip import HorizontalFlip
+from models.augmentations.jpeg import Jpeg
 from models.augmentations.parameters import ParameterError
 from models.augmentations.random_crop import RandomCrop
 from models.augmentations.random_erasing import RandomErasing
 from models.augmentations.random_resized_crop import RandomResizedCrop
 from models.augmentations.trivial_augment import TrivialAugment
 from models.augmentations.vertical_flip import VerticalFlip
+from models.augmentations.zoom import Zoom
 
 __all__ = [
     "AUGMENTATIONS",
@@ -37,6 +42,11 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "random_erasing": RandomErasing,
     "cutout": Cutout,
     "trivial_augment": TrivialAugment,
+    "zoom": Zoom,
+    "grayscale": Grayscale,
+    "gaussian_blur": GaussianBlur,
+    "gaussian_noise": GaussianNoise,
+    "jpeg": Jpeg,
 }
 
 
