@@ -47,8 +47,8 @@ from app.request_log import HEADER as REQUEST_ID
 from app.request_log import request_id
 from app.tracing import note_refusal
 from app.workers import OverloadedError
-from models.artifact import ArtifactError
-from models.images import ImageError
+from models.artifact.store import ArtifactError
+from models.preprocessing.decode import ImageError
 
 
 class ErrorDetail(BaseModel):

@@ -18,7 +18,6 @@ from app import errors
 from app.access import ApiKeys
 from app.body_limit import BodyLimit
 from app.direct import DirectRoutes, Endpoint
-from app.engines import EngineOptions
 from app.free_memory import return_free_memory
 from app.methods import HeadRequests
 from app.metrics import Metrics
@@ -49,7 +48,8 @@ from app.throughput import Throughput
 from app.tracing import create_tracing
 from app.trusted_hosts import TrustedHosts
 from app.workers import Workers
-from models.artifact import ArtifactError
+from models.artifact.store import ArtifactError
+from models.engines import EngineOptions
 from models.hardware import usable_cores
 
 STATIC = Path(__file__).parent / "static"

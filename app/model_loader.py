@@ -8,7 +8,6 @@ from functools import partial
 from torch import Tensor
 
 from app.batcher import Batcher
-from app.engines import EngineOptions
 from app.loaded_model import LoadedModel
 from app.metrics import Metrics
 from app.model_store import Scores, ServedModel, load_model
@@ -18,7 +17,8 @@ from app.result_cache import ResultCache
 from app.settings import Settings
 from app.throughput import Throughput
 from app.workers import Workers
-from models.artifact import ArtifactError, read_metadata
+from models.artifact.store import ArtifactError, read_metadata
+from models.engines import EngineOptions
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from app.engines import Engine, EngineOptions, Precision, create_engine
-from app.report import FILE_NAME as REPORT_FILE
 from app.warm_up import warm_up
-from models.artifact import ArtifactError, ModelMetadata, load_artifact
-from models.batch_norm_report import BatchNormLayer, batch_norm_report, require_inference_ready
+from models.artifact.golden import check_golden
+from models.artifact.metadata import Metrics
+from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
+from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
 from models.class_activation import ClassActivation
-from models.golden import check_golden
-from models.metadata import Metrics
-from models.preprocessing import Preprocessing
+from models.engines import Engine, EngineOptions, Precision, create_engine
+from models.preprocessing.transform import Preprocessing
 from models.summary import LayerSummary, summarize
 
 GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "int8": 0.5}
@@ -90,7 +90,7 @@ class ServedModel:
 def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int | None) -> ServedModel:
     """Load and prove the model in `folder`; afterwards its engine is warm for every size of batch.
 
-    `engine` is a key of `app.engines.ENGINES` or `auto`; `max_batch` None takes what suits the engine.
+    `engine` is a key of `models.engines.ENGINES` or `auto`; `max_batch` None takes what suits the engine.
 
     Raises `ArtifactError` if the artifact does not load, a batch norm is not in eval mode or was never
     updated, the engine cannot serve it with these options, or does not reproduce the golden logits.

@@ -12,7 +12,7 @@ from app.errors import ApiError, of_image
 from app.model_store import ServedModel
 from app.service import Service
 from app.uploads import Upload
-from models.images import ImageError, decode
+from models.preprocessing.decode import ImageError, decode
 
 INLINE_BYTES = 16_384
 INLINE_PIXELS = 64 * 64

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from models.augmentations import Compose
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 
 GAP = 2
 """White pixels between tiles and around the grid."""

@@ -13,7 +13,7 @@ from app.metrics import Metrics
 from app.plan_folder import Membership
 from app.settings import Settings
 from app.startup import StartError
-from models.artifact import ArtifactError
+from models.artifact.store import ArtifactError
 
 
 class AnnouncingServer(uvicorn.Server):

@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.throughput import Throughput
 from app.tracing import Tracing
 from app.workers import Workers
-from models.artifact import ModelMetadata
+from models.artifact.store import ModelMetadata
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from torch import Tensor
 
-from app.engines import Engine
+from models.engines import Engine
 
 MEASURED_SIZES = (8, 16, 32, 64, 128, 256)
 MEASUREMENTS = 5

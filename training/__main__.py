@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.artifact import ArtifactError
+from models.artifact.store import ArtifactError
 from training import commands
 from training.campaign import RUNS
 from training.checkpoint import CheckpointError

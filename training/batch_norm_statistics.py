@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from models.batch_norm import BATCH_NORMS
+from models.batch_norm.layer import BATCH_NORMS
 from training.device import autocast
 
 

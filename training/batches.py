@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.augmentations.horizontal_flip import HorizontalFlip
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from training.balance import class_weights
 from training.data import ImageData
 from training.distributed import ALONE, Processes

@@ -13,7 +13,7 @@ from types import FrameType
 import torch
 from rich.console import Console
 
-from models.artifact import Artifact, load_artifact
+from models.artifact.store import Artifact, load_artifact
 from training import compare, data, export, measure
 from training.adapt import fitted, with_image_size
 from training.campaign import parse_runs, run_campaign

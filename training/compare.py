@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
-from models.artifact import Artifact, ArtifactError
+from models.artifact.store import Artifact, ArtifactError
 from models.summary import summarize
 from training.engines import ENGINES
 from training.measure import Measured

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.artifact import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, Artifact, ArtifactError
-from models.metadata import MODEL_FILE
-from models.openvino_ir import OpenVinoIR, convert
-from models.preprocessing import Preprocessing
+from models.artifact.metadata import MODEL_FILE
+from models.artifact.store import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, Artifact, ArtifactError
+from models.engines.openvino_ir import OpenVinoIR, convert
+from models.preprocessing.transform import Preprocessing
 from training.evaluate import predict
 
 

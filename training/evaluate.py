@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from training.device import autocast
 
 CALIBRATION_BINS = 15

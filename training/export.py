@@ -11,7 +11,8 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact import (
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.store import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
     Dataset,
@@ -21,8 +22,7 @@ from models.artifact import (
     load_artifact,
     save_artifact,
 )
-from models.golden import GOLDEN_FILE, make_golden
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from training.augmentation_samples import augmentation_samples
 from training.checkpoint import CheckpointError, RunState
 from training.data import ImageData

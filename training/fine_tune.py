@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 import models
-from models.artifact import Artifact, load_artifact
+from models.artifact.store import Artifact, load_artifact
 from training.data import ImageData
 from training.recipe import Recipe
 

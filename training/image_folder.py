@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.images import ImageError, decode
-from models.preprocessing import Preprocessing
+from models.preprocessing.decode import ImageError, decode
+from models.preprocessing.transform import Preprocessing
 from training.data import DataError, ImageData, Split, channel_statistics
 from training.split import Role, split
 

@@ -8,8 +8,8 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from models.artifact import Artifact, ArtifactError
-from models.preprocessing import Preprocessing
+from models.artifact.store import Artifact, ArtifactError
+from models.preprocessing.transform import Preprocessing
 from training.data import ImageData
 from training.engines import ENGINES
 from training.evaluate import Evaluation, evaluate

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from models.artifact import Int8, ModelDescription
+from models.artifact.store import Int8, ModelDescription
 from training.plots import watched_name
 from training.report import Report
 from training.training_command import training_command

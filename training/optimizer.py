@@ -2,7 +2,7 @@
 
 from torch import nn, optim
 
-from models.batch_norm import BATCH_NORMS
+from models.batch_norm.layer import BATCH_NORMS
 from training.recipe import Recipe
 
 

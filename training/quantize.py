@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.openvino_ir import OpenVinoIR, convert
-from models.preprocessing import Preprocessing
-from models.quiet_openvino import openvino as ov
+from models.engines.openvino_ir import OpenVinoIR, convert
+from models.engines.quiet_openvino import openvino as ov
+from models.preprocessing.transform import Preprocessing
 from training.data import ImageData, Split
 
 if TYPE_CHECKING:

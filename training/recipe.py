@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import JsonValue
 
 from models import ARCHITECTURES
+from models.architectures.initialization import INITIALIZATIONS
 from models.augmentations import Compose, to_spec
-from models.initialization import INITIALIZATIONS
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Recipe:
     architecture: str
     """A key of `models.ARCHITECTURES`."""
     norm_layer: Literal["ours", "torch"]
-    """`models.batch_norm.BatchNorm`, or the same function from `nn.BatchNorm2d`, fused and so faster."""
+    """`models.batch_norm.layer.BatchNorm`, or the same from `nn.BatchNorm2d`, fused and so faster."""
     initialization: str
-    """A key of `models.initialization.INITIALIZATIONS`."""
+    """A key of `models.architectures.initialization.INITIALIZATIONS`."""
     whiten_stem: bool = False
     """Start the first convolution from the whitening filters of the training images' patches, and keep it."""
     zero_init_residual: bool = False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.artifact import ArtifactError
+from models.artifact.store import ArtifactError
 from training.augmentation_samples import AugmentationSample
 from training.checkpoint import EpochRecord
 from training.evaluate import Evaluation

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.artifact import ModelDescription, load_artifact
+from models.artifact.store import ModelDescription, load_artifact
 from training.model_card import model_card
 from training.plots import (
     augmentation_figure,

@@ -7,7 +7,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from models.artifact import Artifact, ModelDescription
+from models.artifact.store import Artifact, ModelDescription
 from models.summary import summarize
 from training.evaluate import Evaluation
 from training.model_card import limits_of_use

@@ -4,7 +4,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from models.batch_norm import BATCH_NORMS, BatchNorm
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm
 
 
 class _Sum(torch.autograd.Function):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import create_model
-from models.artifact import Artifact
-from models.batch_norm import BatchNorm
-from models.initialization import initialize
+from models.architectures.initialization import initialize
+from models.artifact.store import Artifact
+from models.batch_norm.layer import BatchNorm
 from training.balance import class_weights
 from training.batch_norm_statistics import reestimate_batch_norm
 from training.batches import Batches, preprocessing_of

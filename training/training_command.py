@@ -4,7 +4,7 @@ import shlex
 
 from pydantic import TypeAdapter
 
-from models.artifact import ModelDescription
+from models.artifact.store import ModelDescription
 from training.data import CIFAR10_NAME
 from training.recipe import Recipe, Stage
 from training.recipes import RECIPES

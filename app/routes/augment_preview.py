@@ -23,7 +23,7 @@ from app.samples import SAMPLES, read_sample
 from app.service import ReadyService, Service
 from app.single_query import SINGLE_QUERY
 from app.uploads import Upload, read_uploads, upload_body
-from models.images import decode
+from models.preprocessing.decode import decode
 
 router = APIRouter(tags=["augment-preview"], dependencies=SINGLE_QUERY)
 

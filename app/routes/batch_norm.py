@@ -20,7 +20,7 @@ from app.samples import SAMPLES, read_sample
 from app.service import ReadyService, Service
 from app.single_query import SINGLE_QUERY
 from app.uploads import Upload, read_uploads, upload_body
-from models.batch_norm_view import (
+from models.batch_norm.view import (
     BatchNormView,
     Histograms,
     histograms,

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.artifact import Dataset, Metrics, ModelDescription, save_artifact
-from models.golden import GOLDEN_FILE, make_golden
-from models.preprocessing import Preprocessing
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.store import Dataset, Metrics, ModelDescription, save_artifact
+from models.preprocessing.transform import Preprocessing
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

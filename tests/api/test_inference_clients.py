@@ -10,7 +10,7 @@ import pytest
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
-from models.artifact import load_artifact
+from models.artifact.store import load_artifact
 from tests.api.artifacts import save_small_artifact
 from tests.api.server_process import running
 

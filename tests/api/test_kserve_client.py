@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.client import Client
-from models.artifact import load_artifact
+from models.artifact.store import load_artifact
 from tests.api.server_process import ROOT, running
 
 INTERPRETER = ROOT / ".venv-kserve" / "bin" / "python"

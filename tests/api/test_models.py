@@ -1,6 +1,6 @@
 """GET /models and /models/{name}: the model says what it is."""
 
-from models.artifact import load_artifact
+from models.artifact.store import load_artifact
 from tests.api.artifacts import CLASSES
 from tests.api.conftest import Client, error_of
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from app import preparation
 from app.routes import predict
-from models.artifact import load_artifact
-from models.images import Decoded, decode
-from models.preprocessing import Preprocessing
+from models.artifact.store import load_artifact
+from models.preprocessing.decode import Decoded, decode
+from models.preprocessing.transform import Preprocessing
 from tests.api.artifacts import CLASSES
 from tests.api.conftest import Client, chunks, error_of, png_of
 

@@ -13,7 +13,7 @@ from PIL import Image
 from app.main import check, create_app
 from app.settings import Settings
 from app.startup import StartError
-from models.artifact import ArtifactError
+from models.artifact.store import ArtifactError
 from tests.api.artifacts import save_small_artifact
 from tests.api.conftest import Client, error_of, png_of, running
 from tests.exposition import samples

@@ -13,10 +13,10 @@ import httpx
 import torch
 
 from models import create_model
-from models.artifact import save_artifact
-from models.golden import GOLDEN_FILE, make_golden
-from models.metadata import Dataset, Metrics, ModelDescription
-from models.preprocessing import Preprocessing
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.metadata import Dataset, Metrics, ModelDescription
+from models.artifact.store import save_artifact
+from models.preprocessing.transform import Preprocessing
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MAX_BODY_BYTES = 100_000

@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
 from app.settings import BUNDLED_MODEL
-from models.artifact import read_metadata
+from models.artifact.store import read_metadata
 from tests.browser.panels import classify_sample
 from tests.browser.running_server import CLASSES
 

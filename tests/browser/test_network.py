@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.settings import BUNDLED_MODEL
-from models.artifact import read_metadata
+from models.artifact.store import read_metadata
 from tests.browser.panels import open_model
 from tests.browser.running_server import CLASSES
 from training.report import load_report

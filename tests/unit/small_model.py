@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, Dataset, Int8, Metrics, ModelDescription
+from models.artifact.store import (
+    INT8_NETWORK_FILE,
+    INT8_WEIGHTS_FILE,
+    Dataset,
+    Int8,
+    Metrics,
+    ModelDescription,
+)
 
 CLASSES = ("cat", "dog", "frog")
 

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from models import create_model
-from models.airbench import LOGIT_SCALE, Airbench, ConvGroup
-from models.batch_norm import BatchNorm
-from models.initialization import initialize
+from models.architectures.airbench import LOGIT_SCALE, Airbench, ConvGroup
+from models.architectures.initialization import initialize
+from models.batch_norm.layer import BatchNorm
 from models.summary import summarize
 
 

@@ -12,14 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from models import create_model
-from models.artifact import (
-    MODEL_FILE,
-    ArtifactError,
-    ModelDescription,
-    load_artifact,
-    save_artifact,
-)
-from models.batch_norm import BatchNorm
+from models.artifact.store import MODEL_FILE, ArtifactError, ModelDescription, load_artifact, save_artifact
+from models.batch_norm.layer import BatchNorm
 from tests.unit.small_model import CLASSES, DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
 FILES = {"card.md": b"# A small model\n", "report.json": b"{}"}

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.artifact import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
+from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
 from tests.unit.small_model import INT8_FILES, WITH_INT8, lenet
 
 FILES = {"card.md": b"# A small model\n", "report.json": b"{}", **INT8_FILES}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.batch_norm import BatchNorm
+from models.batch_norm.layer import BatchNorm
 
 SHAPES = [(6, 3), (2, 3), (4, 3, 5, 2), (1, 3, 4, 4), (2, 3, 1, 1)]
 

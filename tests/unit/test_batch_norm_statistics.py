@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.batch_norm import BatchNorm
+from models.batch_norm.layer import BatchNorm
 from training.batch_norm_statistics import reestimate_batch_norm
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import ARCHITECTURES, create_model
-from models.batch_norm import BATCH_NORMS, BatchNorm
-from models.batch_norm_report import batch_norm_report
-from models.batch_norm_view import (
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm
+from models.batch_norm.report import batch_norm_report
+from models.batch_norm.view import (
     BINS,
     BatchNormView,
     histograms,

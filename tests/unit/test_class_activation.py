@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from app.samples import SAMPLES
 from app.settings import BUNDLED_MODEL
 from models import ARCHITECTURES, create_model
-from models.artifact import Artifact, load_artifact
+from models.artifact.store import Artifact, load_artifact
 from models.class_activation import ClassActivation
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 
 AVERAGING = ("resnet18", "resnet18-3x3")
 

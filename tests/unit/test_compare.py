@@ -8,8 +8,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.artifact import ArtifactError, load_artifact, save_artifact
-from models.metadata import MODEL_FILE
+from models.artifact.metadata import MODEL_FILE
+from models.artifact.store import ArtifactError, load_artifact, save_artifact
 from tests.unit.small_model import DESCRIPTION, lenet
 from tests.unit.test_measure import CPU, noise
 from training.compare import (

@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 import torch
 
-from app import engines
-from app.engines import ENGINES, Engine, EngineError, EngineOptions, create_engine
 from app.settings import Settings
-from models.artifact import Artifact, load_artifact
+from models import engines
+from models.artifact.store import Artifact, load_artifact
+from models.engines import ENGINES, Engine, EngineError, EngineOptions, create_engine
 from tests.api.artifacts import save_small_artifact
 
 IMAGES = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.errors import ApiError, documented, to_api_error
 from app.workers import OverloadedError
-from models.images import ImageError
+from models.preprocessing.decode import ImageError
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": b""})
 

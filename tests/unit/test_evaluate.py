@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from models import create_model
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from training.evaluate import evaluate, fit_temperature, predict
 
 CLASSES = ("a", "b", "c")

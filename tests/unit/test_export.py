@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.artifact import load_artifact
-from models.golden import check_golden
-from models.openvino_ir import OpenVinoIR
-from models.preprocessing import Preprocessing
+from models.artifact.golden import check_golden
+from models.artifact.store import load_artifact
+from models.engines.openvino_ir import OpenVinoIR
+from models.preprocessing.transform import Preprocessing
 from tests.unit.conftest import QUIET
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import CheckpointError, RunState, load_checkpoint

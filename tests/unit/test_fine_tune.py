@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.artifact import ArtifactError, load_artifact, save_artifact
-from models.golden import GOLDEN_FILE, make_golden
-from models.preprocessing import Preprocessing
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import CheckpointError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.batch_norm import BatchNorm, fold_batch_norm
+from models.batch_norm.layer import BatchNorm, fold_batch_norm
 
 Norm = BatchNorm | nn.BatchNorm2d
 

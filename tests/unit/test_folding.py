@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from models import ARCHITECTURES, create_model
-from models.batch_norm import BATCH_NORMS, BatchNorm
-from models.folding import fold_batch_norms
+from models.batch_norm.folding import fold_batch_norms
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm
 
 
 def _moved_statistics(model: nn.Module) -> nn.Module:

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.artifact import ArtifactError
-from models.golden import GOLDEN_FILE, check_golden, make_golden
-from models.preprocessing import Preprocessing
+from models.artifact.golden import GOLDEN_FILE, check_golden, make_golden
+from models.artifact.store import ArtifactError
+from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import DESCRIPTION, lenet, random_images
 
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models.images import decode
-from models.preprocessing import Preprocessing
+from models.preprocessing.decode import decode
+from models.preprocessing.transform import Preprocessing
 from tests.unit.image_files import hostile_files, saved
 from training import image_folder
 from training.data import DataError, channel_statistics

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from models.images import ImageError, decode
+from models.preprocessing.decode import ImageError, decode
 from tests.unit.image_files import RED, hostile_files, png, png_chunk, saved
 
 MAX_PIXELS = 50_000_000
@@ -214,7 +214,7 @@ def test_pillows_warnings_do_not_leak(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     code = """
 import sys, pathlib
-from models.images import ImageError, decode
+from models.preprocessing.decode import ImageError, decode
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     try:
         print(decode(path.read_bytes(), 50_000_000, 32).image.size)

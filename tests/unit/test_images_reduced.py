@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from models.images import REDUCED_TO_SHORTEST, Decoded, ImageError, decode
-from models.preprocessing import Preprocessing
+from models.preprocessing.decode import REDUCED_TO_SHORTEST, Decoded, ImageError, decode
+from models.preprocessing.transform import Preprocessing
 from tests.unit.image_files import saved
 
 MAX_PIXELS = 50_000_000

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.initialization import INITIALIZATIONS, initialize
+from models.architectures.initialization import INITIALIZATIONS, initialize
 
 LAYERS = [nn.Conv2d(32, 64, 3, bias=False), nn.Linear(200, 300)]
 

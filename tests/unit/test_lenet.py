@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.batch_norm import BatchNorm
-from models.lenet import lenet
+from models.architectures.lenet import lenet
+from models.batch_norm.layer import BatchNorm
 
 
 @pytest.mark.parametrize("in_channels", [1, 3])

@@ -9,8 +9,8 @@ from PIL import Image
 from rich.console import Console
 
 from models import create_model
-from models.artifact import ArtifactError, load_artifact, save_artifact
-from models.preprocessing import Preprocessing
+from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.preprocessing.transform import Preprocessing
 from tests.conftest import REPOSITORY
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.unit.tiny_run import tiny_data

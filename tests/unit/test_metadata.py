@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from models.artifact import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
-from models.metadata import Dataset, Int8, Metrics, ModelDescription, ModelMetadata
+from models.artifact.metadata import Dataset, Int8, Metrics, ModelDescription, ModelMetadata
+from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
 from tests.unit.small_model import DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
 RECORDS: tuple[type[BaseModel], ...] = (Metrics, Dataset, Int8, ModelDescription, ModelMetadata)

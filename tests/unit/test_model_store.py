@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from app.engines import EngineOptions
 from app.model_store import load_model
 from models import create_model
-from models.artifact import ArtifactError
-from models.batch_norm import BatchNorm
-from models.golden import GOLDEN_FILE
+from models.artifact.golden import GOLDEN_FILE
+from models.artifact.store import ArtifactError
+from models.batch_norm.layer import BatchNorm
+from models.engines import EngineOptions
 from tests.api.artifacts import CLASSES, save_small_artifact, small_model
 
 TORCH = ("torch", EngineOptions("cpu", "float32", threads=1), 3)

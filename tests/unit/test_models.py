@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from models import ARCHITECTURES, create_model
-from models.batch_norm import BatchNorm
-from models.batch_norm_report import batch_norm_report
-from models.residual import NormLayer
+from models.architectures.residual import NormLayer
+from models.batch_norm.layer import BatchNorm
+from models.batch_norm.report import batch_norm_report
 
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 

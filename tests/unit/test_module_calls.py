@@ -11,20 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.engines import EngineOptions
-from app.engines.torch import TorchEngine
-from models.artifact import load_artifact
-from models.batch_norm import BatchNorm
-from models.batch_norm_view import (
-    logits_by_batch_statistics,
-    logits_by_running_statistics,
-    view_batch_norm,
-)
+from models.artifact.store import load_artifact
+from models.batch_norm.folding import fold_batch_norms
+from models.batch_norm.layer import BatchNorm
+from models.batch_norm.view import logits_by_batch_statistics, logits_by_running_statistics, view_batch_norm
 from models.class_activation import ClassActivation
-from models.folding import fold_batch_norms
+from models.engines import EngineOptions
+from models.engines.openvino_ir import convert
+from models.engines.torch_engine import TorchEngine
 from models.module_calls import MODULE_CALLS, ModuleCalls
-from models.openvino_ir import convert
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from tests.api.artifacts import description, save_small_artifact, small_model
 
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from app.engines.base import EngineError, EngineOptions
-from app.engines.openvino import OpenVinoEngine
-from models.artifact import Artifact, load_artifact
-from models.quiet_openvino import openvino
+from models.artifact.store import Artifact, load_artifact
+from models.engines.base import EngineError, EngineOptions
+from models.engines.openvino_engine import OpenVinoEngine
+from models.engines.quiet_openvino import openvino
 from tests.api.artifacts import save_small_artifact, small_model
 
 hint = openvino.properties.hint

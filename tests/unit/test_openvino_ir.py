@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.batch_norm import BatchNorm
-from models.openvino_ir import OpenVinoIR, convert
-from models.preprocessing import Preprocessing
+from models.batch_norm.layer import BatchNorm
+from models.engines.openvino_ir import OpenVinoIR, convert
+from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import DESCRIPTION, lenet, random_images
 from training.evaluate import predict
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from models.preprocessing import INTERPOLATIONS, Preprocessing
+from models.preprocessing.transform import INTERPOLATIONS, Preprocessing
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from app.preview import GAP, grid_png, grid_size, make_tiles, network_inputs, to_png
 from models.augmentations import AUGMENTATIONS, Compose, create_augmentation
-from models.images import decode
-from models.preprocessing import Preprocessing
+from models.preprocessing.decode import decode
+from models.preprocessing.transform import Preprocessing
 
 IMAGE = torch.randint(256, (3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 EVERYTHING = Compose(tuple((name, create_augmentation(name)) for name in AUGMENTATIONS))

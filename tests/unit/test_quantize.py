@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data import ImageData, Split
 from training.evaluate import predict

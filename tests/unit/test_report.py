@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.artifact import ArtifactError, load_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from tests.unit.test_export import PLOTS
 from training.model_card import model_card
 from training.report import load_report

@@ -3,7 +3,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from models.artifact import Artifact, load_artifact
+from models.artifact.store import Artifact, load_artifact
 from tests.conftest import REPOSITORY
 from training.mistakes import Mistake
 from training.report import load_report

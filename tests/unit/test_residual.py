@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.batch_norm import BatchNorm
-from models.residual import Residual
+from models.architectures.residual import Residual
+from models.batch_norm.layer import BatchNorm
 
 
 def images(channels: int, height: int = 9, width: int = 7) -> Tensor:

@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from models import create_model
-from models.resnet import resnet18, resnet18_3x3
+from models.architectures.resnet import resnet18, resnet18_3x3
 
 
 def images(channels: int = 3, size: int = 64, count: int = 2) -> Tensor:

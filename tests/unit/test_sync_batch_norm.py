@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
-from models.batch_norm import BatchNorm
+from models.batch_norm.layer import BatchNorm
 from training.distributed import Processes
 from training.sync_batch_norm import SyncBatchNorm, synchronise
 

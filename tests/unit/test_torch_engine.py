@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from app.engines.base import EngineOptions
-from app.engines.torch import TorchEngine
 from models import create_model, hardware
-from models.artifact import Artifact, load_artifact
-from models.batch_norm import BATCH_NORMS
+from models.artifact.store import Artifact, load_artifact
+from models.batch_norm.layer import BATCH_NORMS
+from models.engines.base import EngineOptions
+from models.engines.torch_engine import TorchEngine
 from tests.api.artifacts import save_small_artifact, small_model
 
 IMAGES = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from app.settings import BUNDLED_MODEL
-from models.artifact import load_artifact
+from models.artifact.store import load_artifact
 from models.augmentations import create_augmentation
 from models.training_augmentation import training_augmentation
 from training.recipes import RECIPES

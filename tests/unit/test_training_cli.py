@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.artifact import load_artifact
+from models.artifact.store import load_artifact
 from training.__main__ import main
 from training.checkpoint import load_checkpoint
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from models.artifact import ModelDescription, load_artifact
+from models.artifact.store import ModelDescription, load_artifact
 from training.recipes import RECIPES
 from training.training_command import training_command
 

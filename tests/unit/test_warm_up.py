@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from app import warm_up as module
-from app.engines.base import Precision
 from app.warm_up import warm_up
+from models.engines.base import Precision
 
 IMAGE = torch.rand(3, 8, 8)
 

@@ -1,4 +1,4 @@
-"""OpenVINO without its telemetry: `from models.quiet_openvino import openvino`, and never otherwise.
+"""OpenVINO without its telemetry: `from models.engines.quiet_openvino import openvino`, and never otherwise.
 
 OpenVINO and NNCF report to Google Analytics when they are imported and when they convert a network, through
 copies that they fork of the process, a service's open connections included. They do so only where the package

@@ -6,8 +6,8 @@ Source: Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, https:/
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.batch_norm import BatchNorm
-from models.residual import NormLayer
+from models.architectures.residual import NormLayer
+from models.batch_norm.layer import BatchNorm
 
 MOMENTUM = 0.4
 """Of the running statistics, the weight of the new one: a short run has few batches to learn them from."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-# Not `import torch`: in this package that name is the module of the engine.
 from torch import cuda
 
-from app.engines.base import Engine, EngineError, EngineOptions, Precision
-from app.engines.openvino import OpenVinoEngine
-from app.engines.torch import TorchEngine
-from models.artifact import Artifact
+from models.artifact.store import Artifact
+from models.engines.base import Engine, EngineError, EngineOptions, Precision
+from models.engines.openvino_engine import OpenVinoEngine
+from models.engines.torch_engine import TorchEngine
 
 __all__ = ["ENGINES", "Engine", "EngineError", "EngineOptions", "Precision", "create_engine"]
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from models.batch_norm import BatchNorm
-from models.residual import NormLayer
+from models.architectures.residual import NormLayer
+from models.batch_norm.layer import BatchNorm
 
 
 class LeNet(nn.Module):

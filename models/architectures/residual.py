@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.batch_norm import BatchNorm
+from models.batch_norm.layer import BatchNorm
 
 NormLayer = Callable[[int], nn.Module]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.batch_norm import BATCH_NORMS
+from models.batch_norm.layer import BATCH_NORMS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.batch_norm import BATCH_NORMS
+from models.batch_norm.layer import BATCH_NORMS
 from models.module_calls import MODULE_CALLS
 
 BINS = 40

@@ -8,9 +8,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from models.engines.quiet_openvino import openvino as ov
 from models.module_calls import MODULE_CALLS
-from models.preprocessing import Preprocessing
-from models.quiet_openvino import openvino as ov
+from models.preprocessing.transform import Preprocessing
 
 NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
 """A name that OpenVINO gives to an operation without one: its kind and a count over the whole process."""

@@ -5,7 +5,7 @@ from collections import Counter
 
 from torch import fx, nn
 
-from models.batch_norm import BATCH_NORMS, BatchNorm, fold_batch_norm
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm, fold_batch_norm
 from models.module_calls import MODULE_CALLS
 
 

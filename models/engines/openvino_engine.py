@@ -5,12 +5,12 @@ from queue import SimpleQueue
 import torch
 from torch import Tensor
 
-from app.engines.base import EngineError, EngineOptions, Precision
-from models.artifact import Artifact
-from models.metadata import INT8_NETWORK_FILE
-from models.openvino_ir import convert
-from models.preprocessing import Preprocessing
-from models.quiet_openvino import openvino
+from models.artifact.metadata import INT8_NETWORK_FILE
+from models.artifact.store import Artifact
+from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.openvino_ir import convert
+from models.engines.quiet_openvino import openvino
+from models.preprocessing.transform import Preprocessing
 
 MAX_BATCH = 16
 """Larger batches compute hardly more images a second, and keep all of them waiting longer."""

@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from models.artifact import ArtifactError
-from models.batch_norm_report import require_inference_ready
-from models.preprocessing import Preprocessing
+from models.artifact.store import ArtifactError
+from models.batch_norm.report import require_inference_ready
+from models.preprocessing.transform import Preprocessing
 
 GOLDEN_FILE = "golden.safetensors"
 

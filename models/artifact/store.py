@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from models import create_model
-from models.metadata import (
+from models.artifact.metadata import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
     MODEL_FILE,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from models import ARCHITECTURES
-from models.preprocessing import Preprocessing
+from models.preprocessing.transform import Preprocessing
 
 MODEL_FILE = "model.safetensors"
 INT8_NETWORK_FILE = "int8.xml"

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from app.engines.base import EngineError, EngineOptions, Precision
-from models.artifact import Artifact
-from models.folding import fold_batch_norms
+from models.artifact.store import Artifact
+from models.batch_norm.folding import fold_batch_norms
+from models.engines.base import EngineError, EngineOptions, Precision
 from models.hardware import has_native_bfloat16
 from models.module_calls import MODULE_CALLS
 

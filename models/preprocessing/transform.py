@@ -3,15 +3,12 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from models.metadata import ModelDescription
 
 INTERPOLATIONS: dict[str, Image.Resampling] = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -30,6 +27,21 @@ Box = tuple[float, float, float, float]
 
 LONGEST_TO_SHORTEST = 16
 """A longer image loses its ends before it is scaled; the crop of the centre would cut them off anyway."""
+
+
+class Input(Protocol):
+    """What a stored model says of the images that it takes."""
+
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def interpolation(self) -> str: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class Preprocessing:
             raise ValueError(f"std must hold numbers above 0, got {self.std}")
 
     @classmethod
-    def from_metadata(cls, metadata: "ModelDescription") -> Self:
+    def from_metadata(cls, metadata: Input) -> Self:
         """The preprocessing that a stored model asks for."""
         return cls(
             input_size=metadata.input_size,
