@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from app.routes import batch_norm
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from models.artifact.store import load_artifact
 from models.batch_norm.view import logits_by_batch_statistics, view_batch_norm
 from models.preprocessing.transform import Preprocessing

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import classification
+from app.inference import classification
+from app.inference.preparation import INLINE_BYTES
 from app.main import create_app
-from app.preparation import INLINE_BYTES
 from app.settings import Settings
 from tests.api.artifacts import save_small_artifact
 from tests.api.conftest import Client, error_of, png_of, running

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS
 from tests.api.conftest import Client
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.routes import explain
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from app.settings import BUNDLED_MODEL, Settings
 from models.artifact.store import load_artifact
 from models.preprocessing.transform import Preprocessing

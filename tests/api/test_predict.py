@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app import preparation
+from app.inference import preparation
 from app.routes import predict
 from models.artifact.store import load_artifact
 from models.preprocessing.decode import Decoded, decode

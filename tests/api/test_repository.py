@@ -10,9 +10,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.errors import StartError
 from app.main import check, create_app
 from app.settings import Settings
-from app.startup import StartError
 from models.artifact.store import ArtifactError
 from tests.api.artifacts import save_small_artifact
 from tests.api.conftest import Client, error_of, png_of, running

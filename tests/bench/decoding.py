@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from app.main import engine_options
-from app.model_store import ServedModel, load_model
+from app.registry.served_model import ServedModel, load_model
 from app.settings import SettingsError, load_settings
 from models.artifact.store import ArtifactError
 from models.preprocessing.decode import REDUCED_TO_SHORTEST, ImageError, decode

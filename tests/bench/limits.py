@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from app.main import engine_options
-from app.model_store import ServedModel, load_model
+from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings, load_settings
 from models.engines import Engine
 from models.preprocessing.decode import decode

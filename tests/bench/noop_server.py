@@ -9,7 +9,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from app import __main__, model_store
+from app import __main__
+from app.registry import served_model as model_store
 from models import engines
 from models.artifact.store import Artifact
 from models.engines import EngineOptions, Precision

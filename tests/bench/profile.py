@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.metrics import STAGES
+from app.observability.metrics import STAGES
 from tests.bench.program import table
 from tests.exposition import samples
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from typing import Literal, TypeAlias
 
-from app.batcher import Batcher, QueueFullError
+from app.batching.batcher import Batcher, QueueFullError
 from tests.unit import virtual_clock
 
 Item: TypeAlias = tuple[int, int]

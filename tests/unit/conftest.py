@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from app.repository import Repository
+from app.registry.repository import Repository
 from tests.unit.tiny_run import RECIPE, tiny_data
 from training.checkpoint import RunState
 from training.export import export_run

@@ -9,12 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from app.batcher import Batcher
-from app.loaded_model import LoadedModel
-from app.model_control import ModelControl
-from app.model_store import Scores, ServedModel
-from app.plan import Entry, Plan
-from app.plan_folder import Membership
+from app.batching.batcher import Batcher
+from app.batching.scores import Scores
+from app.registry.control import ModelControl
+from app.registry.loaded_model import LoadedModel
+from app.registry.plan import Entry, Plan
+from app.registry.plan_folder import Membership
+from app.registry.served_model import ServedModel
 
 LIMIT = 3
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from app.batcher import Batcher
+from app.batching.batcher import Batcher
 
 
 class Engine:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.appointments import LATEST_SECONDS, Appointments
+from app.batching.retry_after import LATEST_SECONDS, Schedule
 
 
 class Clock:
@@ -13,29 +13,29 @@ class Clock:
 
 
 def test_a_second_is_given_to_as_many_as_are_served_in_it() -> None:
-    appointments = Appointments(Clock())
-    given = [appointments.give(0.1, 3.9) for _ in range(8)]
+    schedule = Schedule(Clock())
+    given = [schedule.reserve(0.1, 3.9) for _ in range(8)]
     assert given == [1, 1, 1, 2, 2, 2, 3, 3]
 
 
 def test_nobody_is_told_to_come_before_what_waits_is_done() -> None:
-    appointments = Appointments(Clock())
-    assert [appointments.give(4.2, 1) for _ in range(3)] == [5, 6, 7]
-    assert appointments.give(0, 1) == 1
+    schedule = Schedule(Clock())
+    assert [schedule.reserve(4.2, 1) for _ in range(3)] == [5, 6, 7]
+    assert schedule.reserve(0, 1) == 1
 
 
 def test_seconds_that_have_passed_count_no_more() -> None:
     clock = Clock()
-    appointments = Appointments(clock)
-    assert [appointments.give(0, 2) for _ in range(5)] == [1, 1, 2, 2, 3]
+    schedule = Schedule(clock)
+    assert [schedule.reserve(0, 2) for _ in range(5)] == [1, 1, 2, 2, 3]
     clock.now += 2
-    assert [appointments.give(0, 2) for _ in range(4)] == [1, 2, 2, 3]
+    assert [schedule.reserve(0, 2) for _ in range(4)] == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize("per_second", [0.001, 1])
 def test_nobody_is_sent_away_for_more_than_a_minute(per_second: float) -> None:
-    appointments = Appointments(Clock())
-    given = [appointments.give(1, per_second) for _ in range(70)]
+    schedule = Schedule(Clock())
+    given = [schedule.reserve(1, per_second) for _ in range(70)]
     assert given == [*range(1, LATEST_SECONDS), *[LATEST_SECONDS] * 11]
-    assert appointments.give(1e9, per_second) == LATEST_SECONDS
-    assert appointments.give(float("inf"), per_second) == LATEST_SECONDS
+    assert schedule.reserve(1e9, per_second) == LATEST_SECONDS
+    assert schedule.reserve(float("inf"), per_second) == LATEST_SECONDS

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.augmentation_query import openapi_parameters, parse_operations
 from app.errors import ApiError
+from app.routes.augmentation_query import openapi_parameters, parse_operations
 from models.augmentations import AUGMENTATIONS, create_augmentation
 
 

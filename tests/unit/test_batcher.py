@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from app.batcher import Batcher, ClosedError
+from app.batching.batcher import Batcher, ClosedError
 from tests.unit.fake_engine import BrokenEngine, Engine, now, outcomes, submit
 from tests.unit.virtual_clock import on_virtual_clock
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.batcher import Batcher, DeadlineError, QueueFullError
+from app.batching.batcher import Batcher, DeadlineError, QueueFullError
 from tests.unit import virtual_clock
 from tests.unit.fake_engine import BrokenEngine, Engine, now, outcomes, submit
 from tests.unit.virtual_clock import on_virtual_clock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.metrics import STAGES, Metrics
+from app.observability.metrics import STAGES, Metrics
 from tests.bench.profile import milliseconds, parse_totals, profile_table
 
 

@@ -11,8 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from app.body_limit import BodyLimit
 from app.errors import ApiError
+from app.http.error_handlers import render
+from app.http.middleware.body_limit import BodyLimit
 
 LIMIT = 1000
 
@@ -23,7 +24,7 @@ async def _length(request: Request) -> PlainTextResponse:
 
 async def _answer(_: Request, error: Exception) -> httpx.Response:
     assert isinstance(error, ApiError)
-    return error.response()  # type: ignore[return-value]
+    return render(error)  # type: ignore[return-value]
 
 
 def _post(

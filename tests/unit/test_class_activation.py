@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from app.settings import BUNDLED_MODEL
 from models import ARCHITECTURES, create_model
 from models.artifact.store import Artifact, load_artifact

@@ -6,9 +6,9 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from app import disconnect
-from app.disconnect import given_up_on_disconnect
 from app.errors import ApiError
+from app.http import disconnect
+from app.http.disconnect import given_up_on_disconnect
 
 
 @pytest.fixture(autouse=True)

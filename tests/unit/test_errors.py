@@ -6,8 +6,9 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from app.errors import ApiError, documented, to_api_error
-from app.workers import OverloadedError
+from app.batching.thread_pools import OverloadedError
+from app.errors import ApiError
+from app.http.error_handlers import documented, render, to_api_error
 from models.preprocessing.decode import ImageError
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": b""})
@@ -39,7 +40,7 @@ def test_exception_to_status_code_and_field(
 
 
 def test_response_has_the_one_shape() -> None:
-    response = ApiError(422, "some_code", "a sentence", "a_field", {"X-Extra": "1"}).response()
+    response = render(ApiError(422, "some_code", "a sentence", "a_field", {"X-Extra": "1"}))
     assert json.loads(bytes(response.body)) == {
         "error": {"code": "some_code", "message": "a sentence", "field": "a_field"}
     }

@@ -7,7 +7,7 @@ import weakref
 import psutil
 import pytest
 
-from app.free_memory import return_free_memory
+from app.registry.free_memory import return_free_memory
 
 
 class _Cycle:

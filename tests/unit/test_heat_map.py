@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from PIL import Image
 from torch import Tensor
 
-from app.heat_map import INFERNO, STRONGEST, colours, overlay_png, strength_of
+from app.drawing.heat_map import INFERNO, STRONGEST, colours, overlay_png, strength_of
 
 IMAGE = torch.randint(256, (3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.batcher import Batcher, ClosedError
-from app.loaded_model import LoadedModel
-from app.model_store import Scores, ServedModel
+from app.batching.batcher import Batcher, ClosedError
+from app.batching.scores import Scores
+from app.registry.loaded_model import LoadedModel
+from app.registry.served_model import ServedModel
 from tests.unit.virtual_clock import on_virtual_clock
 
 SCORES = Scores([0], [1.0], 0.001, 0.0, 1)

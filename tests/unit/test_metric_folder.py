@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import values
 
-from app.metric_folder import MetricFolder, WorkerProcesses
+from app.observability.metric_folder import MetricFolder, WorkerProcesses
 
 
 @pytest.fixture

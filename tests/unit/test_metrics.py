@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.errors import REJECTIONS
-from app.metrics import STAGES, Metrics
+from app.http.error_handlers import REJECTIONS
+from app.observability.metrics import STAGES, Metrics
 from tests.exposition import samples
 
 ROOT = Path(__file__).parents[2]
@@ -185,8 +185,8 @@ def test_readme_lists_every_stage_and_every_reason() -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from app.metric_folder import MetricFolder
-from app.metrics import Metrics
+from app.observability.metric_folder import MetricFolder
+from app.observability.metrics import Metrics
 
 folder, worker, images, waiting = Path(sys.argv[1]), *map(int, sys.argv[2:])
 metrics = Metrics(MetricFolder(folder), worker)
@@ -207,7 +207,7 @@ def _run_worker(folder: Path, worker: int, images: int, waiting: int) -> dict[st
 
 
 def test_workers_add_up_and_a_replaced_one_counts_on(tmp_path: Path) -> None:
-    from app.metric_folder import MetricFolder
+    from app.observability.metric_folder import MetricFolder
 
     model = 'resnet_serve_model_info{engine="torch",name="lenet",precision="float32",version="1"}'
     requests = 'resnet_serve_requests_total{method="POST",route="/predict",status="200"}'

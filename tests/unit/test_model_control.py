@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from app.batcher import ClosedError
-from app.model_control import RefusedChangeError
-from app.plan_folder import BusyError
-from app.repository import Repository, UnknownModelError
+from app.batching.batcher import ClosedError
+from app.registry.control import RefusedChangeError
+from app.registry.plan_folder import BusyError
+from app.registry.repository import Repository, UnknownModelError
 from tests.unit.controlled_models import LIMIT, Loader, answered, entry_of, found, started
 from tests.unit.virtual_clock import on_virtual_clock
 

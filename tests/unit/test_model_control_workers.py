@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app import model_control
-from app.model_control import FollowError
-from app.plan_folder import BusyError, Membership, PlanFolder
-from app.repository import Repository
+from app.registry import control as model_control
+from app.registry.control import FollowError
+from app.registry.plan_folder import BusyError, Membership, PlanFolder
+from app.registry.repository import Repository
 from tests.unit.controlled_models import LIMIT, Loader, found, started
 from tests.unit.virtual_clock import on_virtual_clock
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from app.model_store import load_model
+from app.registry.served_model import load_model
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE
 from models.artifact.store import ArtifactError

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.open_inference import OutputTensor, ProtocolError, encode_response, parse_request
+from app.errors import ProtocolError
+from app.v2.codec import OutputTensor, encode_response, parse_request
 
 
 def body(*inputs: dict[str, Any], **more: object) -> bytes:

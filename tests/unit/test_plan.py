@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.plan import Plan
+from app.registry.plan import Plan
 
 
 def described(plan: Plan) -> tuple[list[str], dict[str, str]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.plan import Plan
-from app.plan_folder import BusyError, PlanFolder, Report
+from app.registry.plan import Plan
+from app.registry.plan_folder import BusyError, PlanFolder, Report
 
 PLAN = Plan.first({"cats": "1"}, default="cats")
 
@@ -33,7 +33,7 @@ def test_the_last_report_of_each_worker_counts_until_it_leaves(tmp_path: Path) -
 
 def test_the_lock_is_one_processs_at_a_time_and_ends_with_it(tmp_path: Path) -> None:
     hold = (
-        "import sys, time\nfrom pathlib import Path\nfrom app.plan_folder import PlanFolder\n"
+        "import sys, time\nfrom pathlib import Path\nfrom app.registry.plan_folder import PlanFolder\n"
         "with PlanFolder(Path(sys.argv[1])).lock():\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from app.preview import GAP, grid_png, grid_size, make_tiles, network_inputs, to_png
+from app.drawing.tiles import GAP, grid_png, grid_size, make_tiles, network_inputs, to_png
 from models.augmentations import AUGMENTATIONS, Compose, create_augmentation
 from models.preprocessing.decode import decode
 from models.preprocessing.transform import Preprocessing

@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from app.access import ApiKeys
-from app.rate_limit import Quota, RateLimit, Windows
+from app.http.middleware.api_keys import ApiKeys
+from app.http.middleware.rate_limit import Quota, RateLimit, Windows
 from app.settings import SettingsError, load_settings
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"

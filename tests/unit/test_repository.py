@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.repository import Repository, UnknownModelError
+from app.registry.repository import Repository, UnknownModelError
 
 
 @pytest.fixture

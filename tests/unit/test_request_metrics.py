@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.metrics import Metrics
-from app.request_metrics import RequestMetrics
+from app.http.middleware.request_metrics import RequestMetrics
+from app.observability.metrics import Metrics
 from tests.exposition import samples
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from app.metrics import Metrics
-from app.model_store import Scores
-from app.result_cache import Result, ResultCache, digests_of
+from app.batching.result_cache import Result, ResultCache, digests_of
+from app.batching.scores import Scores
+from app.observability.metrics import Metrics
 from tests.exposition import samples
 
 RESULT = Result(Scores([1, 0], [0.9, 0.1], inference_seconds=0.5, started=2.0, batch_size=4), (640, 480))

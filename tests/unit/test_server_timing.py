@@ -1,4 +1,4 @@
-from app.server_timing import server_timing
+from app.observability.server_timing import server_timing
 
 
 def test_seconds_become_milliseconds() -> None:

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 import pytest
 
+from app.errors import StartError
+from app.server.sockets import bind, bind_beside
 from app.settings import Settings
-from app.startup import StartError, bind, bind_beside
 
 
 def test_an_address_is_reserved_before_connections_are_taken() -> None:

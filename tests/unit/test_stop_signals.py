@@ -6,7 +6,7 @@ from multiprocessing.connection import wait
 
 import pytest
 
-from app.stop_signals import STOP_SIGNALS, StopSignals
+from app.server.signals import STOP_SIGNALS, StopSignals
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app import supervisor
+from app.errors import StartError
+from app.server import supervisor
+from app.server.supervisor import Supervisor, restart_delay
 from app.settings import Settings
-from app.startup import StartError
-from app.supervisor import Supervisor, restart_delay
 from tests.unit import fake_workers
 
 
@@ -87,7 +87,7 @@ def test_a_worker_that_dies_is_replaced_until_it_serves_again(
     def kill_one() -> None:
         multiprocessing.active_children()[0].kill()
 
-    with caplog.at_level(logging.WARNING, "app.supervisor"):
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
         assert run(fake_workers.fail_the_second_time, kill_one)
     patterns = [
         r"worker \d \(pid \d+\) was ended by SIGKILL; the next one starts now",

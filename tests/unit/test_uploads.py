@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.uploads import read_uploads
+from app.http.uploads import read_uploads
 
 
 async def _list(request: Request) -> JSONResponse:

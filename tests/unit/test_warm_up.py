@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app import warm_up as module
-from app.warm_up import warm_up
+from app.registry import warm_up as module
+from app.registry.warm_up import warm_up
 from models.engines.base import Precision
 
 IMAGE = torch.rand(3, 8, 8)
