@@ -18,7 +18,7 @@ LOGIT_SCALE = 1 / 9
 class WhiteningStem(nn.Sequential):
     """A 2×2 convolution with a filter and its negative for every value of a patch, then GELU.
 
-    It is meant to be set by `training.whitening`. Its bias is trained.
+    It is meant to be set by `training.loop.whitening`. Its bias is trained.
 
     Shapes: (N, in_channels, H, W) to (N, 8 * in_channels, H - 1, W - 1).
     """

@@ -29,7 +29,7 @@ from models.artifact.store import ArtifactError
 from models.preprocessing.decode import REDUCED_TO_SHORTEST, ImageError, decode
 from tests.bench.payloads import QUALITY
 from tests.bench.program import BenchError, machine, run, say, table
-from training.data import DataError, Split, load_cifar10
+from training.data.cifar10 import DataError, Split, load_cifar10
 
 WIDTH, HEIGHT = 640, 480
 REPEATS = 5

@@ -9,7 +9,7 @@ from app.settings import BUNDLED_MODEL
 from models.artifact.store import read_metadata
 from tests.browser.panels import open_model
 from tests.browser.running_server import CLASSES
-from training.report import load_report
+from training.report.report import load_report
 
 METADATA = read_metadata(BUNDLED_MODEL)
 REPORT = load_report(BUNDLED_MODEL)

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from app.registry.repository import Repository
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.checkpoint import RunState
-from training.export import export_run
-from training.train import train
+from training.export.export import export_run
+from training.loop.checkpoint import RunState
+from training.loop.train import train
 
 QUIET = Console(file=io.StringIO())
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.adapt import STEPS_PER_EPOCH, fitted, with_image_size
-from training.data import ImageData, Split
-from training.recipe import Recipe, Restart, Stage
+from training.data.adapt import STEPS_PER_EPOCH, fitted, with_image_size
+from training.data.cifar10 import ImageData, Split
 from training.recipes import RECIPES
+from training.recipes.recipe import Recipe, Restart, Stage
 
 
 def data_of(train: int, held_out: int = 5) -> ImageData:

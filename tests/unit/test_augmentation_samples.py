@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.augmentation_samples import EPOCHS, AugmentationSample, augmentation_samples
-from training.data import Split
-from training.thumbnail import decode_thumbnail, thumbnail
+from training.data.cifar10 import Split
+from training.report.augmentation_samples import EPOCHS, AugmentationSample, augmentation_samples
+from training.report.thumbnail import decode_thumbnail, thumbnail
 
 
 def samples(**changes: object) -> list[AugmentationSample]:

@@ -6,10 +6,10 @@ import torch
 from torch.nn import functional as F
 
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.balance import class_weights
-from training.batches import Batches
-from training.data import ImageData, Split
-from training.train import Run
+from training.data.balance import class_weights
+from training.data.cifar10 import ImageData, Split
+from training.loop.batches import Batches
+from training.loop.train import Run
 
 
 def imbalanced() -> ImageData:

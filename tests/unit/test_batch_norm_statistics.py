@@ -4,7 +4,7 @@ from torch import nn
 
 from models import create_model
 from models.batch_norm.layer import BatchNorm
-from training.batch_norm_statistics import reestimate_batch_norm
+from training.loop.batch_norm_statistics import reestimate_batch_norm
 
 
 @pytest.mark.parametrize("norm_layer", [BatchNorm, nn.BatchNorm2d])

@@ -21,8 +21,8 @@ from training.campaign import (
     share_of_peak,
     summary,
 )
-from training.checkpoint import EpochRecord, load_checkpoint
-from training.data import ImageData
+from training.data.cifar10 import ImageData
+from training.loop.checkpoint import EpochRecord, load_checkpoint
 from training.recipes import RECIPES
 
 SHORT = {"tiny": RECIPE.with_epochs(2), "other": replace(RECIPE.with_epochs(1), name="other", held_out=0)}

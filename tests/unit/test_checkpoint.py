@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.unit.tiny_run import RECIPE
-from training.checkpoint import (
+from training.loop.checkpoint import (
     FILE_NAME,
     CheckpointError,
     EpochRecord,

@@ -12,7 +12,7 @@ from models.artifact.metadata import MODEL_FILE
 from models.artifact.store import ArtifactError, load_artifact, save_artifact
 from tests.unit.small_model import DESCRIPTION, lenet
 from tests.unit.test_measure import CPU, noise
-from training.compare import (
+from training.evaluation.compare import (
     PairedCounts,
     compare,
     difference,
@@ -22,7 +22,7 @@ from training.compare import (
     show,
     wilson,
 )
-from training.measure import Measured, measure
+from training.evaluation.measure import Measured, measure
 
 
 @pytest.mark.parametrize(

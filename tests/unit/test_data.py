@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.unit.tiny_run import tiny_data
-from training.data import DataError, Split, build, channel_statistics, load_cifar10
+from training.data.cifar10 import DataError, Split, build, channel_statistics, load_cifar10
 
 
 def split(n: int, size: int = 4) -> Split:

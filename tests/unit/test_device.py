@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models import hardware
-from training.device import autocast, describe_hardware, resolve_precision, select_device
+from training.loop.device import autocast, describe_hardware, resolve_precision, select_device
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.unit.tiny_run import RECIPE, STEPS_PER_EPOCH, SYNCHRONISED, tiny_data
-from training.checkpoint import RunState, load_checkpoint
-from training.distributed import Processes
-from training.train import build_model, train
+from training.loop.checkpoint import RunState, load_checkpoint
+from training.loop.distributed import Processes
+from training.loop.train import build_model, train
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
 TOLERANCE = 1e-5

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from training.ema import Ema
+from training.loop.ema import Ema
 
 
 def test_the_average_follows_the_stated_decay() -> None:

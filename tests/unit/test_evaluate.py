@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from models import create_model
 from models.preprocessing.transform import Preprocessing
-from training.evaluate import evaluate, fit_temperature, predict
+from training.evaluation.evaluate import evaluate, fit_temperature, predict
 
 CLASSES = ("a", "b", "c")
 PREPROCESSING = Preprocessing(

@@ -12,10 +12,10 @@ from models.engines.openvino_ir import OpenVinoIR
 from models.preprocessing.transform import Preprocessing
 from tests.unit.conftest import QUIET
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.checkpoint import CheckpointError, RunState, load_checkpoint
-from training.evaluate import accuracy, evaluate, predict
-from training.export import export_run, metrics, require_equal_weights
-from training.train import Interrupted, train
+from training.evaluation.evaluate import accuracy, evaluate, predict
+from training.export.export import export_run, metrics, require_equal_weights
+from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.loop.train import Interrupted, train
 
 
 def test_the_artifact_describes_the_run(finished_run: RunState, exported: Path) -> None:

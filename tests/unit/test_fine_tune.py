@@ -9,9 +9,9 @@ from models.artifact.store import ArtifactError, load_artifact, save_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.checkpoint import CheckpointError
-from training.fine_tune import BUNDLED, InitError, identity, load_initial, start_from
-from training.train import Interrupted, build_model, train
+from training.loop.checkpoint import CheckpointError
+from training.loop.fine_tune import BUNDLED, InitError, identity, load_initial, start_from
+from training.loop.train import Interrupted, build_model, train
 
 
 @pytest.fixture(scope="module")

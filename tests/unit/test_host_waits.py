@@ -11,8 +11,8 @@ from torch import Tensor
 from models.augmentations import AUGMENTATIONS, Compose, create_augmentation
 from tests.unit.host_waits import HostWaits
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.recipe import Recipe
-from training.train import Run
+from training.loop.train import Run
+from training.recipes.recipe import Recipe
 
 EVERY_AUGMENTATION = Compose(tuple((name, create_augmentation(name)) for name in AUGMENTATIONS))
 CHOICES: dict[str, dict[str, object]] = {

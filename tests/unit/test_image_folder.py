@@ -9,9 +9,9 @@ from PIL import Image
 from models.preprocessing.decode import decode
 from models.preprocessing.transform import Preprocessing
 from tests.unit.image_files import hostile_files, saved
-from training import image_folder
-from training.data import DataError, channel_statistics
-from training.image_folder import class_counts, is_image_folder, load_image_folder
+from training.data import image_folder
+from training.data.cifar10 import DataError, channel_statistics
+from training.data.image_folder import class_counts, is_image_folder, load_image_folder
 
 SIZE = 12
 NOISE = np.random.default_rng(0)

@@ -4,9 +4,9 @@ import pytest
 from rich.console import Console
 
 from tests.unit.test_image_folder import fill
-from training.data import DataError
-from training.image_folder import Skipped, load_image_folder
-from training.load import LISTED, describe, holds_cifar10, load
+from training.data.cifar10 import DataError
+from training.data.image_folder import Skipped, load_image_folder
+from training.data.load import LISTED, describe, holds_cifar10, load
 
 
 def told(folder: Path) -> str:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from training.lookahead import KEPT_AT_THE_END, Lookahead
+from training.loop.lookahead import KEPT_AT_THE_END, Lookahead
 
 
 def test_the_weights_go_back_to_the_slow_ones_as_stated() -> None:

@@ -14,9 +14,9 @@ from models.preprocessing.transform import Preprocessing
 from tests.conftest import REPOSITORY
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.unit.tiny_run import tiny_data
-from training.data import ImageData, Split, build
-from training.engines import ENGINES
-from training.measure import as_served, measure
+from training.data.cifar10 import ImageData, Split, build
+from training.evaluation.engines import ENGINES
+from training.evaluation.measure import as_served, measure
 
 CPU = torch.device("cpu")
 BUNDLED = REPOSITORY / "models" / "weights" / "resnet18-cifar10" / "1"

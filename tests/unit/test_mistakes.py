@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from training.data import Split
-from training.mistakes import worst_mistakes
-from training.thumbnail import decode_thumbnail
+from training.data.cifar10 import Split
+from training.report.mistakes import worst_mistakes
+from training.report.thumbnail import decode_thumbnail
 
 CLASSES = ("a", "b", "c")
 

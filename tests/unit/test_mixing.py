@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.unit.goodness_of_fit import uniform_misfit
-from training.mixing import Box, Mixing, cutmix, dominant_label, mixup, sample_box
+from training.loop.mixing import Box, Mixing, cutmix, dominant_label, mixup, sample_box
 
 CLASSES = 4
 PARTNERS = torch.tensor([2, 0, 1])

@@ -11,7 +11,7 @@ from models.batch_norm.layer import BatchNorm
 from models.engines.openvino_ir import OpenVinoIR, convert
 from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import DESCRIPTION, lenet, random_images
-from training.evaluate import predict
+from training.evaluation.evaluate import predict
 
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)
 

@@ -6,8 +6,8 @@ from torch import optim
 
 from models import create_model
 from tests.unit.tiny_run import RECIPE
-from training.optimizer import create_optimizer, learning_rate, parameter_groups, set_learning_rate
-from training.recipe import Restart, Stage
+from training.loop.optimizer import create_optimizer, learning_rate, parameter_groups, set_learning_rate
+from training.recipes.recipe import Restart, Stage
 
 
 def test_batch_norm_and_biases_are_not_decayed() -> None:

@@ -6,8 +6,14 @@ import torch
 from matplotlib.figure import Figure
 
 from tests.unit.test_checkpoint import RECORD, state
-from training.evaluate import evaluate
-from training.plots import calibration_figure, confusion_figure, render, training_figure, write_run_plots
+from training.evaluation.evaluate import evaluate
+from training.report.plots import (
+    calibration_figure,
+    confusion_figure,
+    render,
+    training_figure,
+    write_run_plots,
+)
 
 EVALUATION = evaluate(
     torch.randn(60, 3, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3, ("a", "b", "c"), 1.0

@@ -5,8 +5,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.unit.tiny_run import RECIPE, tiny_data
-from training.progress import Progress
-from training.train import train
+from training.loop.progress import Progress
+from training.loop.train import train
 
 
 def test_a_run_prints_a_line_an_epoch_and_logs_its_curves(tmp_path: Path) -> None:

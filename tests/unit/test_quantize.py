@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from models.preprocessing.transform import Preprocessing
 from tests.unit.small_model import CLASSES, DESCRIPTION, lenet, random_images
-from training.data import ImageData, Split
-from training.evaluate import predict
-from training.quantize import CALIBRATION_IMAGES, Quantized, calibration_images, quantize
+from training.data.cifar10 import ImageData, Split
+from training.evaluation.evaluate import predict
+from training.export.quantize import CALIBRATION_IMAGES, Quantized, calibration_images, quantize
 
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)
 

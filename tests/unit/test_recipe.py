@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.tiny_run import RECIPE
-from training.recipe import Restart, Stage
 from training.recipes import RECIPES
+from training.recipes.recipe import Restart, Stage
 
 
 @pytest.mark.parametrize("name", RECIPES)

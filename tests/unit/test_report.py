@@ -6,9 +6,9 @@ import pytest
 
 from models.artifact.store import ArtifactError, load_artifact
 from tests.unit.test_export import PLOTS
-from training.model_card import model_card
-from training.report import load_report
-from training.report_files import write_report
+from training.report.files import write_report
+from training.report.model_card import model_card
+from training.report.report import load_report
 
 
 def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from models.artifact.store import Artifact, load_artifact
 from tests.conftest import REPOSITORY
-from training.mistakes import Mistake
-from training.report import load_report
-from training.report_page import report_page
+from training.report.mistakes import Mistake
+from training.report.page import report_page
+from training.report.report import load_report
 
 BUNDLED = REPOSITORY / "models" / "weights" / "resnet18-cifar10" / "1"
 SECTIONS = (

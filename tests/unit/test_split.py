@@ -1,6 +1,6 @@
 import pytest
 
-from training.split import Role, split
+from training.data.split import Role, split
 
 BOTH: tuple[Role, ...] = ("held_out", "test")
 

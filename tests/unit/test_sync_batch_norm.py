@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from models.batch_norm.layer import BatchNorm
-from training.distributed import Processes
-from training.sync_batch_norm import SyncBatchNorm, synchronise
+from training.loop.distributed import Processes
+from training.loop.sync_batch_norm import SyncBatchNorm, synchronise
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.thumbnail import LONGEST_SIDE, decode_thumbnail, thumbnail
+from training.report.thumbnail import LONGEST_SIDE, decode_thumbnail, thumbnail
 
 
 @pytest.mark.parametrize("channels", [1, 3])

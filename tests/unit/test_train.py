@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from models import create_model
 from tests.unit.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
-from training.batches import Batches
-from training.checkpoint import CheckpointError, RunState, load_checkpoint
-from training.recipe import Stage
-from training.train import Interrupted, TrainingError, build_model, train
+from training.loop.batches import Batches
+from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.loop.train import Interrupted, TrainingError, build_model, train
+from training.recipes.recipe import Stage
 
 STEPS = RECIPE.epochs * STEPS_PER_EPOCH
 

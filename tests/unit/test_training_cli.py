@@ -11,7 +11,7 @@ import pytest
 
 from models.artifact.store import load_artifact
 from training.__main__ import main
-from training.checkpoint import load_checkpoint
+from training.loop.checkpoint import load_checkpoint
 
 PROGRAM = [sys.executable, "-m", "training"]
 

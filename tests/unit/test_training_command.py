@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from models.artifact.store import ModelDescription, load_artifact
 from training.recipes import RECIPES
-from training.training_command import training_command
+from training.report.training_command import training_command
 
 
 def described(

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from training.whitening import EPSILON, whiten
+from training.loop.whitening import EPSILON, whiten
 
 
 def correlated_images() -> torch.Tensor:

@@ -17,10 +17,10 @@ import torch
 
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
-from training.data import ImageData, Split, build
-from training.distributed import joined
-from training.recipe import Recipe, Stage
-from training.train import train
+from training.data.cifar10 import ImageData, Split, build
+from training.loop.distributed import joined
+from training.loop.train import train
+from training.recipes.recipe import Recipe, Stage
 
 CLASSES = ("dark", "middle", "bright")
 

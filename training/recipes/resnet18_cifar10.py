@@ -11,7 +11,7 @@ network to the full 32 pixels.
 
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
-from training.recipe import Recipe, Restart, Stage
+from training.recipes.recipe import Recipe, Restart, Stage
 
 RESNET18_CIFAR10 = Recipe(
     name="resnet18-cifar10",
