@@ -11,7 +11,7 @@ from app.routes import preview_request
 from app.routes.samples import SAMPLES
 from app.settings import Settings
 from models.training_augmentation import training_augmentation
-from tests.api.conftest import Client, error_of, running
+from tests.support.service import Client, error_of, running
 
 PATH = "/augment-preview"
 ASK = {"format": "json", "predict": "true"}

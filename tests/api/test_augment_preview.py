@@ -11,8 +11,8 @@ from PIL import Image
 
 from app.routes.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS, create_augmentation
-from tests.api.artifacts import CLASSES
-from tests.api.conftest import Client, error_of, png_of
+from tests.support.artifacts import CLASSES
+from tests.support.service import Client, error_of, png_of
 
 PATH = "/augment-preview"
 

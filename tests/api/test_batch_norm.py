@@ -12,7 +12,7 @@ from app.routes.samples import SAMPLES
 from models.artifact.store import load_artifact
 from models.batch_norm.view import logits_by_batch_statistics, view_batch_norm
 from models.preprocessing.transform import Preprocessing
-from tests.api.conftest import Client, error_of, png_of
+from tests.support.service import Client, error_of, png_of
 
 PATH = "/models/lenet-test/batch-norm"
 RAW = {"Content-Type": "image/png"}

@@ -8,7 +8,7 @@ import pytest
 
 from app.routes.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS
-from tests.api.conftest import Client
+from tests.support.service import Client
 
 
 def _operation(client: Client, method: str, path: str) -> dict[str, Any]:

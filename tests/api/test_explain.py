@@ -15,7 +15,7 @@ from app.routes.samples import SAMPLES
 from app.settings import BUNDLED_MODEL, Settings
 from models.artifact.store import load_artifact
 from models.preprocessing.transform import Preprocessing
-from tests.api.conftest import Client, error_of, png_of, running
+from tests.support.service import Client, error_of, png_of, running
 
 PATH = "/explain"
 RAW = {"Content-Type": "image/png"}

@@ -15,7 +15,7 @@ from app.inference import preparation
 from app.main import create_app
 from app.settings import Settings
 from app.v2 import routes as inference_v2
-from tests.api.conftest import Client, error_of, png_of, running
+from tests.support.service import Client, error_of, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
 RAW = {"Content-Type": "image/png"}

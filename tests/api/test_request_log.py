@@ -11,7 +11,7 @@ from PIL import Image
 from app.observability.logs import configure_logging
 from app.observability.request_context import request_id
 from app.settings import Settings
-from tests.api.conftest import Client, png_of
+from tests.support.service import Client, png_of
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
 RAW = {"Content-Type": "image/png"}

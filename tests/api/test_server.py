@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.api.server_process import ROOT, running
+from tests.support.server_process import ROOT, running
 
 
 @pytest.fixture(scope="module")

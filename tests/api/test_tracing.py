@@ -23,8 +23,8 @@ from app.main import create_app
 from app.observability import tracing
 from app.observability.logs import configure_logging
 from app.settings import Settings
-from tests.api.collector import collecting
-from tests.api.conftest import Client, png_of, running
+from tests.support.collector import collecting
+from tests.support.service import Client, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "green"))
 RAW = {"content": PNG, "headers": {"Content-Type": "image/png"}}

@@ -13,7 +13,7 @@ from app.settings import BUNDLED_MODEL
 from models.artifact.store import read_metadata
 from models.augmentations import AUGMENTATIONS
 from models.training_augmentation import training_augmentation
-from tests.browser.panels import open_page, open_studio
+from tests.support.panels import open_page, open_studio
 from training.recipes import RECIPES
 
 TILES = 8
