@@ -128,12 +128,12 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	@$(INSTALL) $(DEPENDENCIES) .
 	@touch $@
 
-$(KSERVE)/.installed-or-not: tests/api/kserve-requirements.txt
+$(KSERVE)/.installed-or-not: tests/support/kserve-requirements.txt
 	@$(PYTHON) -m venv $(KSERVE)
 	@if $(KSERVE)/bin/python -c "import sys; sys.exit(sys.version_info >= (3, 14))"; then \
 	  echo "==> KServe's client, in an environment of its own (450 MB, about a minute)"; \
 	  $(KSERVE)/bin/python -m pip install --disable-pip-version-check --no-input --quiet \
-	    --requirement tests/api/kserve-requirements.txt && touch $(KSERVE)/.installed; \
+	    --requirement tests/support/kserve-requirements.txt && touch $(KSERVE)/.installed; \
 	else \
 	  echo "==> KServe's client is not released for this Python; its test is skipped"; \
 	fi

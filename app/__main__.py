@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from app import ask
+from app import cli
 from app.client import Client, ServiceError
-from app.logs import configure_logging
+from app.errors import StartError
+from app.observability.logs import configure_logging
+from app.server.sockets import announce, bind
+from app.server.supervisor import Supervisor
 from app.settings import Settings, SettingsError, load_settings
-from app.startup import StartError, announce, bind
-from app.supervisor import Supervisor
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,7 +84,7 @@ def _client(options: argparse.Namespace) -> Client:
 
 def _predict(options: argparse.Namespace) -> int:
     with _client(options) as client:
-        text, refusals = ask.predict(
+        text, refusals = cli.predict(
             client,
             options.images,
             top_k=options.top_k,
@@ -100,7 +101,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _models(options: argparse.Namespace) -> int:
     with _client(options) as client:
-        print(ask.models(client, as_json=options.json))
+        print(cli.models(client, as_json=options.json))
     return 0
 
 
@@ -109,7 +110,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Not at the top: a process that only supervises others does without PyTorch and its half gigabyte.
-        from app.server import serve
+        from app.server.process import serve
 
         serve(settings, listener, lambda: announce(settings, listener))
     except KeyboardInterrupt:

@@ -1,64 +1,14 @@
-"""Every error of the API: exception -> status -> the one JSON shape.
-
-    {"error": {"code": "damaged_image", "message": "the PNG image is damaged or cut off", "field": "file"}}
-
-Below /v2, where the Open Inference Protocol says what an error looks like, it is the message alone:
-
-    {"error": "the PNG image is damaged or cut off"}
-
-| status | what it means here                                          |
-|--------|-------------------------------------------------------------|
-| 400    | the request or an image in it is malformed                  |
-| 401    | a key is asked for, and there is none or another one        |
-| 403    | the service was not started to allow this                   |
-| 404    | there is no such page, model or file                        |
-| 405    | the path exists, the method does not                        |
-| 408    | the request did not arrive in the time it may take          |
-| 409    | what is served now stands in the way of this change         |
-| 413    | a limit on bytes, pixels or images is exceeded              |
-| 415    | not an image type that is accepted                          |
-| 422    | well formed, but a parameter or field is missing or illegal |
-| 429    | too much to do at the moment, or asked for by one client;   |
-|        | Retry-After says for how long                               |
-| 431    | too many headers, or too large                              |
-| 500    | our fault; the answer says nothing about the inside         |
-| 499    | the client left; nobody receives this                       |
-| 503    | not ready yet, or being stopped                             |
-| 504    | the request took longer than it may                         |
-"""
+"""What the service answers or ends with: exceptions that know nothing of how they are told."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-
-from app.batcher import ClosedError, DeadlineError, QueueFullError
-from app.methods import allowed_methods
-from app.model_control import FollowError, RefusedChangeError
-from app.open_inference import ProtocolError
-from app.plan_folder import BusyError
-from app.repository import UnknownModelError
-from app.request_log import HEADER as REQUEST_ID
-from app.request_log import request_id
-from app.tracing import note_refusal
-from app.workers import OverloadedError
-from models.artifact import ArtifactError
-from models.images import ImageError
 
 
-class ErrorDetail(BaseModel):
-    code: str
-    message: str
-    field: str | None
+class StartError(Exception):
+    """The service cannot start; the message is one line that says why."""
 
 
-class ErrorResponse(BaseModel):
-    error: ErrorDetail
+class ProtocolError(ValueError):
+    """The request is malformed; the message names the part and says what would be right."""
 
 
 class ApiError(Exception):
@@ -79,172 +29,10 @@ class ApiError(Exception):
         self.field = field
         self.headers = headers
 
-    def response(self, path: str = "") -> JSONResponse:
-        """The answer to a request for `path`, in the shape that errors have there."""
-        detail = ErrorDetail(code=self.code, message=self.message, field=self.field)
-        content = ErrorResponse(error=detail).model_dump()
-        if path == "/v2" or path.startswith("/v2/"):
-            content = {"error": self.message}
-        return JSONResponse(content, self.status, headers=dict(self.headers or {}))
-
 
 def invalid_parameter(field: str, message: str) -> ApiError:
     return ApiError(422, "invalid_parameter", f"{field}: {message}", field)
 
 
-_IMAGE_STATUS = {"empty_file": 400, "damaged_image": 400, "image_too_large": 413, "unsupported_image": 415}
-
-_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
-
-
-def of_image(error: ImageError, prefix: str = "") -> ApiError:
-    """The answer to an image that was refused; `prefix` says which one, where there are several."""
-    return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", "file")
-
-
 def client_left() -> ApiError:
     return ApiError(499, "client_left", "the client closed the connection before the answer")
-
-
-def _of_overload(error: OverloadedError | QueueFullError) -> ApiError:
-    return ApiError(429, "overloaded", str(error))
-
-
-def _of_validation(error: RequestValidationError) -> ApiError:
-    first = error.errors()[0]
-    field = str(first["loc"][-1])
-    if first["type"] == "extra_forbidden":
-        return ApiError(422, "unknown_parameter", f"{field}: there is no such parameter", field)
-    return invalid_parameter(field, first["msg"])
-
-
-def _of_http(error: HTTPException, request: Request) -> ApiError:
-    code = _HTTP_CODES.get(error.status_code, "http_error")
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    return ApiError(error.status_code, code, message, headers=error.headers)
-
-
-def to_api_error(error: Exception, request: Request) -> ApiError:
-    """The answer to any exception."""
-    match error:
-        case ApiError():
-            return error
-        case ImageError():
-            return of_image(error)
-        case UnknownModelError():
-            return ApiError(404, "unknown_model", str(error), "name")
-        case BusyError() | RefusedChangeError():
-            return ApiError(409, "conflict", str(error))
-        case ArtifactError():
-            return ApiError(422, "model_refused", str(error))
-        case FollowError():
-            return ApiError(500, "not_followed", str(error))
-        case ProtocolError():
-            return ApiError(400, "malformed_request", str(error))
-        case QueueFullError() if error.count > error.limit:
-            return ApiError(413, "too_many_images", str(error), "file")  # and waiting will not help
-        case OverloadedError() | QueueFullError():
-            return _of_overload(error)
-        case DeadlineError():
-            return ApiError(504, "deadline_exceeded", str(error))
-        case ClientDisconnect():
-            return client_left()
-        case ClosedError():
-            return ApiError(503, "stopping", "the service is being stopped")
-        case RequestValidationError():
-            return _of_validation(error)
-        case HTTPException():
-            return _of_http(error, request)
-        case _:
-            # Starlette raises it again after the answer, and the server logs it with its traceback.
-            return ApiError(500, "internal_error", "an unexpected error occurred; it has been logged")
-
-
-REJECTIONS = frozenset({"overloaded", "rate_limited", "not_ready", "stopping", "deadline_exceeded"})
-"""The codes of requests that were in order and could still not be served; the metrics count them by code."""
-
-
-def answer(error: Exception, request: Request) -> JSONResponse:
-    """Answer any exception, and count it if it is a rejection."""
-    answered = to_api_error(error, request)
-    note_refusal(answered.code, answered.message if answered.status >= 500 else None)
-    if answered.code == "overloaded":
-        service = request.app.state.service
-        answered.headers = {
-            **(answered.headers or {}),
-            "Retry-After": str(service.retry_after() if service else 1),
-        }
-    if answered.status == 405 and (methods := allowed_methods(request.app.routes, request.scope["path"])):
-        # Of several routes for a path, the error knows the methods of the first one only.
-        answered.headers = {"Allow": ", ".join(methods)}
-    if answered.code in REJECTIONS:
-        request.app.state.metrics.rejected(answered.code)
-    response = answered.response(request.url.path)
-    if answered.status == 500 and (known := request_id.get()) is not None:
-        # This one is sent from outside all middleware, which gives the others their id.
-        response.headers[REQUEST_ID] = known
-    return response
-
-
-def install(app: FastAPI) -> None:
-    """Have every error of `app` answered in the one shape; `app.state.metrics` counts the rejections."""
-
-    async def handle(request: Request, error: Exception) -> JSONResponse:
-        return answer(error, request)
-
-    for kind in (
-        ApiError,
-        ImageError,
-        UnknownModelError,
-        BusyError,
-        RefusedChangeError,
-        ArtifactError,
-        FollowError,
-        ProtocolError,
-        OverloadedError,
-        QueueFullError,
-        DeadlineError,
-        ClosedError,
-        ClientDisconnect,
-        RequestValidationError,
-        HTTPException,
-        Exception,
-    ):
-        app.add_exception_handler(kind, handle)
-
-
-_EXAMPLES = {
-    400: ApiError(400, "damaged_image", "the PNG image is damaged or cut off", "file"),
-    404: ApiError(404, "unknown_model", "there is no model 'resnet50'; choose from resnet18-cifar10", "name"),
-    408: ApiError(408, "body_too_slow", "the request body did not arrive within 30 s"),
-    413: ApiError(413, "body_too_large", "the request body is larger than 10000000 bytes"),
-    415: ApiError(
-        415, "unsupported_image", "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP", "file"
-    ),
-    422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
-    429: ApiError(429, "overloaded", "64 requests are already being worked on; try again later"),
-    503: ApiError(503, "not_ready", "the model is not loaded"),
-    504: ApiError(504, "deadline_exceeded", "the deadline passed after 30.0 s of waiting"),
-}
-
-
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of the errors a route answers with, an example for each."""
-    return {
-        status: {
-            "model": ErrorResponse,
-            "description": f"For example `{_EXAMPLES[status].code}`",
-            "content": {
-                "application/json": {
-                    "example": {
-                        "error": {
-                            "code": _EXAMPLES[status].code,
-                            "message": _EXAMPLES[status].message,
-                            "field": _EXAMPLES[status].field,
-                        }
-                    }
-                }
-            },
-        }
-        for status in statuses
-    }

@@ -14,42 +14,33 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from app import errors
-from app.access import ApiKeys
-from app.body_limit import BodyLimit
-from app.direct import DirectRoutes, Endpoint
-from app.engines import EngineOptions
-from app.free_memory import return_free_memory
-from app.methods import HeadRequests
-from app.metrics import Metrics
-from app.model_control import ModelControl
-from app.model_loader import ModelLoader, first_plan, load_entry
-from app.openapi import complete_document
-from app.plan_folder import Membership
-from app.rate_limit import RateLimit
-from app.request_log import RequestLog
-from app.request_metrics import RequestMetrics
-from app.routes import (
-    augment_preview,
-    augmentations,
-    batch_norm,
-    explain,
-    health,
-    inference_v2,
-    metrics,
-    models,
-    predict,
-    repository,
-)
-from app.security_headers import SecurityHeaders
-from app.service import Service
+from app.batching.thread_pools import ThreadPools
+from app.batching.throughput import Throughput
+from app.errors import StartError
+from app.http import error_handlers
+from app.http.middleware.api_keys import ApiKeys
+from app.http.middleware.body_limit import BodyLimit
+from app.http.middleware.fast_path import Endpoint, FastPath
+from app.http.middleware.head import HeadRequests
+from app.http.middleware.rate_limit import RateLimit
+from app.http.middleware.request_id import RequestLog
+from app.http.middleware.request_metrics import RequestMetrics
+from app.http.middleware.security_headers import SecurityHeaders
+from app.http.middleware.trusted_hosts import TrustedHosts
+from app.http.openapi import complete_document
+from app.inference.context import Service
+from app.observability.metrics import Metrics
+from app.observability.tracing import create_tracing
+from app.registry.control import ModelControl
+from app.registry.free_memory import return_free_memory
+from app.registry.loader import ModelLoader, first_plan, load_entry
+from app.registry.plan_folder import Membership
+from app.routes import augment_preview, augmentations, batch_norm, explain, health, metrics, models, predict
 from app.settings import Settings
-from app.startup import StartError
-from app.throughput import Throughput
-from app.tracing import create_tracing
-from app.trusted_hosts import TrustedHosts
-from app.workers import Workers
-from models.artifact import ArtifactError
+from app.v2 import repository
+from app.v2 import routes as inference_v2
+from models.artifact.store import ArtifactError
+from models.engines import EngineOptions
 from models.hardware import usable_cores
 
 STATIC = Path(__file__).parent / "static"
@@ -129,7 +120,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
-        workers = Workers(settings.decode_threads, options.threads, settings.max_waiting)
+        workers = ThreadPools(settings.decode_threads, options.threads, settings.max_waiting)
         throughput = Throughput()
         loader = ModelLoader(settings, options, workers, measured, throughput)
         control = ModelControl(
@@ -174,8 +165,8 @@ def create_app(
     )
     app.state.service = None
     app.state.metrics = measured
-    errors.install(app)
-    app.add_middleware(DirectRoutes, endpoints=DIRECT_ENDPOINTS)
+    error_handlers.install(app)
+    app.add_middleware(FastPath, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(HeadRequests)
     app.add_middleware(
         BodyLimit,

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from models.airbench import airbench94, airbench96
-from models.batch_norm import BatchNorm
-from models.lenet import lenet
-from models.residual import NormLayer
-from models.resnet import resnet18, resnet18_3x3
+from models.architectures.airbench import airbench94, airbench96
+from models.architectures.lenet import lenet
+from models.architectures.residual import NormLayer
+from models.architectures.resnet import resnet18, resnet18_3x3
+from models.batch_norm.layer import BatchNorm
 
 ARCHITECTURES: dict[str, Callable[[int, int, NormLayer], nn.Module]] = {
     "lenet": lenet,
@@ -24,7 +24,8 @@ def create_model(
 ) -> nn.Module:
     """Build the named network: (N, in_channels, H, W) to logits (N, num_classes).
 
-    `norm_layer` is `models.batch_norm.BatchNorm` or `nn.BatchNorm2d`; the state dict is the same for both.
+    `norm_layer` is `models.batch_norm.layer.BatchNorm` or `nn.BatchNorm2d`; the state dict is the same for
+    both.
     Raises `ValueError` for an unknown name or a number below 1.
     """
     if name not in ARCHITECTURES:

@@ -7,7 +7,7 @@ https://arxiv.org/abs/1512.04150.
 import torch
 from torch import Tensor, fx, nn
 
-from models.folding import trace
+from models.batch_norm.folding import trace
 from models.module_calls import MODULE_CALLS
 
 

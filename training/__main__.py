@@ -5,15 +5,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.artifact import ArtifactError
-from training import commands
+from models.artifact.store import ArtifactError
+from training import cli
 from training.campaign import RUNS
-from training.checkpoint import CheckpointError
-from training.data import DEFAULT_FOLDER, DataError
-from training.engines import ENGINES
-from training.fine_tune import BUNDLED
+from training.data.cifar10 import DEFAULT_FOLDER, DataError
+from training.evaluation.engines import ENGINES
+from training.loop.checkpoint import CheckpointError
+from training.loop.fine_tune import BUNDLED
+from training.loop.train import TrainingError
 from training.recipes import RECIPES
-from training.train import TrainingError
 
 
 def positive(text: str) -> int:
@@ -45,9 +45,9 @@ def parser() -> argparse.ArgumentParser:
     def takes_device(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
-    takes_data(command("data", commands.data_command, "Download CIFAR-10."))
+    takes_data(command("data", cli.data_command, "Download CIFAR-10."))
 
-    sub = command("train", commands.train_command, "Train a recipe, with a checkpoint after each epoch.")
+    sub = command("train", cli.train_command, "Train a recipe, with a checkpoint after each epoch.")
     sub.add_argument("--recipe", choices=sorted(RECIPES), required=True)
     takes_data(sub)
     sub.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE-seedN)")
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         help="of several processes, started by torchrun: normalise by the batch of all of them",
     )
 
-    sub = command("campaign", commands.campaign_command, "Train recipes over seeds; call again to go on.")
+    sub = command("campaign", cli.campaign_command, "Train recipes over seeds; call again to go on.")
     sub.add_argument(
         "--runs",
         nargs="+",
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     takes_device(sub)
 
-    sub = command("evaluate", commands.evaluate_command, "Measure an artifact on the test set.")
+    sub = command("evaluate", cli.evaluate_command, "Measure an artifact on the test set.")
     sub.add_argument("--artifact", type=Path, required=True)
     takes_data(sub)
     takes_device(sub)
@@ -98,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command(
-        "compare", commands.compare_command, "Compare two artifacts, or two engines, on the same test images."
+        "compare", cli.compare_command, "Compare two artifacts, or two engines, on the same test images."
     )
     sub.add_argument("a", type=Path, metavar="A", help="folder of an artifact")
     sub.add_argument("b", type=Path, metavar="B", help="folder of another, or the same with another engine")
@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
-    sub = command("export", commands.export_command, "Turn a finished run into an artifact.")
+    sub = command("export", cli.export_command, "Turn a finished run into an artifact.")
     sub.add_argument("--run", type=Path, required=True)
     sub.add_argument(
         "--out", type=Path, help="folder of the artifact (default: models/weights/RECIPE/VERSION)"
@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     takes_device(sub)
 
-    sub = command("report", commands.report_command, "Write an artifact's page, model card and plots.")
+    sub = command("report", cli.report_command, "Write an artifact's page, model card and plots.")
     sub.add_argument("--artifact", type=Path, required=True)
     sub.add_argument("--out", type=Path, required=True)
     return top

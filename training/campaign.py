@@ -13,15 +13,15 @@ from rich.console import Console
 
 from models import create_model
 from models.summary import summarize
-from training.batches import preprocessing_of
-from training.checkpoint import FILE_NAME, RunState, load_checkpoint
-from training.data import ImageData
-from training.device import describe_hardware
-from training.evaluate import accuracy, predict
-from training.export import finished_model
-from training.progress import Progress
-from training.recipe import Recipe
-from training.train import Interrupted, train
+from training.data.cifar10 import ImageData
+from training.evaluation.evaluate import accuracy, predict
+from training.export.export import finished_model
+from training.loop.batches import preprocessing_of
+from training.loop.checkpoint import FILE_NAME, RunState, load_checkpoint
+from training.loop.device import describe_hardware
+from training.loop.progress import Progress
+from training.loop.train import Interrupted, train
+from training.recipes.recipe import Recipe
 
 RUNS = {"fast": 5, "resnet18-cifar10-gpu": 3}
 """Seeds by recipe: what a campaign runs unless told otherwise."""

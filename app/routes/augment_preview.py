@@ -11,19 +11,24 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from app.answers import ClassProbability
-from app.augmentation_query import openapi_parameters
-from app.deadline import deadline_of, done_by
-from app.disconnect import given_up_on_disconnect
-from app.errors import documented, invalid_parameter
-from app.model_store import Scores, ServedModel
-from app.preview import Tiles, network_inputs
-from app.preview_request import Preview, PreviewQuery, PreviewResponse
-from app.samples import SAMPLES, read_sample
-from app.service import ReadyService, Service
-from app.single_query import SINGLE_QUERY
-from app.uploads import Upload, read_uploads, upload_body
-from models.images import decode
+from app.batching.scores import Scores
+from app.drawing.tiles import Tiles, network_inputs
+from app.errors import invalid_parameter
+from app.http.deadline_header import deadline_of
+from app.http.dependencies import ReadyService
+from app.http.disconnect import given_up_on_disconnect
+from app.http.error_handlers import documented
+from app.http.query import SINGLE_QUERY
+from app.http.uploads import read_uploads, upload_body
+from app.inference.context import Service
+from app.inference.deadline import done_by
+from app.inference.preparation import Upload
+from app.registry.served_model import ServedModel
+from app.routes.augmentation_query import openapi_parameters
+from app.routes.preview_request import Preview, PreviewQuery, PreviewResponse
+from app.routes.samples import SAMPLES, read_sample
+from app.routes.schemas import ClassProbability
+from models.preprocessing.decode import decode
 
 router = APIRouter(tags=["augment-preview"], dependencies=SINGLE_QUERY)
 

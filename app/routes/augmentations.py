@@ -8,8 +8,8 @@ from typing import Any, Literal, get_type_hints
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.errors import documented
-from app.no_query import NO_QUERY
+from app.http.error_handlers import documented
+from app.http.query import NO_QUERY
 from models.augmentations import AUGMENTATIONS, Augmentation
 
 router = APIRouter(tags=["augment-preview"])

@@ -10,17 +10,20 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from app.answers import TOP, ClassProbability, ModelId, model_id, top_classes
-from app.deadline import deadline_of, done_by
-from app.disconnect import given_up_on_disconnect
-from app.errors import documented, invalid_parameter
-from app.model_store import ServedModel
-from app.preparation import prepare_images
-from app.samples import SAMPLES, read_sample
-from app.service import ReadyService, Service
-from app.single_query import SINGLE_QUERY
-from app.uploads import Upload, read_uploads, upload_body
-from models.batch_norm_view import (
+from app.errors import invalid_parameter
+from app.http.deadline_header import deadline_of
+from app.http.dependencies import ReadyService
+from app.http.disconnect import given_up_on_disconnect
+from app.http.error_handlers import documented
+from app.http.query import SINGLE_QUERY
+from app.http.uploads import read_uploads, upload_body
+from app.inference.context import Service
+from app.inference.deadline import done_by
+from app.inference.preparation import Upload, prepare_images
+from app.registry.served_model import ServedModel
+from app.routes.samples import SAMPLES, read_sample
+from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
+from models.batch_norm.view import (
     BatchNormView,
     Histograms,
     histograms,

@@ -7,16 +7,18 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from app.answers import TOP, ClassProbability, ModelId, model_id, top_classes
-from app.deadline import deadline_of, done_by
-from app.disconnect import given_up_on_disconnect
-from app.errors import ApiError, documented, invalid_parameter
-from app.heat_map import overlay_png
-from app.model_store import ServedModel
-from app.preparation import prepare_images
-from app.service import ReadyService
-from app.single_query import SINGLE_QUERY
-from app.uploads import read_uploads, upload_body
+from app.drawing.heat_map import overlay_png
+from app.errors import ApiError, invalid_parameter
+from app.http.deadline_header import deadline_of
+from app.http.dependencies import ReadyService
+from app.http.disconnect import given_up_on_disconnect
+from app.http.error_handlers import documented
+from app.http.query import SINGLE_QUERY
+from app.http.uploads import read_uploads, upload_body
+from app.inference.deadline import done_by
+from app.inference.preparation import prepare_images
+from app.registry.served_model import ServedModel
+from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
 from models.class_activation import ClassActivation
 
 router = APIRouter(tags=["explain"], dependencies=SINGLE_QUERY)

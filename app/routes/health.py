@@ -5,8 +5,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.errors import ApiError, documented
-from app.service import ReadyService
+from app.errors import ApiError
+from app.http.dependencies import ReadyService
+from app.http.error_handlers import documented
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.metrics import Metrics
+from app.observability.metrics import Metrics
 
 router = APIRouter(tags=["metrics"])
 

@@ -5,16 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from app.errors import ApiError, documented
-from app.model_store import ServedModel
-from app.no_query import NO_QUERY
-from app.report import Report
-from app.service import ReadyService
-from app.single_query import SINGLE_QUERY
-from models.artifact import ModelMetadata
+from app.errors import ApiError
+from app.http.dependencies import ReadyService
+from app.http.error_handlers import documented
+from app.http.query import NO_QUERY, SINGLE_QUERY
+from app.registry.served_model import ServedModel
+from models.artifact.metadata import Metrics
+from models.artifact.report import Report
+from models.artifact.store import ModelMetadata
 from models.augmentations import to_spec
-from models.batch_norm_report import BatchNormLayer
-from models.metadata import Metrics
+from models.batch_norm.report import BatchNormLayer
 from models.summary import LayerSummary
 from models.training_augmentation import training_augmentation
 

@@ -8,16 +8,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from app.answers import ClassProbability, ModelId
-from app.classification import classify_files
-from app.deadline import deadline_of
-from app.disconnect import given_up_on_disconnect
-from app.errors import documented, invalid_parameter
-from app.model_store import Scores, ServedModel
-from app.server_timing import SERVER_TIMING
-from app.service import ReadyService, get_service
-from app.single_query import SINGLE_QUERY, refuse_repeated
-from app.uploads import read_uploads, upload_body
+from app.batching.scores import Scores
+from app.errors import invalid_parameter
+from app.http.deadline_header import deadline_of
+from app.http.dependencies import ReadyService, get_service
+from app.http.disconnect import given_up_on_disconnect
+from app.http.error_handlers import documented
+from app.http.query import SINGLE_QUERY, refuse_repeated
+from app.http.uploads import read_uploads, upload_body
+from app.inference.classification import classify_files
+from app.observability.server_timing import SERVER_TIMING
+from app.registry.served_model import ServedModel
+from app.routes.schemas import ClassProbability, ModelId
 
 router = APIRouter(tags=["predict"], dependencies=SINGLE_QUERY)
 
@@ -162,7 +164,7 @@ async def predict(
 
 
 async def predict_directly(request: Request) -> Response:
-    """`predict`, for `app.direct`: what FastAPI would pass to it is found here."""
+    """`predict`, for `app.http.middleware.fast_path`: what FastAPI would pass to it is found here."""
     query = DEFAULT_QUERY
     try:
         if request.scope["query_string"]:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import BUNDLED_MODEL, Settings
-from models.artifact import ArtifactError, load_artifact
-from models.preprocessing import Preprocessing
-from tests.api.conftest import Client, png_of, running
+from models.artifact.store import ArtifactError, load_artifact
+from models.preprocessing.transform import Preprocessing
+from tests.support.service import Client, png_of, running
 
 SAMPLE = Path(__file__).parents[1] / "data" / "cifar10-test-sample"
 FILES = sorted(SAMPLE.glob("*/*.png"))

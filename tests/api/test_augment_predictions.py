@@ -6,12 +6,12 @@ import threading
 import httpx
 import pytest
 
-from app import preview_request
 from app.main import create_app
-from app.samples import SAMPLES
+from app.routes import preview_request
+from app.routes.samples import SAMPLES
 from app.settings import Settings
 from models.training_augmentation import training_augmentation
-from tests.api.conftest import Client, error_of, running
+from tests.support.service import Client, error_of, running
 
 PATH = "/augment-preview"
 ASK = {"format": "json", "predict": "true"}

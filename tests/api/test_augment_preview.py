@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS, create_augmentation
-from tests.api.artifacts import CLASSES
-from tests.api.conftest import Client, error_of, png_of
+from tests.support.artifacts import CLASSES
+from tests.support.service import Client, error_of, png_of
 
 PATH = "/augment-preview"
 

@@ -1,8 +1,8 @@
 """GET /augmentations: enough to draw a form from, and true."""
 
-from app.augmentation_query import openapi_parameters
+from app.routes.augmentation_query import openapi_parameters
 from models.augmentations import AUGMENTATIONS
-from tests.api.conftest import Client
+from tests.support.service import Client
 
 
 def test_every_operation_is_listed_with_its_parameters(client: Client) -> None:

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 
 from app.routes import batch_norm
-from app.samples import SAMPLES
-from models.artifact import load_artifact
-from models.batch_norm_view import logits_by_batch_statistics, view_batch_norm
-from models.preprocessing import Preprocessing
-from tests.api.conftest import Client, error_of, png_of
+from app.routes.samples import SAMPLES
+from models.artifact.store import load_artifact
+from models.batch_norm.view import logits_by_batch_statistics, view_batch_norm
+from models.preprocessing.transform import Preprocessing
+from tests.support.service import Client, error_of, png_of
 
 PATH = "/models/lenet-test/batch-norm"
 RAW = {"Content-Type": "image/png"}

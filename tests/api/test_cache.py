@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app import classification
+from app.inference import classification
+from app.inference.preparation import INLINE_BYTES
 from app.main import create_app
-from app.preparation import INLINE_BYTES
 from app.settings import Settings
-from tests.api.artifacts import save_small_artifact
-from tests.api.conftest import Client, error_of, png_of, running
-from tests.exposition import samples
+from tests.support.artifacts import save_small_artifact
+from tests.support.exposition import samples
+from tests.support.service import Client, error_of, png_of, running
 
 RED, GREEN, BLUE, GREY = (
     png_of(Image.new("RGB", (40, 30), color)) for color in ("red", "green", "blue", "grey")

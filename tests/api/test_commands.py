@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
-from tests.api.server_process import ROOT, running
+from tests.support.server_process import ROOT, running
 
 CAT, DOG = (str(ROOT / "app" / "static" / "samples" / f"{name}.png") for name in ("cat", "dog"))
 KEY = "0123456789abcdef"

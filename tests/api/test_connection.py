@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
-from tests.api.server_process import running
+from app.server.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
+from tests.support.server_process import running
 
 HEADER_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 0.5, 0.6, 1
 MAX_CONNECTIONS = 20

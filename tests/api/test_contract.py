@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from app.main import create_app
 from app.settings import BUNDLED_MODEL, Settings
-from tests.api.acceptable import acceptable
-from tests.api.server_process import running
+from tests.support.acceptable import acceptable
+from tests.support.server_process import running
 
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "0"))
 """Random requests to each operation, others each time; without, the same few. Always those at every bound."""

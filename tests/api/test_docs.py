@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from models.augmentations import AUGMENTATIONS
-from tests.api.conftest import Client
+from tests.support.service import Client
 
 
 def _operation(client: Client, method: str, path: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import Client, chunks, error_of, png_of
+from tests.support.service import Client, chunks, error_of, png_of
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
 RAW = {"Content-Type": "image/png"}

@@ -11,11 +11,11 @@ from PIL import Image
 
 from app.main import create_app
 from app.routes import explain
-from app.samples import SAMPLES
+from app.routes.samples import SAMPLES
 from app.settings import BUNDLED_MODEL, Settings
-from models.artifact import load_artifact
-from models.preprocessing import Preprocessing
-from tests.api.conftest import Client, error_of, png_of, running
+from models.artifact.store import load_artifact
+from models.preprocessing.transform import Preprocessing
+from tests.support.service import Client, error_of, png_of, running
 
 PATH = "/explain"
 RAW = {"Content-Type": "image/png"}

@@ -6,7 +6,7 @@ import httpx
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import Client, error_of
+from tests.support.service import Client, error_of
 
 
 def test_running_service_is_live_and_ready(client: Client) -> None:

@@ -10,9 +10,9 @@ import pytest
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
-from models.artifact import load_artifact
-from tests.api.artifacts import save_small_artifact
-from tests.api.server_process import running
+from models.artifact.store import load_artifact
+from tests.support.artifacts import save_small_artifact
+from tests.support.server_process import running
 
 SAMPLE = Path(__file__).parents[1] / "data" / "cifar10-test-sample"
 MODEL = "lenet-test"

@@ -16,8 +16,8 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.artifacts import CLASSES
-from tests.api.conftest import Client, png_of, running
+from tests.support.artifacts import CLASSES
+from tests.support.service import Client, png_of, running
 
 MODEL = "/v2/models/lenet-test"
 LENGTH = "Inference-Header-Content-Length"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from app.client import Client
-from models.artifact import load_artifact
-from tests.api.server_process import ROOT, running
+from models.artifact.store import load_artifact
+from tests.support.server_process import ROOT, running
 
 INTERPRETER = ROOT / ".venv-kserve" / "bin" / "python"
-SCRIPT = Path(__file__).parent / "kserve_client.py"
+SCRIPT = Path(__file__).parents[1] / "support" / "kserve_client.py"
 IMAGE = ROOT / "app" / "static" / "samples" / "cat.png"
 FORMS = ("json", "binary")
 

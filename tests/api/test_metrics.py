@@ -6,8 +6,8 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import Client, running
-from tests.exposition import samples
+from tests.support.exposition import samples
+from tests.support.service import Client, running
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """GET /models and /models/{name}: the model says what it is."""
 
-from models.artifact import load_artifact
-from tests.api.artifacts import CLASSES
-from tests.api.conftest import Client, error_of
+from models.artifact.store import load_artifact
+from tests.support.artifacts import CLASSES
+from tests.support.service import Client, error_of
 
 
 def test_list_names_the_served_model(client: Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import Client, running
+from tests.support.service import Client, running
 
 KEY = "0123456789abcdef"
 

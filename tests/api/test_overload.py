@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from app import preparation
+from app.inference import preparation
 from app.main import create_app
-from app.routes import inference_v2
 from app.settings import Settings
-from tests.api.conftest import Client, error_of, png_of, running
+from app.v2 import routes as inference_v2
+from tests.support.service import Client, error_of, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
 RAW = {"Content-Type": "image/png"}

@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from app.main import create_app
 from app.settings import Settings
-from models.artifact import load_artifact
-from tests.api.conftest import running
+from models.artifact.store import load_artifact
+from tests.support.service import running
 
 DIGITS = {"0": "zero", "1": "one", "4": "four and more"}
 """Class names of a user's choice, with a space in one."""

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from app import preparation
+from app.inference import preparation
 from app.routes import predict
-from models.artifact import load_artifact
-from models.images import Decoded, decode
-from models.preprocessing import Preprocessing
-from tests.api.artifacts import CLASSES
-from tests.api.conftest import Client, chunks, error_of, png_of
+from models.artifact.store import load_artifact
+from models.preprocessing.decode import Decoded, decode
+from models.preprocessing.transform import Preprocessing
+from tests.support.artifacts import CLASSES
+from tests.support.service import Client, chunks, error_of, png_of
 
 TOLERANCE = 1e-5
 """Of a probability: libraries may add up a batch of another size in another order."""

@@ -10,8 +10,8 @@ from PIL import Image
 from app.client import Client as ServiceClient
 from app.main import create_app
 from app.settings import Settings
-from tests.api.conftest import error_of, png_of, running
-from tests.api.server_process import running as running_process
+from tests.support.server_process import running as running_process
+from tests.support.service import error_of, png_of, running
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 PNG = png_of(Image.new("RGB", (32, 32), "red"))

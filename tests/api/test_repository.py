@@ -10,13 +10,13 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.errors import StartError
 from app.main import check, create_app
 from app.settings import Settings
-from app.startup import StartError
-from models.artifact import ArtifactError
-from tests.api.artifacts import save_small_artifact
-from tests.api.conftest import Client, error_of, png_of, running
-from tests.exposition import samples
+from models.artifact.store import ArtifactError
+from tests.support.artifacts import save_small_artifact
+from tests.support.exposition import samples
+from tests.support.service import Client, error_of, png_of, running
 
 PNG = {"content": png_of(Image.new("RGB", (32, 32), "green")), "headers": {"Content-Type": "image/png"}}
 ROOT = "/v2/repository"

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.logs import configure_logging
-from app.request_log import request_id
+from app.observability.logs import configure_logging
+from app.observability.request_context import request_id
 from app.settings import Settings
-from tests.api.conftest import Client, png_of
+from tests.support.service import Client, png_of
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
 RAW = {"Content-Type": "image/png"}
@@ -50,10 +50,10 @@ def test_an_unexpected_error_has_one_too(client: Client, monkeypatch: pytest.Mon
 def test_each_request_has_a_line_without_what_is_private(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="app.request_log"):
+    with caplog.at_level(logging.INFO, logger="app.http.middleware.request_id"):
         files = {"file": ("private.png", PNG)}
         client.post("/predict?top_k=3", files=files, headers={"Authorization": "secret"})
-    (record,) = (each for each in caplog.records if each.name == "app.request_log")
+    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.request_id")
     assert re.fullmatch(r"POST /predict 200 in [0-9.]+ ms", record.message)
     fields = record.__dict__
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/predict", 200)
@@ -68,9 +68,9 @@ def test_each_request_has_a_line_without_what_is_private(
 def test_a_path_cannot_look_like_another_line(
     client: Client, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="app.request_log"):
+    with caplog.at_level(logging.INFO, logger="app.http.middleware.request_id"):
         client.get(path)
-    (record,) = (each for each in caplog.records if each.name == "app.request_log")
+    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.request_id")
     assert record.message.startswith(f"GET {path} 404 in ")
     assert record.__dict__["path"] == path
 

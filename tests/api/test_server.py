@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.api.server_process import ROOT, running
+from tests.support.server_process import ROOT, running
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_client_that_leaves_in_mid_upload_is_counted_and_not_logged(model_dir:
 FAILING_SERVER = """
 import sys
 from app.__main__ import main
-from app.engines.openvino import OpenVinoEngine
+from models.engines.openvino_engine import OpenVinoEngine
 
 def fail(*_):
     raise RuntimeError("engine on fire")

@@ -16,14 +16,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from PIL import Image
 
-from app import main, tracing
-from app.logs import configure_logging
+from app import main
+from app.errors import StartError
+from app.inference.preparation import INLINE_BYTES
 from app.main import create_app
-from app.preparation import INLINE_BYTES
+from app.observability import tracing
+from app.observability.logs import configure_logging
 from app.settings import Settings
-from app.startup import StartError
-from tests.api.collector import collecting
-from tests.api.conftest import Client, png_of, running
+from tests.support.collector import collecting
+from tests.support.service import Client, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "green"))
 RAW = {"content": PNG, "headers": {"Content-Type": "image/png"}}
@@ -211,7 +212,11 @@ def test_log_lines_name_the_trace(traced: Client, exporter: InMemorySpanExporter
         root.handlers[:] = handlers
         root.setLevel(level)
     exporter.clear()
-    (line,) = (json.loads(line) for line in lines if "/health/live" in line and "app.request_log" in line)
+    (line,) = (
+        json.loads(line)
+        for line in lines
+        if "/health/live" in line and "app.http.middleware.request_id" in line
+    )
     assert line["trace_id"] == CALLER.split("-")[1]
 
 
@@ -258,7 +263,7 @@ def test_it_is_off_by_default(model_dir: Path) -> None:
 
 def test_what_sends_traces_is_imported_only_where_they_are_sent() -> None:
     script = (
-        "import sys; from app.settings import Settings; from app.tracing import create_tracing;"
+        "import sys; from app.settings import Settings; from app.observability.tracing import create_tracing;"
         "create_tracing(Settings(traces=sys.argv[1]));"
         "print(sorted(name for name in sys.modules if name.startswith('opentelemetry.')))"
     )

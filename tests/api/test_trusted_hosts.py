@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from app.http.middleware.trusted_hosts import TrustedHosts
 from app.main import create_app
 from app.settings import Settings, SettingsError, load_settings
-from app.trusted_hosts import TrustedHosts
-from tests.api.conftest import Client, error_of, running
+from tests.support.service import Client, error_of, running
 
 HOSTS = "example.org, *.Example.com,10.0.0.7, [fd00::1]"
 

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from app.__main__ import main
-from tests.api.artifacts import save_small_artifact
-from tests.api.collector import collecting
-from tests.api.server_process import ROOT, running, start
-from tests.exposition import samples
+from tests.support.artifacts import save_small_artifact
+from tests.support.collector import collecting
+from tests.support.exposition import samples
+from tests.support.server_process import ROOT, running, start
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are found in /proc")
 

@@ -2,9 +2,9 @@
 
     python -m tests.bench.decoding [--photos FOLDER] [--data data] [--images 1000]
 
-Compares `models.images.decode` at full and at reduced scale, through the model in MODEL_DIR: over the JPEGs
-in FOLDER, and over test images of CIFAR-10 enlarged to 640x480, which have labels. Differences are of the
-network's input, in levels of 0..255. Prints tables, and one JSON line last.
+Compares `models.preprocessing.decode` at full and at reduced scale, through the model in MODEL_DIR: over the
+JPEGs in FOLDER, and over test images of CIFAR-10 enlarged to 640x480, which have labels. Differences are of
+the network's input, in levels of 0..255. Prints tables, and one JSON line last.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from PIL import Image
 from torch import Tensor
 
 from app.main import engine_options
-from app.model_store import ServedModel, load_model
+from app.registry.served_model import ServedModel, load_model
 from app.settings import SettingsError, load_settings
-from models.artifact import ArtifactError
-from models.images import REDUCED_TO_SHORTEST, ImageError, decode
+from models.artifact.store import ArtifactError
+from models.preprocessing.decode import REDUCED_TO_SHORTEST, ImageError, decode
 from tests.bench.payloads import QUALITY
 from tests.bench.program import BenchError, machine, run, say, table
-from training.data import DataError, Split, load_cifar10
+from training.data.cifar10 import DataError, Split, load_cifar10
 
 WIDTH, HEIGHT = 640, 480
 REPEATS = 5

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import torch
 
-from app.engines import ENGINES, Engine, EngineError, EngineOptions, Precision
 from app.main import engine_options
 from app.settings import SettingsError, load_settings
-from models.artifact import Artifact, ArtifactError, load_artifact
+from models.artifact.store import Artifact, ArtifactError, load_artifact
+from models.engines import ENGINES, Engine, EngineError, EngineOptions, Precision
 from models.hardware import has_native_bfloat16
 from tests.bench.limits import rate
 from tests.bench.program import BenchError, machine, run, say, table

@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.engines import Engine
 from app.main import engine_options
-from app.model_store import ServedModel, load_model
+from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings, load_settings
-from models.images import decode
+from models.engines import Engine
+from models.preprocessing.decode import decode
 from tests.bench.payloads import Picture, pictures
 from tests.bench.program import BenchError
 from tests.bench.server import ROOT

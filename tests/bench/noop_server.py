@@ -9,10 +9,12 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from app import __main__, engines, model_store
-from app.engines import EngineOptions, Precision
-from app.engines.openvino import MAX_BATCH
-from models.artifact import Artifact
+from app import __main__
+from app.registry import served_model as model_store
+from models import engines
+from models.artifact.store import Artifact
+from models.engines import EngineOptions, Precision
+from models.engines.openvino_engine import MAX_BATCH
 
 
 class NoopEngine:

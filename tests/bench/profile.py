@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.metrics import STAGES
+from app.observability.metrics import STAGES
 from tests.bench.program import table
-from tests.exposition import samples
+from tests.support.exposition import samples
 
 _STAGE = 'resnet_serve_stage_duration_seconds_sum{{stage="{}"}}'
 _REQUEST = 'resnet_serve_request_duration_seconds_{}{{route="/predict"}}'

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from training.data import ImageData, Split, build
-from training.device import Precision, describe_hardware, select_device
-from training.recipe import Stage
+from training.data.cifar10 import ImageData, Split, build
+from training.loop.device import Precision, describe_hardware, select_device
+from training.loop.train import Run
 from training.recipes import RECIPES
-from training.train import Run
+from training.recipes.recipe import Stage
 
 SIZES = (16, 24, 32)
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")

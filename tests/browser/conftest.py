@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from app.settings import BUNDLED_MODEL
-from tests.browser.panels import open_page
-from tests.browser.running_server import free_port, running_server, save_lenet
+from tests.support.panels import open_page
+from tests.support.running_server import free_port, running_server, save_lenet
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 20_000

@@ -7,14 +7,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.panels import (
-    classify_sample,
-    open_live,
-    open_model,
-    open_norms,
-    open_page,
-    open_studio,
-)
+from tests.support.panels import classify_sample, open_live, open_model, open_norms, open_page, open_studio
 
 STATIC = Path("app/static")
 SCREENSHOTS = Path("tests/browser/screenshots")

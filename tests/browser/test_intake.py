@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.panels import classify_sample, open_page
+from tests.support.panels import classify_sample, open_page
 
 
 @pytest.fixture

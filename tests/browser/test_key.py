@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.panels import classify_sample
-from tests.browser.running_server import free_port, running_server
+from tests.support.panels import classify_sample
+from tests.support.running_server import free_port, running_server
 
 KEY = "correct-horse-battery"
 

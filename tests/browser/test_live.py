@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.browser.panels import open_live
+from tests.support.panels import open_live
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.panels import classify_sample, open_page, open_studio
+from tests.support.panels import classify_sample, open_page, open_studio
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.panels import open_norms
+from tests.support.panels import open_norms
 
 API = "models/resnet18-cifar10/batch-norm"
 

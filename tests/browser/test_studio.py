@@ -10,10 +10,10 @@ from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
 from app.settings import BUNDLED_MODEL
-from models.artifact import read_metadata
+from models.artifact.store import read_metadata
 from models.augmentations import AUGMENTATIONS
 from models.training_augmentation import training_augmentation
-from tests.browser.panels import open_page, open_studio
+from tests.support.panels import open_page, open_studio
 from training.recipes import RECIPES
 
 TILES = 8

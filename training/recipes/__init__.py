@@ -1,11 +1,11 @@
 """The recipes by name. A new one is a file beside this and one line here."""
 
-from training.recipe import Recipe
 from training.recipes.cpu import CPU
 from training.recipes.fast import FAST
 from training.recipes.fine_tune import FINE_TUNE
 from training.recipes.lenet import LENET
 from training.recipes.lesson import LESSON, LESSON_NO_AUGMENTATION
+from training.recipes.recipe import Recipe
 from training.recipes.resnet18_cifar10 import RESNET18_CIFAR10
 from training.recipes.resnet18_cifar10_gpu import RESNET18_CIFAR10_GPU
 

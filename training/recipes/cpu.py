@@ -12,7 +12,7 @@ on small images, in place of its test-time augmentation.
 
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 CPU = Recipe(
     name="cpu",

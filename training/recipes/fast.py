@@ -12,7 +12,7 @@ test-time augmentation. Nothing is held out, as nothing is chosen.
 from models.augmentations import Compose
 from models.augmentations.cutout import Cutout
 from models.augmentations.random_crop import RandomCrop
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 FAST = Recipe(
     name="fast",

@@ -5,7 +5,7 @@ python -m training train --recipe fine-tune --init bundled --data FOLDER
 
 from models.augmentations import Compose
 from models.augmentations.random_crop import RandomCrop
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 FINE_TUNE = Recipe(
     name="fine-tune",

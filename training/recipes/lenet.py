@@ -5,7 +5,7 @@ python -m training train --recipe lenet
 
 from models.augmentations import Compose
 from models.augmentations.horizontal_flip import HorizontalFlip
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 LENET = Recipe(
     name="lenet",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from models.augmentations import Compose
 from models.augmentations.horizontal_flip import HorizontalFlip
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 LESSON = Recipe(
     name="lesson",

@@ -17,7 +17,7 @@ from models.augmentations.grayscale import Grayscale
 from models.augmentations.jpeg import Jpeg
 from models.augmentations.random_crop import RandomCrop
 from models.augmentations.zoom import Zoom
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 RESNET18_CIFAR10 = Recipe(
     name="resnet18-cifar10",

@@ -10,7 +10,7 @@ from models.augmentations import Compose
 from models.augmentations.cutout import Cutout
 from models.augmentations.random_crop import RandomCrop
 from models.augmentations.trivial_augment import TrivialAugment
-from training.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Stage
 
 RESNET18_CIFAR10_GPU = Recipe(
     name="resnet18-cifar10-gpu",

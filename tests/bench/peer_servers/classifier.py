@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 
 from app.settings import load_settings
-from models.artifact import INT8_NETWORK_FILE, Artifact, load_artifact
+from models.artifact.store import INT8_NETWORK_FILE, Artifact, load_artifact
+from models.engines.quiet_openvino import openvino
 from models.hardware import usable_cores
-from models.images import decode
-from models.preprocessing import Preprocessing
-from models.quiet_openvino import openvino
+from models.preprocessing.decode import decode
+from models.preprocessing.transform import Preprocessing
 
 INT8_NETWORK = "INT8_NETWORK"
 """The environment variable that names another int8 file than the one beside the model in MODEL_DIR."""

@@ -13,7 +13,7 @@ import torch
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from models.quiet_openvino import openvino
+from models.engines.quiet_openvino import openvino
 from tests.bench.peer_servers import classifier
 
 MAX_BATCH = 32

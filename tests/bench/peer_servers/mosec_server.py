@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from mosec import Server, Worker
 
-from app.multipart import parse_form
+from app.http.multipart import parse_form
 from models.hardware import usable_cores
 from tests.bench.peer_servers import classifier
 

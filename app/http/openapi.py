@@ -1,0 +1,68 @@
+"""The API's document, with what middleware and settings add: keys, limits, names, and time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.http.middleware.api_keys import is_open
+from app.http.middleware.rate_limit import is_limited
+from app.http.middleware.trusted_hosts import HEALTH
+from app.settings import Settings
+
+KEY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "x_api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""Either will do."""
+
+TIMEOUT = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "description": "Seconds that the answer may take, if fewer than the service gives.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+"""What every operation takes that may answer 504."""
+
+
+def complete_document(app: FastAPI, settings: Settings) -> None:
+    """Have the document of `app` say of every operation what is decided outside of its route."""
+    of_routes = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        is_complete = app.openapi_schema is not None
+        document = of_routes()
+        if not is_complete:
+            _complete(document, settings)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any], settings: Settings) -> None:
+    keys = bool(settings.all_keys())
+    if keys:
+        document["components"]["securitySchemes"] = KEY_SCHEMES
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if "504" in operation["responses"]:
+                operation.setdefault("parameters", []).append(TIMEOUT)
+            for status, description in _answers(path, settings):
+                operation["responses"].setdefault(status, _error(path, description))
+            if keys and not is_open(path):
+                operation["security"] = [{scheme: []} for scheme in KEY_SCHEMES]
+
+
+def _answers(path: str, settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.known_hosts() and not path.startswith(HEALTH):
+        yield "400", "`unknown_host`"
+    if settings.all_keys() and not is_open(path):
+        yield "401", "`unauthorized`"
+    if settings.rate_limit and is_limited(path):
+        yield "429", "`rate_limited`"
+
+
+def _error(path: str, description: str) -> dict[str, Any]:
+    kind = "V2Error" if path.startswith("/v2") else "ErrorResponse"
+    schema = {"$ref": f"#/components/schemas/{kind}"}
+    return {"description": f"For example {description}", "content": {"application/json": {"schema": schema}}}

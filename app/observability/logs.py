@@ -1,0 +1,35 @@
+"""Where log lines go and what they look like."""
+
+import logging
+
+from pythonjsonlogger.json import JsonFormatter
+
+from app.observability.request_context import request_id
+from app.observability.tracing import trace_id
+from app.settings import Settings
+
+TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
+FIELDS = ["asctime", "levelname", "name", "process", "request_id", "message"]
+NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
+
+
+class _RequestIds(logging.Filter):
+    """Has each line say which request it is about; `-` where it is about none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get() or "-"
+        if (traced := trace_id()) is not None:
+            record.trace_id = traced
+        return True
+
+
+def configure_logging(settings: Settings) -> None:
+    """Have this process log to standard error, from `settings.log_level` up, as text or as lines of JSON."""
+    handler = logging.StreamHandler()
+    handler.addFilter(_RequestIds())
+    handler.setFormatter(
+        JsonFormatter(FIELDS, rename_fields=NAMES)
+        if settings.log_format == "json"
+        else logging.Formatter(TEXT)
+    )
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])

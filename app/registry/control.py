@@ -1,0 +1,260 @@
+"""Which models are served, changed while requests run: in this process, and alike in all others beside it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+from app.registry.loaded_model import LoadedModel
+from app.registry.plan import Entry, Plan
+from app.registry.plan_folder import BusyError, Membership, Report
+from app.registry.repository import Repository, UnknownModelError
+
+POLL_SECONDS = 0.2
+FOLLOW_SECONDS = 120.0
+"""How long the other workers may take to load what this one has loaded."""
+
+logger = logging.getLogger(__name__)
+
+
+class RefusedChangeError(Exception):
+    """What is served cannot be changed so; the message says why."""
+
+
+class FollowError(Exception):
+    """Another worker could not do the same, or not in time.
+
+    If it could not load a model, what is served is as it was. What all have loaded, or are to unload, a late
+    one still follows.
+    """
+
+
+class ModelControl:
+    """Holds the loaded models, finds them for requests, loads and unloads.
+
+    A change has two steps, so that it happens everywhere or nowhere. First the new model is *staged*: loaded
+    and proven by the process that was asked, then by the others. Only when all have it, the plan that serves
+    it takes effect. Until then, and if anyone refuses, every request is served as before. A model that leaves
+    is kept until the last request that uses it is answered.
+    """
+
+    def __init__(
+        self,
+        first: Callable[[], Plan],
+        load: Callable[[Entry], Awaitable[LoadedModel]],
+        on_retired: Callable[[LoadedModel], None],
+        free_memory: Callable[[], Awaitable[None]],
+        membership: Membership | None,
+    ) -> None:
+        self._first = first
+        self._load = load
+        self._on_retired = on_retired
+        self._free_memory = free_memory
+        self._membership = membership
+        self._held: dict[Entry, LoadedModel] = {}
+        self._serving: dict[tuple[str, str], LoadedModel] = {}
+        self._plan = Plan(generation=-1, entries=(), current={}, default="")
+        self._seen = -1
+        self._turn = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._follower: asyncio.Task[None] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return self._plan
+
+    def models(self) -> list[LoadedModel]:
+        """All that are served, in the order in which they were loaded."""
+        return list(self._serving.values())
+
+    def find(self, name: str | None = None, version: str | None = None) -> LoadedModel:
+        """The model of this name, or the default one, in this version, or the current one.
+
+        Raises `UnknownModelError`.
+        """
+        plan = self._plan
+        name = plan.default if name is None else name
+        if name not in plan.current:
+            raise UnknownModelError(name, None, list(plan.current))
+        version = plan.current[name] if version is None else version
+        found = self._serving.get((name, version))
+        if found is None:
+            raise UnknownModelError(name, version, self.versions(name))
+        return found
+
+    def versions(self, name: str) -> list[str]:
+        """Those of a model that are served, in the order in which they were loaded."""
+        return [version for of, version in self._serving if of == name]
+
+    async def start(self) -> None:
+        """Load what is to be served, and from now on follow what the other processes decide.
+
+        Raises what loading raises, and `OSError`.
+        """
+        if self._membership is None:
+            await self._apply(self._first())
+            return
+        folder = self._membership.folder
+        with folder.lock(wait=True):
+            plan = folder.read()
+            if plan is None:
+                plan = self._first()
+                folder.write(plan)
+        # Whoever changes the plan waits for those that have reported. So either it waits for this process, or
+        # its change is seen here, after the report.
+        while plan is not None and plan.generation > self._seen:
+            await self._apply(plan)
+            self._report()
+            plan = folder.read()
+        self._follower = asyncio.create_task(self._follow())
+
+    async def load(self, repository: Repository, name: str, version: str | None, limit: int) -> None:
+        """Load a version, the newest if none is given, and let it answer for its name, everywhere.
+
+        A version that is served already is loaded anew and replaced. Raises `UnknownModelError`,
+        `RefusedChangeError` if more than `limit` would be loaded, `BusyError` while another change is under
+        way, `FollowError`, and what loading raises.
+        """
+        async with self._changing():
+            version, _ = repository.find(name, version)
+            staged = self._plan.stage(name, version)
+            planned = staged.commit()
+            if len(planned.entries) > limit:
+                raise RefusedChangeError(
+                    f"{len(self._plan.entries)} models are loaded, as many as may be (MAX_MODELS); "
+                    "unload one first"
+                )
+            seen = self._seen
+            try:
+                # Here first: a model that is broken is no concern of the others, nor its generation.
+                await self._apply(staged)
+            except BaseException:
+                self._seen = seen
+                raise
+            try:
+                await self._publish(staged)
+            except BaseException:
+                await self._apply(staged.abandon())
+                self._write(self._plan)
+                raise
+            await self._apply(planned)
+            await self._publish(planned)
+
+    async def unload(self, name: str, version: str | None) -> None:
+        """Serve a version no more, or all versions of a model, everywhere.
+
+        Raises `UnknownModelError`, `RefusedChangeError` for what requests without a name go to, `BusyError`
+        and `FollowError`.
+        """
+        async with self._changing():
+            self.find(name, version)
+            planned = self._plan.remove(name, version)
+            if self._plan.default not in planned.current:
+                raise RefusedChangeError(
+                    f"{name} answers the requests that name no model (DEFAULT_MODEL); one version must stay"
+                )
+            await self._apply(planned)
+            await self._publish(planned)
+
+    async def close(self) -> None:
+        """Compute what still waits, and return when nothing is left."""
+        if self._follower is not None:
+            self._follower.cancel()
+        await asyncio.gather(*(loaded.batcher.close() for loaded in self._held.values()), *self._retiring)
+
+    async def _apply(self, plan: Plan) -> None:
+        """Follow `plan`: all that it needs is loaded before anything changes, or nothing does."""
+        wanted = (*plan.entries, plan.staged) if plan.staged else plan.entries
+        self._seen = plan.generation
+        fresh: dict[Entry, LoadedModel] = {}
+        try:
+            for entry in wanted:
+                if entry not in self._held:
+                    fresh[entry] = await self._load(entry)
+        except BaseException:
+            for loaded in fresh.values():
+                self._retire(loaded)
+            raise
+        self._held |= fresh
+        self._plan = plan
+        self._serving = {(entry.name, entry.version): self._held[entry] for entry in plan.entries}
+        for entry in [entry for entry in self._held if entry not in wanted]:
+            self._retire(self._held.pop(entry))
+
+    def _retire(self, loaded: LoadedModel) -> None:
+        self._on_retired(loaded)
+        task = asyncio.create_task(self._release(loaded))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _release(self, loaded: LoadedModel) -> None:
+        await loaded.retire()
+        del loaded  # the last that holds it
+        await self._free_memory()
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[None]:
+        if self._turn.locked():
+            raise BusyError
+        async with self._turn:
+            with ExitStack() as held:
+                if self._membership is not None:
+                    held.enter_context(self._membership.folder.lock())
+                await self._catch_up()
+                yield
+
+    async def _catch_up(self) -> None:
+        """Follow what another process has decided since the last look."""
+        if self._membership is None:
+            return
+        plan = self._membership.folder.read()
+        if plan is not None and plan.generation > self._seen:
+            await self._apply(plan)
+            self._report()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if self._turn.locked():
+                continue
+            async with self._turn:
+                try:
+                    await self._catch_up()
+                except Exception as error:
+                    logger.exception("cannot follow a change of what is served")
+                    with suppress(OSError):  # as of a full disk: then whoever waits for the report says so
+                        self._report(f"{type(error).__name__}: {error}")
+
+    def _write(self, plan: Plan) -> None:
+        if self._membership is not None:
+            self._membership.folder.write(plan)
+            self._report()
+
+    def _report(self, error: str | None = None) -> None:
+        if self._membership is not None:
+            report = Report(generation=self._seen, error=error)
+            self._membership.folder.report(self._membership.worker, report)
+
+    async def _publish(self, plan: Plan) -> None:
+        """Have all other workers follow `plan`. Raises `FollowError` if one of them cannot.
+
+        One that ends meanwhile may have ended of what is staged, and whoever replaced it would too.
+        """
+        if self._membership is None:
+            return
+        asked = self._membership.folder.reports().keys()
+        self._write(plan)
+        deadline = asyncio.get_running_loop().time() + FOLLOW_SECONDS
+        while True:
+            reports = self._membership.folder.reports()
+            for worker, report in reports.items():
+                if report.generation >= plan.generation and report.error is not None:
+                    raise FollowError(f"worker {worker} cannot do the same: {report.error}")
+            if plan.staged is not None and (ended := asked - reports.keys()):
+                raise FollowError(f"worker {min(ended)} ended while it did the same")
+            late = [worker for worker, report in reports.items() if report.generation < plan.generation]
+            if not late:
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise FollowError(f"worker {late[0]} has not followed within {FOLLOW_SECONDS:g} s")
+            await asyncio.sleep(POLL_SECONDS / 10)

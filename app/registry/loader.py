@@ -1,0 +1,130 @@
+"""From settings to the models that are to be served, and from each of them to one that takes requests."""
+
+import asyncio
+import logging
+from collections import Counter
+from functools import partial
+
+from torch import Tensor
+
+from app.batching.batcher import Batcher
+from app.batching.result_cache import ResultCache
+from app.batching.scores import Scores
+from app.batching.thread_pools import ThreadPools
+from app.batching.throughput import Throughput
+from app.observability.metrics import Metrics
+from app.registry.loaded_model import LoadedModel
+from app.registry.plan import Entry, Plan
+from app.registry.repository import Repository
+from app.registry.served_model import ServedModel, load_model
+from app.settings import Settings
+from models.artifact.store import ArtifactError, read_metadata
+from models.engines import EngineOptions
+
+logger = logging.getLogger(__name__)
+
+
+def first_plan(settings: Settings) -> Plan:
+    """What the start serves: the model in MODEL_DIR, or the newest version of each in MODEL_REPOSITORY.
+
+    Raises `ArtifactError` if there is none, more than MAX_MODELS, or not the one that DEFAULT_MODEL names,
+    and `OSError` if the repository cannot be read.
+    """
+    if settings.model_repository is None:
+        about = read_metadata(settings.model_dir)
+        newest = {about.name: about.version}
+    else:
+        versions = Repository(settings.model_repository).versions()
+        newest = {name: listed[-1] for name, listed in versions.items()}
+        if not newest:
+            raise ArtifactError(f"MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it")
+        if len(newest) > settings.max_models:
+            raise ArtifactError(
+                f"MODEL_REPOSITORY={settings.model_repository}: {len(newest)} models are in it, "
+                f"more than MAX_MODELS={settings.max_models}"
+            )
+    default = settings.default_model or next(iter(newest))
+    if default not in newest:
+        raise ArtifactError(f"DEFAULT_MODEL={default}: there is only {', '.join(newest)}")
+    return Plan.first(newest, default)
+
+
+def load_entry(entry: Entry, settings: Settings, options: EngineOptions) -> ServedModel:
+    """Load and prove a model of the plan, whose folder must bear its name and version in a repository.
+
+    Raises `ArtifactError` and `OSError`.
+    """
+    folder = settings.model_dir
+    if settings.model_repository is not None:
+        folder = settings.model_repository / entry.name / entry.version
+    model = load_model(folder, settings.engine, options, settings.max_batch or None)
+    told = model.metadata
+    if (told.name, told.version) != (entry.name, entry.version):
+        raise ArtifactError(
+            f"{folder}: the model calls itself {told.name}/{told.version}, its folder does not"
+        )
+    return model
+
+
+class ModelLoader:
+    """Loads models for one process, each with a batcher of its own, all with the same threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: EngineOptions,
+        workers: ThreadPools,
+        metrics: Metrics,
+        throughput: Throughput,
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._workers = workers
+        self._metrics = metrics
+        self._throughput = throughput
+        self._loaded = Counter[tuple[str, str, str, str]]()
+        self.beside_requests = False
+        """Whether requests are served meanwhile, whose threads loading must not take."""
+
+    async def load(self, entry: Entry) -> LoadedModel:
+        """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
+        # At the start on the thread that will run it, so that what torch sets up per thread is there already.
+        run = self._workers.load if self.beside_requests else self._workers.infer
+        model = await run(partial(load_entry, entry, self._settings, self._options))
+        engine = model.engine
+        logger.info(
+            "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
+            *(entry.name, entry.version, engine.name, engine.version, engine.device, engine.precision),
+            model.engine_reason,
+            model.max_batch,
+        )
+        self._count(model, 1)
+        files = self._settings.cache_files
+        return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
+
+    def forget(self, loaded: LoadedModel) -> None:
+        """Say that a model is not served any more."""
+        self._count(loaded.model, -1)
+
+    def _count(self, model: ServedModel, change: int) -> None:
+        """A version that is loaded anew is there twice for a moment, and the old one leaves last."""
+        about, engine = model.metadata, model.engine
+        labels = (about.name, about.version, engine.name, engine.precision)
+        self._loaded[labels] += change
+        self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
+
+    def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
+        throughput = self._throughput
+
+        def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
+            batch = self._workers.infer(partial(model.classify, images))
+            batch.add_done_callback(lambda _: throughput.add(len(images)))
+            return batch
+
+        return Batcher(
+            run,
+            max_batch=model.max_batch,
+            max_queue=self._settings.max_queue,
+            concurrency=model.engine.concurrency,
+            on_batch=lambda size, _: self._metrics.batch(size),
+        )

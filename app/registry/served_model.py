@@ -1,0 +1,121 @@
+"""A folder -> a model that is proven fit to serve, and warm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from app.batching.scores import Scores
+from app.registry.warm_up import warm_up
+from models.artifact.golden import check_golden
+from models.artifact.metadata import Metrics
+from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
+from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
+from models.class_activation import ClassActivation
+from models.engines import Engine, EngineOptions, Precision, create_engine
+from models.preprocessing.transform import Preprocessing
+from models.summary import LayerSummary, summarize
+
+GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "int8": 0.5}
+"""Largest difference from a golden logit of the same network. Float32 on another machine differs by about
+1e-5; in bfloat16 values keep 8 bits, and in int8 a difference of float rounding tips a value to the next of
+256. A wrong weight, mean or scale moves logits by far more than this."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """All that requests need of a model. `engine_reason` says why it is this engine.
+
+    `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
+    `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
+    `report` is the content of the artifact's report.json, None where it has none.
+    """
+
+    metadata: ModelMetadata
+    preprocessing: Preprocessing
+    engine: Engine
+    engine_reason: str
+    max_batch: int
+    layers: list[LayerSummary]
+    batch_norms: list[BatchNormLayer]
+    network: nn.Module
+    class_activation: ClassActivation | None
+    report: bytes | None
+
+    @property
+    def metrics(self) -> Metrics:
+        """The test figures of what answers: the int8 network's own where that is what computes."""
+        int8 = self.metadata.int8
+        return int8.metrics if int8 is not None and self.engine.precision == "int8" else self.metadata.metrics
+
+    def classify(self, images: Sequence[Tensor]) -> list[Scores]:
+        """Compute one batch of images of the network's size, each (C, S, S), uint8 or float32 in 0..1.
+
+        To be called off the event loop.
+        """
+        start = perf_counter()
+        if len({image.dtype for image in images}) > 1:
+            images = [image if image.is_floating_point() else image / 255 for image in images]
+        logits = self.engine.predict(self.preprocessing.normalize(torch.stack(list(images))))
+        probabilities, classes = self.probabilities(logits).sort(dim=1, descending=True)
+        seconds = perf_counter() - start
+        return [
+            Scores(indices, values, seconds, start, len(images))
+            for indices, values in zip(classes.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits (N, classes) to calibrated probabilities (N, classes), each row with sum 1."""
+        return torch.softmax(logits / self.metadata.temperature, dim=1)
+
+
+def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int | None) -> ServedModel:
+    """Load and prove the model in `folder`; afterwards its engine is warm for every size of batch.
+
+    `engine` is a key of `models.engines.ENGINES` or `auto`; `max_batch` None takes what suits the engine.
+
+    Raises `ArtifactError` if the artifact does not load, a batch norm is not in eval mode or was never
+    updated, the engine cannot serve it with these options, or does not reproduce the golden logits.
+    """
+    artifact = load_artifact(folder)
+    metadata = artifact.metadata
+    try:
+        require_inference_ready(artifact.model)
+        layers = summarize(artifact.model, (metadata.in_channels, metadata.input_size, metadata.input_size))
+        batch_norms = batch_norm_report(artifact.model)
+        created, reason = create_engine(artifact, engine, options)
+    except ValueError as error:
+        raise ArtifactError(f"{folder}: {error}") from error
+    preprocessing = Preprocessing.from_metadata(metadata)
+    check_golden(
+        folder,
+        lambda images: created.predict(preprocessing.normalize(images)),
+        GOLDEN_TOLERANCE[created.precision],
+        "int8_logits" if created.precision == "int8" else "logits",
+    )
+    blank = torch.zeros(metadata.in_channels, metadata.input_size, metadata.input_size)
+    limit = warm_up(created, blank, max_batch)
+    return ServedModel(
+        metadata,
+        preprocessing,
+        created,
+        reason,
+        limit,
+        layers,
+        batch_norms,
+        artifact.model,
+        _class_activation(artifact.model),
+        # Read now, as the folder need not stay.
+        (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
+    )
+
+
+def _class_activation(network: nn.Module) -> ClassActivation | None:
+    try:
+        return ClassActivation(network)
+    except ValueError:
+        return None

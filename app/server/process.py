@@ -1,0 +1,69 @@
+"""One process that serves: the app under uvicorn, from loading the model to the end of the last request."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.errors import StartError
+from app.main import create_app
+from app.observability.metrics import Metrics
+from app.registry.plan_folder import Membership
+from app.server.connection import bounded_connections
+from app.settings import Settings
+from models.artifact.store import ArtifactError
+
+
+class AnnouncingServer(uvicorn.Server):
+    """A server that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def serve(
+    settings: Settings,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    metrics: Metrics | None = None,
+    membership: Membership | None = None,
+) -> None:
+    """Serve on `listener`; `announce` is called once requests are accepted.
+
+    Ends with `KeyboardInterrupt` when a signal that raises it has come and the running requests are answered.
+    Raises `StartError` if the model is not fit to serve.
+    """
+    app = create_app(settings, metrics, membership)
+    # The lifespan is run here and not by uvicorn, which would print a traceback if the model does not load.
+    config = uvicorn.Config(
+        app,
+        http=bounded_connections(settings, app.state.metrics),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.proxies(),
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    try:
+        # On the event loop that uvicorn chooses: uvloop, where there is one.
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(app, config, listener, announce))
+    except (ArtifactError, OSError) as error:
+        raise StartError(str(error)) from error
+
+
+async def _serve(
+    app: FastAPI, config: uvicorn.Config, listener: socket.socket, announce: Callable[[], None]
+) -> None:
+    async with app.router.lifespan_context(app):
+        await AnnouncingServer(config, announce).serve([listener])

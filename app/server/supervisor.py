@@ -1,0 +1,197 @@
+"""The parent of several worker processes: starts them, replaces those that die, stops them in order."""
+
+import logging
+import multiprocessing
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.errors import StartError
+from app.observability.metric_folder import MetricFolder
+from app.registry.plan_folder import PlanFolder
+from app.server.signals import StopSignals
+from app.server.worker import MARGIN_SECONDS, work
+from app.settings import Settings
+
+STEADY_SECONDS = 10
+"""A worker that has served for so long counts as sound: if it dies, the next one starts without delay."""
+
+MAX_DELAY_SECONDS = 30
+
+logger = logging.getLogger(__name__)
+
+# A fork of a process with threads, as PyTorch has them, may hang; a spawned process starts from nothing.
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Worker:
+    """A worker process, as its parent sees it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reserved: socket.socket,
+        number: int,
+        folder: Path,
+    ) -> None:
+        self.number = number
+        self.reported = False
+        self.ready_since: float | None = None
+        self.report, theirs = _spawn.Pipe(duplex=False)
+        self.process = _spawn.Process(
+            target=work, args=(settings, reserved, number, folder, theirs), daemon=True
+        )
+        # Ctrl-C in a terminal goes to all processes. It is for the parent to say when a worker stops, so the
+        # workers inherit that it is blocked, which holds while they start as well.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        theirs.close()
+        self.name = f"worker {number} (pid {self.process.pid})"
+
+    def read_report(self) -> str | None:
+        """The one report of a worker: an empty text is that it serves. None: it ended without a word."""
+        self.reported = True
+        try:
+            return self.report.recv_bytes().decode()
+        except EOFError:
+            return None
+
+    def end(self) -> str:
+        """Release what belongs to the process, which has ended; returns how it did."""
+        self.process.join()
+        code = self.process.exitcode or 0
+        self.process.close()
+        self.report.close()
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
+class Supervisor:
+    """Runs `settings.workers` processes that serve the `reserved` address.
+
+    `announce` is called once all of them are ready.
+    """
+
+    def __init__(self, settings: Settings, reserved: socket.socket, announce: Callable[[], None]) -> None:
+        self._settings = settings
+        self._reserved = reserved
+        self._announce = announce
+        self._announced = False
+        self._workers: dict[int, Worker] = {}
+        self._due: dict[int, float] = {}
+        self._deaths = [0] * settings.workers
+
+    def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT, then let running requests finish; a second signal ends them.
+
+        Returns whether all workers ended in order. Raises `StartError` if not all of them become ready at the
+        start, and `OSError` if there is no folder for temporary files.
+        """
+        # Started by the first process otherwise, and it would unblock the signal that `Worker` blocks.
+        resource_tracker.ensure_running()
+        with StopSignals() as signals, TemporaryDirectory(prefix="resnet-serve-") as path:
+            self._metrics = MetricFolder(Path(path))
+            self._plans = PlanFolder(Path(path))
+            self._due = dict.fromkeys(range(self._settings.workers), time.monotonic())
+            try:
+                while not signals.take():
+                    self._start_due()
+                    self._attend(signals)
+                return self._stop(signals)
+            finally:
+                self._kill()
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for number in [number for number, due in self._due.items() if due <= now]:
+            del self._due[number]
+            self._workers[number] = Worker(self._settings, self._reserved, number, self._metrics.path)
+
+    def _attend(self, signals: StopSignals) -> None:
+        """Wait until something happens or the next worker is due, and deal with it."""
+        reports = [worker.report.fileno() for worker in self._workers.values() if not worker.reported]
+        timeout = max(min(self._due.values()) - time.monotonic(), 0) if self._due else None
+        happened = self._wait([*reports, signals.fileno()], timeout)
+        for worker in list(self._workers.values()):
+            # What a worker has to say comes before its end.
+            if worker.report.fileno() in happened:
+                self._hear(worker)
+            if worker.process.sentinel in happened:
+                self._replace(worker)
+
+    def _wait(self, others: list[int], timeout: float | None) -> list[object]:
+        """Wait until a worker ends or one of `others`, file descriptors too, is readable; returns which."""
+        sentinels = [worker.process.sentinel for worker in self._workers.values()]
+        return list(wait([*sentinels, *others], timeout))
+
+    def _hear(self, worker: Worker) -> None:
+        report = worker.read_report()
+        if report == "":
+            worker.ready_since = time.monotonic()
+            if not self._announced and self._all_ready():
+                self._announced = True
+                self._announce()
+        elif report is not None:
+            if not self._announced:
+                raise StartError(report)
+            logger.error("%s cannot start: %s", worker.name, report)
+
+    def _all_ready(self) -> bool:
+        ready = [worker for worker in self._workers.values() if worker.ready_since is not None]
+        return len(ready) == self._settings.workers
+
+    def _replace(self, worker: Worker) -> None:
+        how = self._bury(worker)
+        if not self._announced:
+            raise StartError(f"{worker.name} {how} before all workers were ready")
+        if worker.ready_since is not None and time.monotonic() - worker.ready_since >= STEADY_SECONDS:
+            self._deaths[worker.number] = 0
+        delay = restart_delay(self._deaths[worker.number])
+        self._deaths[worker.number] += 1
+        self._due[worker.number] = time.monotonic() + delay
+        logger.warning(
+            "%s %s; the next one starts %s", worker.name, how, f"in {delay:g} s" if delay else "now"
+        )
+
+    def _bury(self, worker: Worker) -> str:
+        del self._workers[worker.number]
+        how = worker.end()
+        self._metrics.leave(worker.number)
+        self._plans.leave(worker.number)
+        return how
+
+    def _stop(self, signals: StopSignals) -> bool:
+        for worker in self._workers.values():
+            worker.process.terminate()
+        deadline = time.monotonic() + self._settings.drain_seconds + MARGIN_SECONDS
+        while self._workers:
+            happened = self._wait([signals.fileno()], max(deadline - time.monotonic(), 0))
+            if signals.take():
+                return False
+            if not happened:
+                logger.warning(
+                    "running requests did not end within DRAIN_SECONDS=%d", self._settings.drain_seconds
+                )
+                return False
+            for worker in list(self._workers.values()):
+                if worker.process.sentinel in happened:
+                    self._bury(worker)
+        return True
+
+    def _kill(self) -> None:
+        for worker in list(self._workers.values()):
+            logger.info("%s is ended by force", worker.name)
+            worker.process.kill()
+            self._bury(worker)
+
+
+def restart_delay(deaths: int) -> float:
+    """Seconds until a worker is replaced, after so many earlier deaths in a row: 0, 1, 2, 4, ... 30."""
+    return float(min(2 ** (deaths - 1), MAX_DELAY_SECONDS)) if deaths else 0.0

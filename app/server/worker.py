@@ -1,0 +1,58 @@
+"""One of several processes that serve the same address, as seen from within."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from app.errors import StartError
+from app.observability.logs import configure_logging
+from app.observability.metric_folder import MetricFolder
+from app.registry.plan_folder import Membership, PlanFolder
+from app.server.sockets import bind_beside
+from app.settings import Settings
+
+MARGIN_SECONDS = 5
+"""How much longer than its running requests a worker may take to end: its threads finish their batch."""
+
+
+def work(settings: Settings, reserved: socket.socket, number: int, folder: Path, report: Connection) -> None:
+    """Serve the `reserved` address as worker `number` until SIGTERM, or until the parent process is gone.
+
+    `folder` is shared with the parent and the other workers. Sends to `report` an empty message once requests
+    are accepted, or else the one line that says why they cannot be, and then exits with status 1.
+    """
+    threading.Thread(target=_end_with_parent, args=(settings.drain_seconds,), daemon=True).start()
+    configure_logging(settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # Not at the top: the parent imports this module too, and PyTorch would cost it half a gigabyte.
+        from app.observability.metrics import Metrics
+        from app.server.process import serve
+
+        # One model never changes. In a repository the newest version may be another one when a worker is
+        # replaced, and then it is to serve what the others do.
+        with_others = settings.model_repository is not None
+        membership = Membership(PlanFolder(folder), number) if with_others else None
+        metrics = Metrics(MetricFolder(folder), number)
+        serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), metrics, membership)
+    except StartError as error:
+        report.send_bytes(str(error).encode())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        return
+
+
+def _end_with_parent(drain_seconds: int) -> None:
+    """Wait for the parent to end, however it does, and then end this process as the parent would have."""
+    parent = parent_process()
+    assert parent is not None, "a worker is started by multiprocessing"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(drain_seconds + MARGIN_SECONDS)
+    os._exit(1)

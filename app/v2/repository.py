@@ -1,0 +1,174 @@
+"""The repository extension of the Open Inference Protocol: which models there are, load one, unload one.
+
+Source: https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_model_repository.md.
+The parameter `version` is an addition; without it the newest is loaded, and all of them are unloaded.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import ApiError
+from app.http.dependencies import ReadyService
+from app.http.query import NO_QUERY
+from app.inference.context import Service
+from app.registry.repository import Repository
+from app.v2.routes import v2_documented
+
+router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
+
+Name = Annotated[str, Path(max_length=100)]
+
+
+class IndexRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ready: bool = False
+
+
+class RepositoryEntry(BaseModel):
+    name: str
+    version: str
+    state: Literal["READY", "LOADING", "UNAVAILABLE"]
+    reason: str
+
+
+class LoadParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: str | None = None
+
+
+class LoadRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: LoadParameters = LoadParameters()
+
+
+class UnloadParameters(LoadParameters):
+    """`unload_dependents`, which clients send, has nothing to say here: no model depends on another."""
+
+    unload_dependents: bool = False
+
+
+class UnloadRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: UnloadParameters = UnloadParameters()
+
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+def _from_body(kind: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
+    """The body as a `kind`, whatever its content type, as clients send none; an empty one as `{}`."""
+
+    async def read(request: Request) -> Asked:
+        try:
+            return kind.model_validate_json(await request.body() or b"{}")
+        except ValidationError as error:
+            errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+            raise RequestValidationError(errors) from error
+
+    return read
+
+
+def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
+    schema = kind.model_json_schema()
+    for name, definition in schema.pop("$defs", {}).items():
+        del definition["title"]
+        assert schema["properties"]["parameters"]["$ref"].endswith(name)
+        schema["properties"]["parameters"] = definition
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+@router.post(
+    "/index",
+    summary="List the models and their states",
+    responses=v2_documented(408, 413, 422, 429, 503),
+    openapi_extra=_body_of(IndexRequest),
+)
+async def index(
+    service: ReadyService, asked: Annotated[IndexRequest, Depends(_from_body(IndexRequest))]
+) -> list[RepositoryEntry]:
+    """What is served, and what of MODEL_REPOSITORY could be loaded besides."""
+    plan = service.control.plan
+    states: dict[tuple[str, str], Literal["READY", "LOADING"]] = {}
+    if plan.staged is not None:
+        states[plan.staged.name, plan.staged.version] = "LOADING"
+    states |= {(entry.name, entry.version): "READY" for entry in plan.entries}
+    entries = [
+        RepositoryEntry(name=name, version=version, state=state, reason="")
+        for (name, version), state in states.items()
+    ]
+    folder = service.settings.model_repository
+    if folder is not None:
+        entries += [
+            RepositoryEntry(name=name, version=version, state="UNAVAILABLE", reason="not loaded")
+            for name, versions in Repository(folder).versions().items()
+            for version in versions
+            if (name, version) not in states
+        ]
+    return [entry for entry in entries if entry.state == "READY" or not asked.ready]
+
+
+_CHANGE: dict[str, Any] = {
+    "responses": v2_documented(403, 404, 408, 409, 413, 422, 429, 500, 503),
+    "response_class": Response,
+    "response_description": "Done, by all worker processes; the body is empty.",
+}
+
+
+@router.post("/models/{name}/load", summary="Load a model", openapi_extra=_body_of(LoadRequest), **_CHANGE)
+async def load(
+    request: Request,
+    service: ReadyService,
+    name: Name,
+    asked: Annotated[LoadRequest, Depends(_from_body(LoadRequest))],
+) -> Response:
+    """Load a model, or load it anew, while all that is served goes on being served.
+
+    Once it is proven fit, by every worker process, it takes the place of the same version if there was one,
+    and answers the requests that name no version. A model that is not fit changes nothing. Earlier versions
+    stay until they are unloaded; loading one of them again is the way back.
+    """
+    repository = _managed(request, service)
+    limit = service.settings.max_models
+    await service.control.load(repository, name, asked.parameters.version, limit)
+    return Response()
+
+
+@router.post(
+    "/models/{name}/unload", summary="Unload a model", openapi_extra=_body_of(UnloadRequest), **_CHANGE
+)
+async def unload(
+    request: Request,
+    service: ReadyService,
+    name: Name,
+    asked: Annotated[UnloadRequest, Depends(_from_body(UnloadRequest))],
+) -> Response:
+    """Unload one version of a model, or all; requests that use it are answered first."""
+    _managed(request, service)
+    await service.control.unload(name, asked.parameters.version)
+    return Response()
+
+
+def _managed(request: Request, service: Service) -> Repository:
+    folder = service.settings.model_repository
+    if not service.settings.management or folder is None:
+        message = "loading and unloading is off; start the service with MANAGEMENT=true and MODEL_REPOSITORY"
+        raise ApiError(403, "management_off", message)
+    origin = request.headers.get("origin")
+    if origin is not None and not _is_trusted(origin, request, service):
+        message = f"a page of {origin!r} may not load and unload; CORS_ORIGINS must name it"
+        raise ApiError(403, "foreign_origin", message)
+    return Repository(folder)
+
+
+def _is_trusted(origin: str, request: Request, service: Service) -> bool:
+    """Whether a browser's page is the service's own, or named: without that it need not see the answer."""
+    own = origin.partition("://")[2] == request.headers.get("host")
+    return own or origin in service.settings.allowed_origins()

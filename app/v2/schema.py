@@ -1,0 +1,128 @@
+"""The tensors of a request for inference and of its answer, for the API's documentation."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field, JsonValue
+
+from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES
+
+PIXEL = "R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
+"""A GIF of one white pixel, so that the example is short and can be sent as it stands."""
+
+_BINARY = {"type": "string", "format": "binary"}
+_PARAMETERS = {"type": "object", "additionalProperties": True}
+
+
+def _input(name: str, datatypes: list[str], shape: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "title": name,
+        "required": ["name", "datatype", "shape", "data"],
+        "properties": {
+            "name": {"const": name},
+            "datatype": {"enum": datatypes},
+            "shape": {"type": "array", **shape},
+            "data": {"type": "array", "minItems": 1, **data},
+            "parameters": _PARAMETERS,
+        },
+    }
+
+
+def _output(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    binary = {"type": "boolean", "description": "Whether it is to come behind the JSON, as binary data."}
+    return {
+        "type": "object",
+        "title": name,
+        "required": ["name"],
+        "properties": {
+            "name": {"const": name},
+            "parameters": {**_PARAMETERS, "properties": {"binary_data": binary, **parameters}},
+        },
+    }
+
+
+_COUNT = {"type": "integer", "minimum": 1}
+_CLASSIFICATION = {"type": "integer", "minimum": 0, "description": "The k best as text, for k above 0."}
+
+REQUEST: dict[str, Any] = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": ["string", "null"], "description": "Comes back with the answer."},
+        "parameters": {**_PARAMETERS, "properties": {"binary_data_output": {"type": "boolean"}}},
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "anyOf": [
+                    _input(
+                        IMAGE_BYTES,
+                        ["BYTES"],
+                        {
+                            "items": _COUNT,
+                            "minItems": 1,
+                            "maxItems": 1,
+                            "description": "How many files.",
+                        },
+                        {"items": {"type": "string", "format": "byte"}, "description": "Files in Base64."},
+                    ),
+                    _input(
+                        IMAGES,
+                        ["UINT8", "FP32"],
+                        {"items": _COUNT, "minItems": 4, "maxItems": 4, "description": "[N, C, S, S]"},
+                        {"description": "Numbers, flat or in rows: 0..255, or of FP32 0..1."},
+                    ),
+                ]
+            },
+        },
+        "outputs": {
+            "type": ["array", "null"],
+            "items": {
+                "anyOf": [_output(PROBABILITIES, {"classification": _CLASSIFICATION}), _output(LABEL, {})]
+            },
+            "description": "Both of them, unless some are named.",
+        },
+    },
+}
+
+
+class OutputTensor(BaseModel):
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[float] | list[str] | None = Field(None, description="Flat; not there where they are binary.")
+    parameters: dict[str, JsonValue] | None = Field(
+        None, description="Where they are binary, `binary_data_size`: their length in bytes."
+    )
+
+
+class InferResponse(BaseModel):
+    id: str | None = Field(None, description="As it was sent.")
+    model_name: str
+    model_version: str
+    outputs: list[OutputTensor]
+
+
+EXAMPLE = {"inputs": [{"name": IMAGE_BYTES, "datatype": "BYTES", "shape": [1], "data": [PIXEL]}]}
+
+DOCUMENTED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "description": "How many bytes of the body are JSON, where binary data follow.",
+            "schema": {"type": "integer", "minimum": 0},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": "The protocol's JSON, with the tensors in it or behind it as binary data.",
+        "content": {
+            "application/json": {"schema": REQUEST, "example": EXAMPLE},
+            "application/octet-stream": {"schema": _BINARY},
+        },
+    },
+    "responses": {"200": {"content": {"application/octet-stream": {"schema": _BINARY}}}},
+}
+"""What a route adds to its own `response_model`, as its `openapi_extra`."""

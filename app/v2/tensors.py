@@ -1,0 +1,111 @@
+"""What the tensors of the Open Inference Protocol mean here: images going in, classes coming out.
+
+`image_bytes` are encoded files of any size, `images` pixels of the size that the network takes; a request has
+one of the two. Knows neither HTTP nor the engine.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.batching.scores import Scores
+from app.errors import ApiError, ProtocolError
+from app.inference.preparation import Upload
+from app.registry.served_model import ServedModel
+from app.v2.codec import InferRequest, InputTensor, OutputRequest, OutputTensor
+
+IMAGE_BYTES, IMAGES = "image_bytes", "images"
+PROBABILITIES, LABEL = "probabilities", "label"
+
+
+def inputs_of(asked: InferRequest, model: ServedModel, max_images: int) -> tuple[list[Upload], list[Tensor]]:
+    """The files to decode, or the images, each (C, S, S), uint8 or float32 in 0..1; the other list is empty.
+
+    Raises `ProtocolError`, and `ApiError` 413 for more than `max_images`.
+    """
+    if len(asked.inputs) != 1:
+        raise ProtocolError(f"inputs: must be one, {IMAGE_BYTES} or {IMAGES}, got {len(asked.inputs)}")
+    (tensor,) = asked.inputs
+    count = tensor.shape[0]
+    if count > max_images:
+        message = f"inputs[0].shape: must begin with at most {max_images}, the number of images, got {count}"
+        raise ApiError(413, "too_many_images", message)
+    if count == 0:
+        raise ProtocolError("inputs[0].shape: must begin with 1 at least, the number of images, got 0")
+    if tensor.name == IMAGE_BYTES:
+        return _files(tensor), []
+    if tensor.name == IMAGES:
+        return [], _pixels(tensor, model)
+    raise ProtocolError(f"inputs[0].name: must be {IMAGE_BYTES} or {IMAGES}, got {tensor.name!r}")
+
+
+def _files(tensor: InputTensor) -> list[Upload]:
+    if not isinstance(tensor.values, list):
+        raise ProtocolError(f"inputs[0].datatype: must be BYTES for {IMAGE_BYTES}, got {tensor.datatype}")
+    if len(tensor.shape) != 1:
+        raise ProtocolError(f"inputs[0].shape: must be [N] for {IMAGE_BYTES}, got {list(tensor.shape)}")
+    if tensor.binary:
+        return [Upload(None, content) for content in tensor.values]
+    try:
+        return [Upload(None, base64.b64decode(text, validate=True)) for text in tensor.values]
+    except binascii.Error as error:
+        raise ProtocolError(f"inputs[0].data: must hold files in Base64 ({error})") from error
+
+
+def _pixels(tensor: InputTensor, model: ServedModel) -> list[Tensor]:
+    about = model.metadata
+    shape = (about.in_channels, about.input_size, about.input_size)
+    if isinstance(tensor.values, list):
+        raise ProtocolError(f"inputs[0].datatype: must be UINT8 or FP32 for {IMAGES}, got BYTES")
+    if tensor.shape[1:] != shape:
+        raise ProtocolError(
+            f"inputs[0].shape: must be [N, {', '.join(map(str, shape))}] for {IMAGES}, "
+            f"got {list(tensor.shape)}; send pictures of other sizes as {IMAGE_BYTES}"
+        )
+    # NaN is in no range.
+    if tensor.datatype == "FP32" and not ((tensor.values >= 0) & (tensor.values <= 1)).all():
+        raise ProtocolError(f"inputs[0]: {IMAGES} of FP32 must be in 0..1")
+    return list(torch.from_numpy(tensor.values.copy()).unbind())
+
+
+def require_known_outputs(asked: InferRequest, classes: int) -> None:
+    """Raise `ProtocolError` for an output that there is not, or a parameter out of its range."""
+    for number, output in enumerate(asked.outputs or []):
+        where = f"outputs[{number}]"
+        if output.name not in (PROBABILITIES, LABEL):
+            raise ProtocolError(f"{where}.name: must be {PROBABILITIES} or {LABEL}, got {output.name!r}")
+        count = output.parameters.get("classification", 0)
+        if type(count) is not int or not 0 <= count <= classes:
+            raise ProtocolError(f"{where}.parameters.classification: must be in 0..{classes}, got {count!r}")
+        if count and output.name != PROBABILITIES:
+            raise ProtocolError(f"{where}.parameters.classification: is for {PROBABILITIES} alone")
+        asked.wants_binary(output)
+
+
+def outputs_of(asked: InferRequest, scores: Sequence[Scores], labels: Sequence[str]) -> list[OutputTensor]:
+    """The outputs that were asked for, or all; `labels` are the classes in the order of the network."""
+    wanted = asked.outputs or [OutputRequest(name=PROBABILITIES), OutputRequest(name=LABEL)]
+    return [_output(each, scores, labels, binary=asked.wants_binary(each)) for each in wanted]
+
+
+def _output(
+    output: OutputRequest, scores: Sequence[Scores], labels: Sequence[str], *, binary: bool
+) -> OutputTensor:
+    if output.name == LABEL:
+        best = [labels[score.classes[0]].encode() for score in scores]
+        return OutputTensor(LABEL, "BYTES", (len(scores),), best, binary)
+    if count := output.parameters.get("classification", 0):
+        ranked = [
+            f"{probability:f}:{index}:{labels[index]}".encode()
+            for score in scores
+            for index, probability in zip(score.classes[:count], score.probabilities[:count], strict=True)
+        ]
+        return OutputTensor(PROBABILITIES, "BYTES", (len(scores), count), ranked, binary)
+    values = np.zeros((len(scores), len(labels)), np.float32)
+    for row, score in zip(values, scores, strict=True):
+        row[score.classes] = score.probabilities
+    return OutputTensor(PROBABILITIES, "FP32", values.shape, values, binary)

@@ -1,0 +1,84 @@
+"""The network compiled for the processor by OpenVINO: in int8 where the model brings that."""
+
+from queue import SimpleQueue
+
+import torch
+from torch import Tensor
+
+from models.artifact.metadata import INT8_NETWORK_FILE
+from models.artifact.store import Artifact
+from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.openvino_ir import convert
+from models.engines.quiet_openvino import openvino
+from models.preprocessing.transform import Preprocessing
+
+MAX_BATCH = 16
+"""Larger batches compute hardly more images a second, and keep all of them waiting longer."""
+
+THREADS_PER_BATCH = 4
+"""Two threads on one batch answer a lone image in half the time that one thread takes, and at full load
+compute as many images a second as one thread on each of two batches. Only where there are many more threads
+than a batch can use are several batches computed at once."""
+
+
+class OpenVinoEngine:
+    """One compiled network for every batch size; its threads are not bound to cores, which they share.
+
+    `auto` precision is int8 where the model has it, else bfloat16 where the processor computes it, else
+    float32. Raises `EngineError` for a GPU and for a precision that the model or the processor lacks.
+    """
+
+    name = "openvino"
+    version = openvino.__version__
+    device = "cpu"
+    max_batch: int | None = MAX_BATCH
+
+    def __init__(self, artifact: Artifact, options: EngineOptions) -> None:
+        if options.device == "cuda":
+            raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
+        core, properties = openvino.Core(), openvino.properties
+        native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        has_int8 = artifact.metadata.int8 is not None
+        self.precision: Precision = _choose(options, has_int8, native_bfloat16)
+        self.concurrency = max(1, options.threads // THREADS_PER_BATCH)
+        network = (
+            core.read_model(artifact.folder / INT8_NETWORK_FILE)
+            if self.precision == "int8"
+            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
+        )
+        compiled = core.compile_model(
+            network,
+            "CPU",
+            {
+                properties.num_streams: self.concurrency,
+                properties.inference_num_threads: options.threads,
+                # The event loop needs a core too, and whichever it takes must not hold up a bound thread.
+                properties.hint.enable_cpu_pinning: False,
+                properties.hint.inference_precision: (
+                    openvino.Type.bf16 if self.precision == "bfloat16" else openvino.Type.f32
+                ),
+            },
+        )
+        self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        for _ in range(self.concurrency):
+            self._requests.put(compiled.create_infer_request())
+
+    def predict(self, images: Tensor) -> Tensor:
+        request = self._requests.get()
+        try:
+            result = request.infer([images.contiguous().numpy()], share_inputs=True)
+        finally:
+            self._requests.put(request)
+        return torch.from_numpy(result[0])
+
+
+def _choose(options: EngineOptions, has_int8: bool, native_bfloat16: bool) -> Precision:
+    if options.precision == "auto":
+        if has_int8:
+            return "int8"
+        return "bfloat16" if native_bfloat16 else "float32"
+    if options.precision == "int8" and not has_int8:
+        raise EngineError("the model was exported without int8; export it with int8, or choose float32")
+    if options.precision == "bfloat16" and not native_bfloat16:
+        raise EngineError("this processor does not compute in bfloat16")
+    return options.precision

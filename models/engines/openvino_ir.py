@@ -1,0 +1,78 @@
+"""A network as an OpenVINO IR: converted from PyTorch, stored as the bytes of two files, run on the CPU."""
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from models.engines.quiet_openvino import openvino as ov
+from models.module_calls import MODULE_CALLS
+from models.preprocessing.transform import Preprocessing
+
+NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
+"""A name that OpenVINO gives to an operation without one: its kind and a count over the whole process."""
+
+
+def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
+    """`model`, in eval mode on the CPU, as an OpenVINO network of the same function, in float32.
+
+    Shapes: `images`, float32 (N, C, S, S) as `preprocessing` normalises them, N left open, to `logits`,
+    float32 (N, classes).
+    """
+    channels, size = preprocessing.in_channels, preprocessing.input_size
+    # A batch of 1 would be taken for a constant of the network.
+    example = torch.zeros(2, channels, size, size)
+    with MODULE_CALLS.tracing():
+        program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        network = ov.convert_model(program)
+    network.reshape([-1, channels, size, size])
+    network.input().get_tensor().set_names({"images"})
+    network.output().get_tensor().set_names({"logits"})
+    _name_by_position(network)
+    return network
+
+
+class OpenVinoIR:
+    """A network as the bytes of its two files, `xml` and `weights`, and ready to run on the CPU.
+
+    Whatever is not quantised computes in float32, also where the processor has bfloat16.
+    """
+
+    def __init__(self, xml: bytes, weights: bytes) -> None:
+        self.xml = xml
+        self.weights = weights
+        core = ov.Core()
+        self._compiled = core.compile_model(
+            core.read_model(xml, weights),
+            "CPU",
+            {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"},
+        )
+
+    @classmethod
+    def of(cls, network: ov.Model, name: str) -> Self:
+        """`network` under the name `name`. The same network gives the same bytes, in any process."""
+        network.set_friendly_name(name)
+        _name_by_position(network)
+        with TemporaryDirectory() as folder:
+            xml = Path(folder) / "network.xml"
+            ov.save_model(network, xml, compress_to_fp16=False)
+            return cls(xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
+
+    def predict(self, images: Tensor, preprocessing: Preprocessing, batch_size: int = 100) -> Tensor:
+        """Logits (N, classes) float32 on the CPU of uint8 `images` (N, C, S, S) on any device."""
+        return torch.cat(
+            [
+                # Copied out of the network's own memory, which the next batch takes.
+                torch.from_numpy(self._compiled(preprocessing.normalize(batch.cpu()).numpy())[0].copy())
+                for batch in torch.split(images, batch_size)
+            ]
+        )
+
+
+def _name_by_position(network: ov.Model) -> None:
+    for position, operation in enumerate(network.get_ordered_ops()):
+        name = operation.get_friendly_name()
+        operation.set_friendly_name(NUMBERED.sub(rf"\1_{position}", name))

@@ -1,0 +1,64 @@
+"""The network as it was trained, by PyTorch, on a GPU or on the processor."""
+
+import torch
+from torch import Tensor
+
+from models.artifact.store import Artifact
+from models.batch_norm.folding import fold_batch_norms
+from models.engines.base import EngineError, EngineOptions, Precision
+from models.hardware import has_native_bfloat16
+from models.module_calls import MODULE_CALLS
+
+# On the processor a larger batch computes hardly more images a second, and keeps all of them waiting longer.
+CPU_MAX_BATCH = 8
+
+
+class TorchEngine:
+    """Channels last, batch norm folded into the convolutions; bfloat16 where the hardware computes it.
+
+    On a GPU the images go through pinned memory on a stream of their own. Raises `EngineError` where there is
+    no such device, and for int8, which this engine does not have.
+    """
+
+    name = "torch"
+    version = str(torch.__version__)
+    concurrency = 1  # one batch at a time has all of the device
+
+    def __init__(self, artifact: Artifact, options: EngineOptions) -> None:
+        if options.device == "cuda" and not torch.cuda.is_available():
+            raise EngineError("there is no CUDA device that this build of PyTorch can use")
+        if options.precision == "int8":
+            raise EngineError("the torch engine computes in float32 or bfloat16, not in int8")
+        on_gpu = torch.cuda.is_available() and options.device != "cpu"
+        self._device = torch.device("cuda" if on_gpu else "cpu")
+        self.device = self._device.type
+        self.precision: Precision = "float32"
+        if options.precision == "bfloat16" or (
+            options.precision == "auto" and has_native_bfloat16(self._device)
+        ):
+            self.precision = "bfloat16"
+        if on_gpu:
+            # By default a GPU rounds the operands of a convolution to 10 bits, which is no float32.
+            torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        else:
+            torch.set_num_threads(options.threads)
+        self.max_batch: int | None = None if on_gpu else CPU_MAX_BATCH
+        self._stream = torch.cuda.Stream() if on_gpu else None  # type: ignore[no-untyped-call]
+        self._dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        model = fold_batch_norms(artifact.model).to(self._device, self._dtype)
+        model = model.to(memory_format=torch.channels_last)
+        self._model = torch.compile(model, dynamic=True) if options.compile else model
+
+    @torch.inference_mode()
+    def predict(self, images: Tensor) -> Tensor:
+        if self._stream is None:
+            return self._logits(images)
+        with torch.cuda.stream(self._stream):
+            # Copying the logits back waits for this stream, and for this stream alone.
+            return self._logits(images.pin_memory()).cpu()
+
+    def _logits(self, images: Tensor) -> Tensor:
+        batch = images.to(self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last)
+        with MODULE_CALLS.computing():
+            logits: Tensor = self._model(batch)
+        return logits.float()

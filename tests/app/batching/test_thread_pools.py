@@ -1,0 +1,97 @@
+"""So many inferences at a time, a bounded number of requests, all off the event loop."""
+
+import asyncio
+import threading
+
+import pytest
+
+from app.batching.thread_pools import OverloadedError, ThreadPools
+
+
+def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
+    async def scenario() -> tuple[str, str, str]:
+        workers = ThreadPools(decode_threads=2, inference_threads=2, max_waiting=1)
+        name = lambda: threading.current_thread().name  # noqa: E731
+        names = await workers.decode(name), await workers.infer(name), await workers.infer(name)
+        workers.close()
+        return names
+
+    decode, first, second = asyncio.run(scenario())
+    assert decode.startswith("decode")
+    assert first.startswith("inference")
+    assert first == second
+
+
+def test_as_many_inferences_at_a_time_as_there_are_threads() -> None:
+    running: list[int] = []
+    most = 0
+    together = threading.Barrier(2, timeout=10)
+
+    def work() -> None:
+        nonlocal most
+        running.append(1)
+        most = max(most, len(running))
+        together.wait()
+        running.pop()
+
+    async def scenario() -> None:
+        workers = ThreadPools(decode_threads=4, inference_threads=2, max_waiting=8)
+        await asyncio.gather(*(workers.infer(work) for _ in range(6)))
+        workers.close()
+
+    asyncio.run(scenario())
+    assert most == 2
+
+
+def test_exception_reaches_the_caller() -> None:
+    def work() -> None:
+        raise KeyError("broken")
+
+    async def scenario() -> None:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=1)
+        try:
+            await workers.infer(work)
+        finally:
+            workers.close()
+
+    with pytest.raises(KeyError, match="broken"):
+        asyncio.run(scenario())
+
+
+def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
+    workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=2)
+    with (
+        workers.admit(),
+        workers.admit(),
+        pytest.raises(OverloadedError, match="2 requests"),
+        workers.admit(),
+    ):
+        pytest.fail("admitted beyond the bound")
+    with pytest.raises(ZeroDivisionError), workers.admit():
+        _ = 1 / 0
+    with workers.admit(), workers.admit():
+        pass
+    workers.close()
+
+
+def test_close_drops_what_waits() -> None:
+    async def scenario() -> None:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        started = threading.Event()
+        release = threading.Event()
+
+        def block() -> str:
+            started.set()
+            release.wait(5)
+            return "done"
+
+        running = asyncio.ensure_future(workers.infer(block))
+        waiting = asyncio.ensure_future(workers.infer(lambda: pytest.fail("ran after close")))
+        await asyncio.to_thread(started.wait, 5)
+        threading.Timer(0.05, release.set).start()
+        await asyncio.to_thread(workers.close)
+        assert await running == "done"
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(scenario())

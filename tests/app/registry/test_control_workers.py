@@ -1,0 +1,184 @@
+"""Models are loaded and unloaded by all processes or by none."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.registry import control as model_control
+from app.registry.control import FollowError
+from app.registry.plan_folder import BusyError, Membership, PlanFolder
+from app.registry.repository import Repository
+from tests.support.controlled_models import LIMIT, Loader, found, started
+from tests.support.virtual_clock import on_virtual_clock
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Callable[[int], Membership]:
+    folder = PlanFolder(tmp_path / "plans")
+    folder.path.mkdir()
+    return lambda number: Membership(folder, number)
+
+
+@on_virtual_clock
+async def test_every_worker_serves_what_one_was_asked_to_load(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    mine, others = Loader(), Loader()
+    async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
+        await control.load(repository, "cats", "2", LIMIT)
+        assert (found(control), found(other)) == ("cats/2", "cats/2")
+        assert control.plan == other.plan
+        await other.unload("cats", "1")
+        assert control.versions("cats") == other.versions("cats") == ["2"]
+        await other.load(repository, "cats", "2", LIMIT)
+        assert [entry.version for entry in mine.loaded] == ["1", "1", "2", "2"]
+        assert mine.loaded == others.loaded
+
+
+@on_virtual_clock
+async def test_what_another_worker_cannot_load_is_served_by_none(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    mine, others = Loader(), Loader()
+    others.broken = {"2"}
+    async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
+        with pytest.raises(FollowError, match="worker 1 cannot do the same: ValueError: version 2 is broken"):
+            await control.load(repository, "cats", "2", LIMIT)
+        assert (found(control), found(other)) == ("cats/1", "cats/1")
+        assert [entry.version for entry in mine.retired] == ["2"]
+        await control.load(repository, "cats", "3", LIMIT)
+        assert (found(control), found(other)) == ("cats/3", "cats/3")
+
+
+@on_virtual_clock
+async def test_a_worker_that_does_not_follow_is_waited_for_only_so_long(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_control, "FOLLOW_SECONDS", 1)
+    stuck = Loader()
+    async with started(Loader(), workers(0)) as control, started(stuck, workers(1)) as other:
+        stuck.may_load.clear()
+        with pytest.raises(FollowError, match="worker 1 has not followed"):
+            await control.load(repository, "cats", "2", LIMIT)
+        assert (found(control), found(other)) == ("cats/1", "cats/1")
+        stuck.may_load.set()
+
+
+@on_virtual_clock
+async def test_what_is_broken_here_leaves_no_trace_for_the_others(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    mine, others = Loader(), Loader()
+    mine.broken = {"2"}
+    async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
+        for change in (other.unload("dogs", None), other.load(repository, "cats", "3", LIMIT)):
+            with pytest.raises(ValueError, match="version 2 is broken"):
+                await control.load(repository, "cats", "2", LIMIT)
+            await change
+            assert control.plan == other.plan
+        assert (found(control), found(other)) == ("cats/3", "cats/3")
+
+
+@on_virtual_clock
+async def test_what_another_worker_ends_of_is_served_by_none(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    async with started(Loader(), workers(0)) as control:
+        async with started(Loader(), workers(1)):
+            pass
+        loading = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        await asyncio.sleep(1)
+        assert not loading.done()
+        workers(1).folder.leave(1)  # as its parent does
+        with pytest.raises(FollowError, match="worker 1 ended while it did the same"):
+            await loading
+        assert found(control) == "cats/1"
+        async with started(Loader(), workers(1)) as replacement:
+            assert replacement.plan == control.plan
+        workers(1).folder.leave(1)
+        await control.load(repository, "cats", "2", LIMIT)
+        assert found(control) == "cats/2"
+
+
+@on_virtual_clock
+async def test_a_worker_that_has_ended_is_not_waited_for_to_unload(
+    workers: Callable[[int], Membership],
+) -> None:
+    async with started(Loader(), workers(0)) as control:
+        async with started(Loader(), workers(1)):
+            pass
+        unloading = asyncio.create_task(control.unload("dogs", None))
+        await asyncio.sleep(1)
+        assert not unloading.done()
+        workers(1).folder.leave(1)
+        await unloading
+
+
+@on_virtual_clock
+async def test_a_worker_that_cannot_even_report_follows_the_next_change(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_control, "FOLLOW_SECONDS", 1)
+    others = Loader()
+    others.broken = {"2"}
+    full = workers(1)
+    async with started(Loader(), workers(0)) as control, started(others, full) as other:
+        with monkeypatch.context() as patch:
+
+            def fail(_folder: PlanFolder, worker: int, _report: object) -> None:
+                if worker == 1:
+                    raise OSError("no space left on device")
+
+            patch.setattr(PlanFolder, "report", fail)
+            with pytest.raises(FollowError, match="has not followed"):
+                await control.load(repository, "cats", "2", LIMIT)
+        await control.load(repository, "cats", "3", LIMIT)
+        assert (found(control), found(other)) == ("cats/3", "cats/3")
+
+
+@on_virtual_clock
+async def test_a_worker_that_starts_later_serves_what_the_others_do(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    late = Loader()
+    async with started(Loader(), workers(0)) as control:
+        await control.load(repository, "cats", "2", LIMIT)
+        await control.unload("cats", "1")
+        async with started(late, workers(1)) as other:
+            assert other.plan == control.plan
+            assert {entry.version for entry in late.loaded if entry.name == "cats"} == {"2"}
+
+
+@on_virtual_clock
+async def test_a_change_during_the_start_of_a_worker_reaches_it(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    late = Loader()
+    late.may_load.clear()
+    async with started(Loader(), workers(0)) as control:
+        late_control = started(late, workers(1))
+        starting = asyncio.create_task(late_control.__aenter__())
+        await asyncio.sleep(1)
+        await control.load(repository, "cats", "2", LIMIT)
+        late.may_load.set()
+        other = await starting
+        assert found(other) == "cats/2"
+        await late_control.__aexit__(None, None, None)
+
+
+@on_virtual_clock
+async def test_only_one_worker_changes_what_is_served(
+    repository: Repository, workers: Callable[[int], Membership]
+) -> None:
+    slow = Loader()
+    async with started(slow, workers(0)) as control, started(Loader(), workers(1)) as other:
+        slow.may_load.clear()
+        running = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        await asyncio.sleep(1)
+        with pytest.raises(BusyError):
+            await other.load(repository, "cats", "3", LIMIT)
+        slow.may_load.set()
+        await running
+        assert (found(control), found(other)) == ("cats/2", "cats/2")

@@ -1,0 +1,84 @@
+"""Every batch size is run before it counts, on every thread that will run it."""
+
+import threading
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.registry import warm_up as module
+from app.registry.warm_up import warm_up
+from models.engines.base import Precision
+
+IMAGE = torch.rand(3, 8, 8)
+
+
+class FakeEngine:
+    name = version = "fake"
+    device = "cpu"
+    precision: Precision = "float32"
+
+    def __init__(self, concurrency: int, max_batch: int | None) -> None:
+        self.concurrency = concurrency
+        self.max_batch = max_batch
+        self.sizes: Counter[int] = Counter()
+        self.callers: Counter[int] = Counter()
+        self.together = threading.Barrier(concurrency, timeout=10)
+
+    def predict(self, images: Tensor) -> Tensor:
+        assert all(torch.equal(image, IMAGE) for image in images)
+        assert images.is_contiguous()
+        self.together.wait()
+        self.sizes[len(images)] += 1
+        self.callers[threading.get_ident()] += 1
+        return torch.zeros(len(images), 2)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_every_size_is_run_by_as_many_threads_as_compute_this_one_among_them(concurrency: int) -> None:
+    engine = FakeEngine(concurrency, max_batch=5)
+    assert warm_up(engine, IMAGE, None) == 5
+    assert engine.sizes == dict.fromkeys(range(1, 6), concurrency)
+    assert engine.callers[threading.get_ident()] == 5
+
+
+def test_a_given_limit_goes_before_the_engines_own() -> None:
+    engine = FakeEngine(1, max_batch=5)
+    assert warm_up(engine, IMAGE, 2) == 2
+    assert set(engine.sizes) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_batch", "limit"),
+    [
+        (lambda size: 0.001 * size, 8),  # no gain from any larger batch
+        (lambda _: 0.01, 256),  # every image more is free
+        (lambda size: 0.001 * max(size, 64), 64),  # free up to 64
+        (lambda size: 0.1 + 0.001 * size, 256),
+    ],
+)
+def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
+    monkeypatch: pytest.MonkeyPatch, seconds_per_batch: object, limit: int
+) -> None:
+    clock = 0.0
+
+    class Timed(FakeEngine):
+        def predict(self, images: Tensor) -> Tensor:
+            nonlocal clock
+            clock += seconds_per_batch(len(images))  # type: ignore[operator]
+            return super().predict(images)
+
+    monkeypatch.setattr(module, "perf_counter", lambda: clock)
+    engine = Timed(1, max_batch=None)
+    assert warm_up(engine, IMAGE, None) == limit
+    assert set(range(1, limit + 1)) <= set(engine.sizes)
+
+
+def test_a_failing_engine_is_not_taken_for_warm() -> None:
+    class Broken(FakeEngine):
+        def predict(self, images: Tensor) -> Tensor:
+            raise RuntimeError(f"no batch of {len(images)}")
+
+    with pytest.raises(RuntimeError, match="no batch of 1"):
+        warm_up(Broken(1, 2), IMAGE, None)

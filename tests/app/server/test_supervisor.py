@@ -1,0 +1,117 @@
+"""The parent of the workers: what it does when they start, fail, die and stop."""
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.errors import StartError
+from app.server import supervisor
+from app.server.supervisor import Supervisor, restart_delay
+from app.settings import Settings
+from tests.support import fake_workers
+
+
+@pytest.fixture
+def reserved() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        yield reserved
+
+
+Run = Callable[[Callable[..., None], Callable[[], None]], bool]
+
+
+@pytest.fixture
+def run(reserved: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Supervise two of the given workers, and do the given thing when both are ready."""
+
+    def run(work: Callable[..., None], when_ready: Callable[[], None]) -> bool:
+        monkeypatch.setattr(supervisor, "work", work)
+        return Supervisor(Settings(workers=2, drain_seconds=30), reserved, when_ready).run()
+
+    return run
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _never() -> None:
+    pytest.fail("announced, though not all workers are ready")
+
+
+def test_all_ready_is_announced_once_and_a_signal_stops_all_in_order(run: Run) -> None:
+    announced = []
+
+    def when_ready() -> None:
+        announced.append(len(multiprocessing.active_children()))
+        _stop()
+
+    assert run(fake_workers.stop_when_told, when_ready)
+    assert announced == [2]
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_is_for_the_parent_alone(run: Run) -> None:
+    """A terminal sends it to the workers too, for whom the parent's SIGTERM would be a second signal."""
+
+    def interrupt_the_workers() -> None:
+        for worker in multiprocessing.active_children():
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGINT)
+        _stop()
+
+    assert run(fake_workers.be_interrupted_or_stop, interrupt_the_workers)
+
+
+def test_the_reason_why_one_cannot_start_stops_all(run: Run) -> None:
+    with pytest.raises(StartError, match=r"^the model is not to my taste$"):
+        run(fake_workers.fail_with_a_reason, _never)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_ends_before_it_is_ready_stops_all(run: Run) -> None:
+    line = r"^worker \d \(pid \d+\) ended with status 3 before all workers were ready$"
+    with pytest.raises(StartError, match=line):
+        run(fake_workers.exit_without_a_word, _never)
+
+
+def test_a_worker_that_dies_is_replaced_until_it_serves_again(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    def kill_one() -> None:
+        multiprocessing.active_children()[0].kill()
+
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        assert run(fake_workers.fail_the_second_time, kill_one)
+    patterns = [
+        r"worker \d \(pid \d+\) was ended by SIGKILL; the next one starts now",
+        r"worker \d \(pid \d+\) cannot start: not today",
+        r"worker \d \(pid \d+\) ended with status 1; the next one starts in 1 s",
+    ]
+    assert len(caplog.messages) == len(patterns)
+    for pattern, message in zip(patterns, caplog.messages, strict=True):
+        assert re.fullmatch(pattern, message)
+
+
+def test_workers_that_do_not_stop_in_time_are_ended(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MARGIN_SECONDS", -29)
+    assert not run(fake_workers.ignore_the_stop, _stop)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.timeout(30)
+def test_a_second_signal_ends_workers_at_once(run: Run) -> None:
+    """Long before the time that they are given to stop, which is more than that of this test."""
+    assert not run(fake_workers.answer_the_stop_with_another, _stop)
+    assert multiprocessing.active_children() == []
+
+
+def test_the_delay_before_a_replacement_grows_to_a_limit() -> None:
+    assert [restart_delay(deaths) for deaths in range(9)] == [0, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert restart_delay(10_000) == 30

@@ -1,0 +1,222 @@
+"""A damaged or contradictory artifact: each fault stops the load with its own sentence."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
+from tests.support.small_model import INT8_FILES, WITH_INT8, lenet
+
+FILES = {"card.md": b"# A small model\n", "report.json": b"{}", **INT8_FILES}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("original") / "1"
+    save_artifact(folder, lenet(), WITH_INT8, FILES)
+    return folder
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    """A stored model that the test may damage."""
+    return shutil.copytree(original, tmp_path / "small" / "1")
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
+    """Rewrite the stored metadata and tensors after `edit`, which changes them in place."""
+    file = folder / MODEL_FILE
+    with safe_open(file, framework="pt") as opened:
+        metadata = json.loads(opened.metadata()[HEADER_KEY])
+    tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
+    edit(metadata, tensors)
+    save_file(tensors, file, metadata={HEADER_KEY: json.dumps(metadata)})
+
+
+def refusal(folder: Path) -> str:
+    """The one sentence with which the load is refused, without the folder's name."""
+    with pytest.raises(ArtifactError) as refused:
+        load_artifact(folder)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{folder}/")
+
+
+# Damaged files
+
+
+def test_a_missing_model_file_is_refused(folder: Path) -> None:
+    (folder / MODEL_FILE).unlink()
+    assert refusal(folder) == "model.safetensors: the file is missing"
+
+
+def test_a_truncated_model_file_is_refused(folder: Path) -> None:
+    file = folder / MODEL_FILE
+    whole = file.read_bytes()
+    for length in (0, 7, 100, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        assert refusal(folder).startswith("model.safetensors: not a whole safetensors file (")
+
+
+def test_a_pickle_is_refused_without_being_opened(folder: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "unpickled"
+
+    class Malicious:
+        def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+            return Path.touch, (trace,)
+
+    (folder / MODEL_FILE).write_bytes(pickle.dumps(Malicious()))
+    assert refusal(folder).startswith("model.safetensors: not a whole safetensors file (")
+    torch.save(Malicious(), folder / MODEL_FILE)
+    assert refusal(folder).startswith("model.safetensors: not a whole safetensors file (")
+    assert not trace.exists()
+
+
+def test_a_safetensors_file_without_our_metadata_is_refused(folder: Path) -> None:
+    tensors = load_file(folder / MODEL_FILE)
+    for header in (None, {"format": "pt"}):
+        save_file(tensors, folder / MODEL_FILE, metadata=header)
+        assert refusal(folder) == "model.safetensors: the header has no metadata under 'resnet_serve'"
+
+
+def test_metadata_that_is_not_a_json_object_is_refused(folder: Path) -> None:
+    tensors = load_file(folder / MODEL_FILE)
+    save_file(tensors, folder / MODEL_FILE, metadata={HEADER_KEY: "{"})
+    assert refusal(folder).startswith("model.safetensors: the metadata is not JSON (")
+    save_file(tensors, folder / MODEL_FILE, metadata={HEADER_KEY: "[]"})
+    assert refusal(folder) == "model.safetensors: the metadata must be a JSON object, got list"
+
+
+def test_a_missing_listed_file_is_refused(folder: Path) -> None:
+    (folder / "card.md").unlink()
+    assert refusal(folder) == "card.md: the file is missing, but metadata field files lists it"
+
+
+def test_a_changed_listed_file_is_refused(folder: Path) -> None:
+    (folder / "card.md").write_bytes(b"# a small model\n")
+    assert refusal(folder) == "card.md: the content does not have the digest that metadata field files states"
+
+
+# An int8 network that is not the described one
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_described_int8_network_that_is_not_listed_is_refused(folder: Path, name: str) -> None:
+    change(folder, lambda metadata, _: metadata["files"].pop(name))
+    assert refusal(folder) == (
+        f"model.safetensors: metadata: int8 is described, but files does not list {name}"
+    )
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_listed_int8_network_that_is_not_described_is_refused(folder: Path, name: str) -> None:
+    def drop_the_description(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
+        metadata["int8"] = None
+        metadata["files"] = {name: metadata["files"][name]}
+
+    change(folder, drop_the_description)
+    assert refusal(folder) == f"model.safetensors: metadata: files lists {name}, but int8 is null"
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_missing_file_of_the_int8_network_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert refusal(folder) == f"{name}: the file is missing, but metadata field files lists it"
+
+
+@pytest.mark.parametrize("name", INT8_FILES)
+def test_a_changed_file_of_the_int8_network_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(INT8_FILES[name] + b" ")
+    assert refusal(folder) == f"{name}: the content does not have the digest that metadata field files states"
+
+
+# Tensors that are not the stored ones
+
+
+def test_a_missing_tensor_is_refused(folder: Path) -> None:
+    change(folder, lambda _, tensors: tensors.pop("features.0.weight"))
+    assert refusal(folder) == (
+        "model.safetensors: tensors missing for lenet with 3 classes and 3 input channels: features.0.weight"
+    )
+
+
+def test_an_unknown_tensor_is_refused(folder: Path) -> None:
+    change(folder, lambda _, tensors: tensors.update(extra=torch.zeros(1)))
+    assert refusal(folder) == (
+        "model.safetensors: tensors unknown to lenet with 3 classes and 3 input channels: extra"
+    )
+
+
+def test_a_tensor_of_another_shape_is_refused(folder: Path) -> None:
+    change(folder, lambda _, tensors: tensors.update({"features.0.bias": torch.zeros(7)}))
+    assert refusal(folder) == (
+        "model.safetensors: tensor features.0.bias has shape (7,), "
+        "lenet with 3 classes and 3 input channels needs (6,)"
+    )
+
+
+def test_a_tensor_of_another_type_is_refused(folder: Path) -> None:
+    change(folder, lambda _, t: t.update({"features.0.weight": t["features.0.weight"].float()}))
+    assert refusal(folder) == (
+        "model.safetensors: tensor features.0.weight is torch.float32, "
+        "with weights_dtype float16 it must be torch.float16"
+    )
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_tensor_that_is_not_finite_is_refused(folder: Path, value: float) -> None:
+    change(folder, lambda _, tensors: tensors["features.1.running_var"].__setitem__(3, value))
+    assert refusal(folder) == (
+        "model.safetensors: tensor features.1.running_var holds values that are not finite"
+    )
+
+
+def test_one_changed_weight_is_refused(folder: Path) -> None:
+    change(folder, lambda _, tensors: tensors["features.0.bias"][0].add_(1e-3))
+    assert refusal(folder) == (
+        "model.safetensors: the tensors do not have the digest that tensors_sha256 states"
+    )
+
+
+def test_two_tensors_that_changed_places_are_refused(folder: Path) -> None:
+    def swap(_: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        mean, var = tensors["features.1.running_mean"], tensors["features.1.running_var"]
+        tensors.update({"features.1.running_mean": var, "features.1.running_var": mean})
+
+    change(folder, swap)
+    assert "tensors_sha256" in refusal(folder)
+
+
+# Metadata that contradicts the tensors
+
+
+def test_fewer_classes_than_the_classifier_has_are_refused(folder: Path) -> None:
+    def drop_a_class(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
+        metadata["classes"].remove("frog")
+        for metrics in (metadata["metrics"], metadata["int8"]["metrics"]):
+            del metrics["per_class_accuracy"]["frog"]
+
+    change(folder, drop_a_class)
+    assert refusal(folder).endswith("has shape (3,), lenet with 2 classes and 3 input channels needs (2,)")
+
+
+def test_another_architecture_is_refused(folder: Path) -> None:
+    change(folder, lambda metadata, _: metadata.update(architecture="resnet18"))
+    assert refusal(folder).startswith("model.safetensors: tensors missing for resnet18 with 3 classes and")
+
+
+def test_another_number_of_input_channels_is_refused(folder: Path) -> None:
+    change(folder, lambda metadata, _: metadata.update(in_channels=1, mean=[0.5], std=[0.5]))
+    assert refusal(folder) == (
+        "model.safetensors: tensor features.0.weight has shape (6, 3, 5, 5), "
+        "lenet with 3 classes and 1 input channels needs (6, 1, 5, 5)"
+    )

@@ -1,0 +1,84 @@
+"""What is the OpenVINO engine's own: its precisions and its threads. What holds for all is tested there."""
+
+import pytest
+import torch
+
+from models.artifact.store import Artifact, load_artifact
+from models.engines.base import EngineError, EngineOptions
+from models.engines.openvino_engine import OpenVinoEngine
+from models.engines.quiet_openvino import openvino
+from tests.support.artifacts import save_small_artifact, small_model
+
+hint = openvino.properties.hint
+inference_num_threads = openvino.properties.inference_num_threads
+num_streams = openvino.properties.num_streams
+
+IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return load_artifact(save_small_artifact(tmp_path_factory.mktemp("models") / "lenet-test" / "1"))
+
+
+class _Recorded(openvino.Core):  # type: ignore[misc]
+    """A core that says it can compute in `capabilities`, and keeps what it is asked to compile."""
+
+    capabilities: tuple[str, ...] = ("FP32", "INT8")
+    config: dict[object, object]
+
+    def get_property(self, device: str, name: str) -> object:
+        if name == "OPTIMIZATION_CAPABILITIES":
+            return list(self.capabilities)
+        return super().get_property(device, name)
+
+    def compile_model(self, network: object, device: str, config: dict[object, object]) -> object:
+        type(self).config = config
+        return super().compile_model(network, device, config)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"), [(("FP32", "BF16"), "bfloat16"), (("FP32",), "float32")]
+)
+def test_without_int8_auto_precision_is_what_the_processor_computes_itself(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, capabilities: tuple[str, ...], precision: str
+) -> None:
+    monkeypatch.setattr(_Recorded, "capabilities", capabilities)
+    monkeypatch.setattr(openvino, "Core", _Recorded)
+    engine = OpenVinoEngine(artifact, EngineOptions())
+    assert engine.precision == precision
+    asked = _Recorded.config[hint.inference_precision]
+    assert asked == (openvino.Type.bf16 if precision == "bfloat16" else openvino.Type.f32)
+
+
+def test_bfloat16_is_refused_where_the_processor_lacks_it(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino, "Core", _Recorded)
+    with pytest.raises(EngineError, match="does not compute in bfloat16"):
+        OpenVinoEngine(artifact, EngineOptions(precision="bfloat16"))
+
+
+@pytest.mark.parametrize(("threads", "concurrency"), [(1, 1), (2, 1), (7, 1), (8, 2), (32, 8)])
+def test_many_threads_compute_several_batches_at_once(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, threads: int, concurrency: int
+) -> None:
+    monkeypatch.setattr(openvino, "Core", _Recorded)
+    engine = OpenVinoEngine(artifact, EngineOptions(threads=threads))
+    assert engine.concurrency == _Recorded.config[num_streams] == concurrency
+    assert _Recorded.config[inference_num_threads] == threads
+
+
+def test_any_number_of_images_is_one_batch(artifact: Artifact) -> None:
+    engine = OpenVinoEngine(artifact, EngineOptions(precision="float32", threads=2))
+    for size in (1, 3, 33):
+        images = torch.randn(size, 3, 32, 32, generator=torch.Generator().manual_seed(size))
+        with torch.inference_mode():
+            assert torch.allclose(engine.predict(images), small_model()(images), atol=1e-4)
+
+
+def test_a_failed_batch_does_not_use_the_engine_up(artifact: Artifact) -> None:
+    engine = OpenVinoEngine(artifact, EngineOptions(precision="float32"))
+    with pytest.raises(RuntimeError):
+        engine.predict(torch.zeros(1, 5, 32, 32))
+    assert engine.predict(IMAGES).shape == (4, 10)

@@ -1,0 +1,78 @@
+"""A small model for tests: a LeNet whose batch norms have seen a few random batches."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models import create_model
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.store import Dataset, Metrics, ModelDescription, save_artifact
+from models.preprocessing.transform import Preprocessing
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def small_model() -> nn.Module:
+    """A LeNet with random weights, batch norms updated, in eval mode; the same at every call."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = create_model("lenet", len(CLASSES))
+        model.train()
+        with torch.no_grad():
+            for _ in range(20):
+                model(torch.randn(32, 3, 32, 32))
+    return model.eval()
+
+
+def description(name: str = "lenet-test", version: str = "1") -> ModelDescription:
+    return ModelDescription(
+        schema_version=2,
+        name=name,
+        version=version,
+        architecture="lenet",
+        in_channels=3,
+        classes=CLASSES,
+        input_size=32,
+        interpolation="bilinear",
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2470, 0.2435, 0.2616),
+        temperature=1.5,
+        weights_dtype="float32",
+        metrics=Metrics(
+            accuracy=0.1,
+            images=10_000,
+            negative_log_likelihood=2.3,
+            expected_calibration_error=0.05,
+            per_class_accuracy=dict.fromkeys(CLASSES, 0.1),
+        ),
+        int8=None,
+        recipe={
+            "name": "test",
+            "alternating_flip": True,
+            "augmentation": [{"name": "random_crop", "padding": 3, "padding_mode": "reflect"}],
+        },
+        dataset=Dataset(name="none", sha256="0" * 64, train_images=1, held_out_images=0, test_images=10_000),
+        hardware="none",
+        training_seconds=0.0,
+        library_versions={"torch": torch.__version__},
+        created="2026-01-31T12:00:00Z",
+    )
+
+
+def save_small_artifact(
+    folder: Path,
+    model: nn.Module | None = None,
+    *,
+    name: str = "lenet-test",
+    version: str = "1",
+    files: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's."""
+    fit = small_model()
+    about = description(name, version)
+    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    golden = make_golden(fit, Preprocessing.from_metadata(about), images)
+    save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden, **(files or {})})
+    return folder

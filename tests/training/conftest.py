@@ -1,0 +1,27 @@
+"""A finished tiny run and its artifact, for the tests of what comes after training."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.support.tiny_run import RECIPE, tiny_data
+from training.export.export import export_run
+from training.loop.checkpoint import RunState
+from training.loop.train import train
+
+QUIET = Console(file=io.StringIO())
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> RunState:
+    return train(RECIPE, tiny_data(), tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="session")
+def exported(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny run's artifact: not to be changed."""
+    folder = tmp_path_factory.mktemp("artifacts") / "tiny" / "1"
+    export_run(finished_run, tiny_data(), folder, name="tiny", version="1", console=QUIET)
+    return folder

@@ -1,0 +1,126 @@
+import json
+from dataclasses import replace
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.artifact.golden import check_golden
+from models.artifact.store import load_artifact
+from models.engines.openvino_ir import OpenVinoIR
+from models.preprocessing.transform import Preprocessing
+from tests.support.tiny_run import RECIPE, tiny_data
+from tests.training.conftest import QUIET
+from training.evaluation.evaluate import accuracy, evaluate, predict
+from training.export.export import export_run, metrics, require_equal_weights
+from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.loop.train import Interrupted, train
+
+
+def test_the_artifact_describes_the_run(finished_run: RunState, exported: Path) -> None:
+    metadata, data = load_artifact(exported).metadata, tiny_data()
+    assert metadata.architecture == RECIPE.architecture
+    assert metadata.classes == data.classes
+    assert metadata.input_size == 20
+    assert (metadata.mean, metadata.std) == (data.mean, data.std)
+    assert metadata.recipe == json.loads(json.dumps({**RECIPE.to_json(), "seed": 0}))
+    assert metadata.dataset.sha256 == data.sha256
+    assert (
+        metadata.dataset.train_images,
+        metadata.dataset.held_out_images,
+        metadata.dataset.test_images,
+    ) == (48, 12, 30)
+    assert metadata.training_seconds == pytest.approx(finished_run.seconds, abs=0.06)
+    assert metadata.library_versions["torch"] == installed_version("torch")
+
+
+def test_the_figures_are_those_of_the_stored_weights(exported: Path) -> None:
+    artifact, data = load_artifact(exported), tiny_data()
+    logits = predict(artifact.model, data.test.images, Preprocessing.from_metadata(artifact.metadata))
+    again = evaluate(logits, data.test.labels, data.classes, artifact.metadata.temperature)
+    assert again.accuracy == artifact.metadata.metrics.accuracy
+    assert again.per_class_accuracy == artifact.metadata.metrics.per_class_accuracy
+    assert again.negative_log_likelihood == pytest.approx(
+        artifact.metadata.metrics.negative_log_likelihood, rel=1e-4
+    )
+    assert artifact.metadata.temperature != 1.0
+
+
+def test_the_golden_tensors_are_reproduced(exported: Path) -> None:
+    artifact = load_artifact(exported)
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    check_golden(exported, lambda images: predict(artifact.model, images, preprocessing), tolerance=1e-4)
+
+
+def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path) -> None:
+    metadata, data = load_artifact(exported).metadata, tiny_data()
+    preprocessing = Preprocessing.from_metadata(metadata)
+    ir = OpenVinoIR((exported / "int8.xml").read_bytes(), (exported / "int8.bin").read_bytes())
+    int8 = metadata.int8
+    assert int8 is not None
+    assert (int8.calibration_images, int8.held_out_images) == (48, 12)
+    held_out = ir.predict(data.held_out.images, preprocessing)
+    assert int8.held_out_accuracy == accuracy(held_out, data.held_out.labels)
+    float32 = predict(load_artifact(exported).model, data.held_out.images, preprocessing)
+    assert int8.held_out_accuracy_float32 == accuracy(float32, data.held_out.labels)
+    logits = ir.predict(data.test.images, preprocessing)
+    assert int8.metrics == metrics(evaluate(logits, data.test.labels, data.classes, metadata.temperature))
+    check_golden(
+        exported, lambda images: ir.predict(images, preprocessing), tolerance=1e-4, expected="int8_logits"
+    )
+
+
+def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
+    export_run(
+        finished_run, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False
+    )
+    assert load_artifact(tmp_path / "a").metadata.int8 is None
+    assert not (tmp_path / "a" / "int8.xml").exists()
+
+
+PLOTS = ("training", "confusion", "calibration", "mistakes", "augmentation")
+
+
+def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
+    files = {path.name for path in exported.iterdir()}
+    plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
+    int8 = {"int8.xml", "int8.bin"}
+    assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | int8 | plots
+    assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
+
+
+def test_without_held_out_images_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
+    recipe = replace(RECIPE.with_epochs(1), held_out=0)
+    data = replace(
+        tiny_data(),
+        held_out=replace(tiny_data().held_out, images=torch.empty(0, 3, 20, 20), labels=torch.empty(0)),
+    )
+    state = train(recipe, data, tmp_path / "run")
+    export_run(state, data, tmp_path / "artifact", name="x", version="1", console=QUIET)
+    metadata = load_artifact(tmp_path / "artifact").metadata
+    assert (metadata.temperature, metadata.int8) == (1.0, None)
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(RECIPE, tiny_data(), tmp_path, stopping=lambda: True)
+    with pytest.raises(CheckpointError, match="0 of 3 epochs: go on with train --resume"):
+        export_run(
+            load_checkpoint(tmp_path), tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET
+        )
+
+
+def test_another_data_set_is_refused(finished_run: RunState, tmp_path: Path) -> None:
+    other = replace(tiny_data(), sha256="other")
+    with pytest.raises(CheckpointError, match="another data set than the one given by --data"):
+        export_run(finished_run, other, tmp_path / "a", name="x", version="1", console=QUIET)
+
+
+def test_weights_that_are_not_the_measured_ones_are_noticed(exported: Path) -> None:
+    measured, stored = load_artifact(exported).model, load_artifact(exported).model
+    require_equal_weights(measured, stored)
+    with torch.no_grad():
+        next(stored.parameters()).view(-1)[0] += 1
+    with pytest.raises(RuntimeError, match=r"features\.0\.weight is not the one that was measured"):
+        require_equal_weights(measured, stored)

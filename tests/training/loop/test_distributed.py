@@ -1,0 +1,81 @@
+"""Two real processes by torchrun, on the CPU: the same result as one, and a clear end if one of them dies."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, SYNCHRONISED, tiny_data
+from training.loop.checkpoint import RunState, load_checkpoint
+from training.loop.distributed import Processes
+from training.loop.train import build_model, train
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+TOLERANCE = 1e-5
+"""Of a weight: a sum over two halves of a batch rounds otherwise than one over all of it."""
+
+
+CONVOLUTIONS = ("features.0.weight", "features.4.weight")
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*TORCHRUN, "tests.support.tiny_run", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+
+
+def require_close(state: RunState, expected: RunState) -> None:
+    for name, value in expected.result.items():
+        torch.testing.assert_close(state.result[name], value, rtol=0, atol=TOLERANCE)
+    for ours, theirs in zip(state.history, expected.history, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, abs=1e-5)
+        assert ours.train_accuracy == pytest.approx(theirs.train_accuracy)
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> RunState:
+    return train(SYNCHRONISED, tiny_data(), tmp_path_factory.mktemp("one"))
+
+
+def test_two_processes_with_synchronised_batch_norm_compute_what_one_does(
+    one_process: RunState, tmp_path: Path
+) -> None:
+    done = torchrun(str(tmp_path), "--sync")
+    assert done.returncode == 0, done.stderr
+    state = load_checkpoint(tmp_path)
+    assert state.hardware.startswith("2 × ")
+    require_close(state, one_process)
+    untrained = build_model(SYNCHRONISED, tiny_data(), seed=0).state_dict()
+    assert all((state.model[name] - untrained[name]).abs().max() > 100 * TOLERANCE for name in CONVOLUTIONS)
+
+
+def test_a_killed_process_stops_the_other_in_clear_words_and_the_run_resumes(
+    one_process: RunState, tmp_path: Path
+) -> None:
+    options = (str(tmp_path), "--sync")
+    killed = torchrun(*options, "--kill-at", str(STEPS_PER_EPOCH + 2), "--kill-rank", "1")
+    assert killed.returncode != 0
+    assert f"another process of this run has ended; {tmp_path} keeps the last checkpoint" in killed.stderr
+    assert load_checkpoint(tmp_path).epoch == 1
+    resumed = torchrun(*options, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    require_close(load_checkpoint(tmp_path), one_process)
+
+
+def test_batch_norm_per_process_learns_as_well(tmp_path: Path) -> None:
+    done = torchrun(str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert load_checkpoint(tmp_path).history[-1].watched_accuracy > 0.6
+
+
+def test_shares_are_disjoint_and_together_the_batch() -> None:
+    batch = torch.arange(12)
+    shares = [Processes(rank, 3).share(batch) for rank in range(3)]
+    assert torch.equal(torch.cat(shares), batch)
+    assert {len(share) for share in shares} == {4}
+
+
+def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes, got 8"):
+        train(RECIPE, tiny_data(), tmp_path, processes=Processes(0, 3))

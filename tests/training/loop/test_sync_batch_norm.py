@@ -1,0 +1,65 @@
+"""Batch norm over two processes equals batch norm over the whole batch, in both directions."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
+
+from models.batch_norm.layer import BatchNorm
+from training.loop.distributed import Processes
+from training.loop.sync_batch_norm import SyncBatchNorm, synchronise
+
+CPU = torch.device("cpu")
+
+
+def _case(norm_layer: type[BatchNorm] | type[nn.BatchNorm2d]) -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(0)
+    norm = norm_layer(4)
+    nn.init.normal_(norm.weight)
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), norm).double()
+    return model, torch.randn(6, 3, 5, 5).double(), torch.randn(6, 4, 5, 5).double()
+
+
+def _compute(model: nn.Module, images: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    images = images.clone().requires_grad_()
+    output = model(images)
+    (output * weights).sum().backward()
+    assert images.grad is not None
+    return output.detach(), images.grad
+
+
+def _in_one_of_two(rank: int, meeting: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
+    processes = Processes(rank, 2)
+    for norm_layer in (BatchNorm, nn.BatchNorm2d):
+        model, images, weights = _case(norm_layer)
+        whole, gradient = _compute(model, images, weights)
+        again, _, _ = _case(norm_layer)
+        shared = synchronise(again, CPU)
+        share, shared_gradient = _compute(shared, processes.share(images), processes.share(weights))
+        torch.testing.assert_close(share, processes.share(whole))
+        torch.testing.assert_close(shared_gradient, processes.share(gradient))
+        for ours, theirs in zip(shared.parameters(), model.parameters(), strict=True):
+            assert ours.grad is not None
+            torch.testing.assert_close(processes.sum(ours.grad), theirs.grad)
+        torch.testing.assert_close(dict(shared.named_buffers()), dict(model.named_buffers()))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_halves_are_normalised_as_one_batch(tmp_path: Path) -> None:
+    spawn(_in_one_of_two, (str(tmp_path / "meeting"),), nprocs=2)  # type: ignore[no-untyped-call]
+
+
+def test_everything_else_of_a_batch_norm_is_kept() -> None:
+    norm = BatchNorm(3, eps=1e-3, momentum=0.4)
+    norm(torch.randn(5, 3))
+    norm.weight = None  # type: ignore[assignment]
+    model = nn.Sequential(nn.Sequential(norm)).eval()
+    ours = next(each for each in synchronise(model, CPU).modules() if isinstance(each, BatchNorm))
+    assert isinstance(ours, SyncBatchNorm)
+    assert (ours.eps, ours.momentum, ours.training) == (1e-3, 0.4, False)
+    assert "weight" not in dict(ours.named_parameters())
+    assert ours.bias is norm.bias
+    torch.testing.assert_close(ours.state_dict(), norm.state_dict())

@@ -1,0 +1,213 @@
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models import create_model
+from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
+from training.loop.batches import Batches
+from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.loop.train import Interrupted, TrainingError, build_model, train
+from training.recipes.recipe import Stage
+
+STEPS = RECIPE.epochs * STEPS_PER_EPOCH
+
+
+def stop_at(step: int) -> Callable[[], bool]:
+    steps = count(1)
+    return lambda: next(steps) == step
+
+
+def require_same_weights(first: RunState, second: RunState) -> None:
+    assert first.model.keys() == second.model.keys()
+    for name, value in first.result.items():
+        assert torch.equal(value, second.result[name]), name
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunState:
+    return train(RECIPE, tiny_data(), tmp_path_factory.mktemp("whole"))
+
+
+def test_learns(whole: RunState) -> None:
+    assert [record.epoch for record in whole.history] == [1, 2, 3]
+    assert [record.image_size for record in whole.history] == [16, 20, 20]
+    assert whole.history[-1].watched_accuracy > 0.6
+    assert whole.seconds > 0
+
+
+def test_the_result_is_the_average_and_not_the_last_weights(whole: RunState) -> None:
+    assert whole.ema_updates == STEPS
+    assert any(not torch.equal(whole.ema[name], whole.model[name]) for name in whole.model)
+    assert whole.result is whole.ema
+
+
+def test_same_seed_gives_the_same_weights_and_another_does_not(whole: RunState, tmp_path: Path) -> None:
+    require_same_weights(train(RECIPE, tiny_data(), tmp_path / "again"), whole)
+    other = train(RECIPE, tiny_data(), tmp_path / "other", seed=1)
+    assert not torch.equal(other.model["features.0.weight"], whole.model["features.0.weight"])
+
+
+@pytest.mark.parametrize("step", [1, STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH + 2, STEPS - 1])
+def test_a_stopped_run_goes_on_to_the_same_weights(whole: RunState, tmp_path: Path, step: int) -> None:
+    with pytest.raises(Interrupted):
+        train(RECIPE, tiny_data(), tmp_path, stopping=stop_at(step))
+    assert load_checkpoint(tmp_path).step == step % STEPS_PER_EPOCH
+    resumed = train(RECIPE, tiny_data(), tmp_path, resume=True)
+    require_same_weights(resumed, whole)
+    for ours, theirs in zip(resumed.history, whole.history, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss)
+        assert ours.watched_accuracy == theirs.watched_accuracy
+
+
+def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_weights(whole: RunState, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.support.tiny_run", str(tmp_path)]
+    killed = subprocess.run([*program, "--kill-at", str(STEPS_PER_EPOCH + 3)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert load_checkpoint(tmp_path).epoch == 1
+    subprocess.run([*program, "--resume"], check=True)
+    require_same_weights(load_checkpoint(tmp_path), whole)
+
+
+def test_resuming_a_finished_run_changes_nothing(whole: RunState, tmp_path: Path) -> None:
+    train(RECIPE, tiny_data(), tmp_path)
+    require_same_weights(train(RECIPE, tiny_data(), tmp_path, resume=True), whole)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    diverging = replace(RECIPE, learning_rate=1e30, warmup=0.4)
+    with pytest.raises(TrainingError, match=r"no longer finite in epoch \d, step \d.*learning rate.*kept"):
+        train(diverging, tiny_data(), tmp_path / "diverging")
+
+    train(RECIPE.with_epochs(1), tiny_data(), tmp_path)
+    broken = tiny_data()
+    checkpoint = load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="began with stages"):
+        train(RECIPE, broken, tmp_path, resume=True)
+    assert load_checkpoint(tmp_path).epoch == checkpoint.epoch == 1
+    assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path).model.values())
+
+
+def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
+    """An absent checkpoint, another recipe, seed or data set: each is its own sentence."""
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        train(RECIPE, tiny_data(), tmp_path, resume=True)
+    train(RECIPE, tiny_data(), tmp_path)
+    with pytest.raises(CheckpointError, match=r"began with label_smoothing=0\.1, not 0\.2"):
+        train(replace(RECIPE, label_smoothing=0.2), tiny_data(), tmp_path, resume=True)
+    with pytest.raises(CheckpointError, match="began with seed=0, not 3"):
+        train(RECIPE, tiny_data(), tmp_path, seed=3, resume=True)
+    with pytest.raises(CheckpointError, match="another data set"):
+        train(RECIPE, replace(tiny_data(), sha256="other"), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adam", "learning_rate": 1e-3},
+        {"gradient_clip": 0.1},
+        {"ema_decay": None},
+        {"precision": "bfloat16"},
+        {"norm_layer": "torch"},
+        {"schedule": "constant", "warmup": 0.0},
+        {"held_out": 0},
+        {"mixup_alpha": 0.2, "cutmix_alpha": 1.0},
+        {"lookahead": 2, "batch_norm_rate_scale": 8.0, "decay_batch_norm": True},
+        {"architecture": "airbench94", "initialization": "dirac", "whiten_stem": True},
+    ],
+)
+def test_every_choice_of_a_recipe_runs(tmp_path: Path, change: dict[str, object]) -> None:
+    recipe = replace(RECIPE.with_epochs(1), **change)  # type: ignore[arg-type]
+    state = train(recipe, tiny_data(), tmp_path)
+    assert math.isfinite(state.history[-1].train_loss)
+
+
+def test_a_run_with_lookahead_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    recipe = replace(RECIPE.with_epochs(2), lookahead=4, ema_decay=None, mixup_alpha=0.5)
+    whole = train(recipe, tiny_data(), tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(recipe, tiny_data(), tmp_path / "stopped", stopping=stop_at(7))
+    require_same_weights(train(recipe, tiny_data(), tmp_path / "stopped", resume=True), whole)
+    without = train(replace(recipe, lookahead=None), tiny_data(), tmp_path / "without")
+    assert not torch.equal(without.model["features.0.weight"], whole.model["features.0.weight"])
+
+
+def test_the_finished_average_gets_statistics_of_its_own(whole: RunState, tmp_path: Path) -> None:
+    """The weights are those of a run without; the statistics are of batches after the last epoch."""
+    recipe = replace(RECIPE, reestimate_batch_norm=3)
+    state = train(recipe, tiny_data(), tmp_path)
+    for name, value in state.result.items():
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(value, whole.result[name]), name
+    assert state.result["features.1.num_batches_tracked"] == 3
+
+    model = create_model(RECIPE.architecture, 3)
+    model.load_state_dict(whole.result)
+    batches = Batches(recipe, tiny_data(), seed=0)
+    order = batches.order(RECIPE.epochs)
+    images = [batches.batch(RECIPE.epochs, step, order)[0] for step in range(3)]
+    assert images[0].shape[2:] == (20, 20)
+    means = [F.conv2d(x, model.features[0].weight, model.features[0].bias).mean((0, 2, 3)) for x in images]  # type: ignore[index,union-attr]
+    torch.testing.assert_close(state.result["features.1.running_mean"], torch.stack(means).mean(0))
+
+
+def test_the_network_is_compiled_as_the_recipe_says(
+    whole: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def compile_nothing(model: nn.Module, *, mode: str) -> nn.Module:
+        asked.append((type(model).__name__, mode))
+        return model
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    recipe = replace(RECIPE, compile=True, compile_mode="reduce-overhead")
+    require_same_weights(train(recipe, tiny_data(), tmp_path), whole)
+    assert asked == [("LeNet", "reduce-overhead")]
+
+
+def test_whitening_and_zero_init_shape_the_first_weights() -> None:
+    recipe = replace(RECIPE, architecture="resnet18-3x3", whiten_stem=True, zero_init_residual=True)
+    model = build_model(recipe, tiny_data(), seed=0)
+    state = model.state_dict()
+    assert not next(p for n, p in model.named_parameters() if n == "stem.0.weight").requires_grad
+    assert state["stages.0.0.bn2.weight"].abs().max() == 0
+    assert state["stages.0.0.bn1.weight"].min() == 1
+
+
+def test_batches_hold_every_image_once_an_epoch_in_an_order_of_the_epochs_own() -> None:
+    batches = Batches(RECIPE, tiny_data(), seed=0)
+    first, second = batches.order(0), batches.order(1)
+    assert sorted(first.tolist()) == list(range(48))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, Batches(RECIPE, tiny_data(), seed=0).order(0))
+
+
+def test_alternating_flip_shows_each_image_both_ways_in_two_epochs() -> None:
+    recipe = replace(
+        RECIPE,
+        stages=(Stage(2, 20),),
+        augmentation=replace(RECIPE.augmentation, operations=()),
+        batch_size=48,
+    )
+    batches = Batches(recipe, tiny_data(), seed=0)
+    in_order = torch.arange(48)
+    images = [batches.batch(epoch, 0, in_order)[0] for epoch in (0, 1)]
+    assert torch.equal(images[0], images[1].flip(3))
+    unflipped = batches.preprocessing.normalize(tiny_data().train.images)
+    share = (images[0] == unflipped).flatten(1).all(1).float().mean().item()
+    assert 0.2 < share < 0.8
+
+
+def test_more_images_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size must be at most the 48 training images, got 64"):
+        train(replace(RECIPE, batch_size=64), tiny_data(), tmp_path)

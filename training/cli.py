@@ -1,0 +1,200 @@
+"""What the commands of `python -m training` do, given their arguments."""
+
+import argparse
+import json
+import re
+import shlex
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import torch
+from rich.console import Console
+
+from models.artifact.store import Artifact, load_artifact
+from training.campaign import parse_runs, run_campaign
+from training.data.adapt import fitted, with_image_size
+from training.data.cifar10 import DataError, download_cifar10, load_cifar10
+from training.data.load import holds_cifar10, load
+from training.evaluation import compare, measure
+from training.export import export
+from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
+from training.loop.device import select_device
+from training.loop.distributed import Processes, joined
+from training.loop.fine_tune import identity, load_initial
+from training.loop.progress import Progress
+from training.loop.train import Interrupted, train
+from training.recipes import RECIPES
+from training.recipes.recipe import Recipe
+from training.report.files import write_report
+from training.report.plots import write_run_plots
+
+
+class StopOnSignal:
+    """Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
+
+    def __call__(self) -> bool:
+        return self.asked
+
+
+def run_folder(recipe: Recipe, data_folder: Path, seed: int) -> Path:
+    """Where a run goes that is not told: runs over a folder of images do not meet those of CIFAR-10."""
+    name = recipe.name if holds_cifar10(data_folder) else f"{slug(data_folder.resolve().name)}-{recipe.name}"
+    return Path("runs") / f"{name}-seed{seed}"
+
+
+def data_command(arguments: argparse.Namespace) -> None:
+    download_cifar10(arguments.data)
+
+
+def train_command(arguments: argparse.Namespace) -> None:
+    recipe = RECIPES[arguments.recipe]
+    if arguments.epochs is not None:
+        recipe = recipe.with_epochs(arguments.epochs)
+    if arguments.sync_batch_norm:
+        recipe = replace(recipe, sync_batch_norm=True)
+    if arguments.image_size is not None:
+        if holds_cifar10(arguments.data):
+            raise DataError("--image-size is for a folder of images: those of CIFAR-10 have 32 pixels")
+        recipe = with_image_size(recipe, arguments.image_size)
+    recipe = replace(recipe, balance=arguments.balance)
+    device = select_device(arguments.device)
+    with joined(device) as processes:
+        train_together(recipe, arguments, device, processes)
+
+
+def train_together(
+    recipe: Recipe, arguments: argparse.Namespace, device: torch.device, processes: Processes
+) -> None:
+    """What each of the processes does; the first one speaks for all."""
+    out = arguments.out or run_folder(recipe, arguments.data, arguments.seed)
+    if processes.writes and (out / FILE_NAME).exists() and not arguments.resume:
+        raise CheckpointError(
+            f"{out} already holds a run: add --resume to go on with it, or choose another --out"
+        )
+    console = Console(quiet=not processes.writes)
+    images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console).to(device)
+    cifar10 = holds_cifar10(arguments.data)
+    if not cifar10:
+        asked, recipe = recipe, fitted(recipe, images, processes.count)
+        if recipe.batch_size != asked.batch_size:
+            console.print(
+                f"few images: batch size {recipe.batch_size} in place of {asked.batch_size}, "
+                f"learning rate {recipe.learning_rate:.2g} in place of {asked.learning_rate:.2g}"
+            )
+    initial = None
+    if arguments.init is not None:
+        initial = load_initial(arguments.init)
+        recipe = replace(recipe, init=identity(initial))
+    console.print(
+        f"{recipe.name}: {recipe.epochs} epochs on {device}, {len(images.train):,} images, into {out}"
+    )
+    try:
+        state = train(
+            recipe,
+            images,
+            out,
+            seed=arguments.seed,
+            resume=arguments.resume,
+            progress=Progress(console) if processes.writes else Progress.silent(),
+            stopping=StopOnSignal(),
+            processes=processes,
+            initial=initial,
+        )
+    except Interrupted:
+        again = [*(a for a in sys.argv[1:] if a != "--resume"), "--resume"]
+        starter = "python" if processes.count == 1 else "torchrun ..."
+        console.print(
+            f"stopped and saved; go on with: {starter} -m training {shlex.join(again)}", soft_wrap=True
+        )
+        sys.exit(130)
+    if processes.writes:
+        write_run_plots(out, state)
+    following = ["--run", str(out)] + ([] if cifar10 else ["--data", str(arguments.data)])
+    console.print(
+        f"done in {state.seconds / 60:.1f} minutes; next: python -m training export {shlex.join(following)}",
+        soft_wrap=True,
+    )
+
+
+def campaign_command(arguments: argparse.Namespace) -> None:
+    device = select_device(arguments.device)
+    figures = run_campaign(
+        parse_runs(arguments.runs, RECIPES),
+        RECIPES,
+        lambda held_out: load_cifar10(arguments.data, held_out).to(device),
+        arguments.out,
+        minutes=arguments.minutes,
+        console=Console(stderr=True),
+        stopping=StopOnSignal(),
+    )
+    print(json.dumps(figures))
+
+
+def evaluate_command(arguments: argparse.Namespace) -> None:
+    measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
+    if arguments.json:
+        print(measured.to_json())
+    else:
+        measured.show(Console())
+
+
+def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> measure.Measured:
+    """On the test images of `--data`, those of a folder scaled as this artifact has them."""
+    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
+    return measure.measure(artifact, engine, images, select_device(arguments.device))
+
+
+def compare_command(arguments: argparse.Namespace) -> None:
+    a, b = load_artifact(arguments.a), load_artifact(arguments.b)
+    compare.require_same_classes(a, b)
+    comparison = compare.compare(
+        measured_artifact(a, arguments.engine_a, arguments),
+        measured_artifact(b, arguments.engine_b, arguments),
+    )
+    if arguments.json:
+        print(comparison.to_json())
+    else:
+        compare.show(comparison, Console())
+
+
+def export_command(arguments: argparse.Namespace) -> None:
+    state = load_checkpoint(arguments.run)
+    recipe_name = str(state.recipe["name"])
+    console = Console()
+    size = int(state.recipe["stages"][-1]["image_size"])
+    images = load(arguments.data, int(state.recipe["held_out"]), size, console)
+    # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
+    default = recipe_name if holds_cifar10(arguments.data) else slug(images.name)
+    name = arguments.name or default
+    folder = arguments.out or Path("models/weights") / name / arguments.version
+    export.export_run(
+        state,
+        images.to(select_device(arguments.device)),
+        folder,
+        name=name,
+        version=arguments.version,
+        console=console,
+        with_int8=arguments.int8,
+    )
+
+
+def slug(text: str) -> str:
+    """A model's name from that of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "images"
+
+
+def report_command(arguments: argparse.Namespace) -> None:
+    written = write_report(arguments.artifact, arguments.out)
+    Console().print("\n".join(str(path) for path in written), soft_wrap=True)

@@ -1,0 +1,41 @@
+"""A recipe for another data set than the one it was made for: other image sizes, fewer images."""
+
+from dataclasses import replace
+
+from training.data.cifar10 import ImageData
+from training.recipes.recipe import Recipe, Stage
+
+STEPS_PER_EPOCH = 4
+"""That an epoch has at least; with fewer, a batch norm's running statistics lag behind the weights."""
+
+
+def with_image_size(recipe: Recipe, image_size: int) -> Recipe:
+    """The same recipe with a last stage of `image_size` pixels, and all stages in proportion."""
+    last = recipe.stages[-1].image_size
+    stages = tuple(Stage(s.epochs, max(1, round(s.image_size * image_size / last))) for s in recipe.stages)
+    return replace(recipe, stages=stages)
+
+
+def fitted(recipe: Recipe, data: ImageData, processes: int = 1) -> Recipe:
+    """The same recipe, with what `data` holds out, and with smaller batches where the images are few.
+
+    A batch is halved until an epoch has `STEPS_PER_EPOCH` steps, as long as each of `processes` keeps 2. The
+    learning rate goes down in proportion for SGD, with the square root for Adam. It follows from the recipe
+    and the data alone, so that a resumed run finds the same.
+
+    Sources: Goyal et al., "Accurate, Large Minibatch SGD", 2017, https://arxiv.org/abs/1706.02677; Malladi et
+    al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022,
+    https://arxiv.org/abs/2205.10287.
+    """
+    batch = recipe.batch_size
+    while batch % 2 == 0 and batch >= 4 * processes and batch * STEPS_PER_EPOCH > len(data.train):
+        batch //= 2
+    share = batch / recipe.batch_size
+    scale = share if recipe.optimizer == "sgd" else share**0.5
+    return replace(
+        recipe,
+        held_out=len(data.held_out),
+        batch_size=batch,
+        learning_rate=recipe.learning_rate * scale,
+        restarts=tuple(replace(r, learning_rate=r.learning_rate * scale) for r in recipe.restarts),
+    )

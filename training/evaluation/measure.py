@@ -1,0 +1,90 @@
+"""An artifact measured on the test set of its data, by any engine."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import torch
+from PIL import Image
+from rich.console import Console
+from torch import Tensor
+
+from models.artifact.store import Artifact, ArtifactError
+from models.preprocessing.transform import Preprocessing
+from training.data.cifar10 import ImageData
+from training.evaluation.engines import ENGINES
+from training.evaluation.evaluate import Evaluation, evaluate
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An artifact's answers on the test set: `logits` (N, classes) and `labels` (N,), both on the CPU.
+
+    `same_data` tells whether the data set is, by its digest, the one that the artifact was trained on.
+    """
+
+    artifact: Artifact
+    engine: str
+    logits: Tensor
+    labels: Tensor
+    same_data: bool
+    evaluation: Evaluation
+
+    def to_json(self) -> str:
+        metadata = self.artifact.metadata
+        values = {
+            "name": metadata.name,
+            "version": metadata.version,
+            "engine": self.engine,
+            "same_data": self.same_data,
+            "temperature": metadata.temperature,
+            **asdict(self.evaluation),
+        }
+        return json.dumps(values, indent=1)
+
+    def show(self, console: Console) -> None:
+        evaluation = self.evaluation
+        console.print(
+            f"accuracy {evaluation.accuracy:.2%} on {evaluation.images:,} test images, {self.engine}"
+        )
+        console.print(f"negative log-likelihood {evaluation.negative_log_likelihood:.4f} nats")
+        console.print(f"expected calibration error {evaluation.expected_calibration_error:.4f}")
+        for name, value in evaluation.per_class_accuracy.items():
+            console.print(f"  {name:12} {value:.2%}", markup=False)
+        if not self.same_data:
+            console.print("the data set is not the one that the artifact was trained on")
+
+
+def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Uint8 `images` (N, C, H, W) as uint8 (N, in_channels, S, S), exactly as the service makes them.
+
+    Images that have the right size and channels are returned as they are.
+    """
+    size = preprocessing.input_size
+    if images.shape[1:] == (preprocessing.in_channels, size, size):
+        return images
+    squares = []
+    for pixels in images.permute(0, 2, 3, 1).cpu().numpy():
+        image = Image.fromarray(pixels[:, :, 0] if images.shape[1] == 1 else pixels)
+        squares.append(preprocessing.resize(image))
+    return torch.stack(squares).to(images.device)
+
+
+def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:
+    """Run the test images of `data` through `artifact`; `engine` is a key of `ENGINES`.
+
+    Raises `ArtifactError` where the artifact's classes are not the data set's, or the engine lacks its files.
+    """
+    metadata = artifact.metadata
+    if metadata.classes != data.classes:
+        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
+    images = as_served(data.test.images.to(device), Preprocessing.from_metadata(metadata))
+    logits = ENGINES[engine].logits(artifact, images).cpu()
+    labels = data.test.labels.cpu()
+    return Measured(
+        artifact=artifact,
+        engine=engine,
+        logits=logits,
+        labels=labels,
+        same_data=metadata.dataset.sha256 == data.sha256,
+        evaluation=evaluate(logits, labels, data.classes, metadata.temperature),
+    )

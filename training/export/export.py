@@ -1,0 +1,213 @@
+"""From a finished run to an artifact: weights, int8, their measured figures, golden tensors, card, plots."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Literal
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from models import create_model
+from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.store import (
+    INT8_NETWORK_FILE,
+    INT8_WEIGHTS_FILE,
+    Dataset,
+    Int8,
+    Metrics,
+    ModelDescription,
+    load_artifact,
+    save_artifact,
+)
+from models.preprocessing.transform import Preprocessing
+from training.data.cifar10 import ImageData
+from training.evaluation.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
+from training.export.quantize import Quantized, quantize
+from training.loop.checkpoint import CheckpointError, RunState
+from training.report.augmentation_samples import augmentation_samples
+from training.report.files import render_report
+from training.report.mistakes import worst_mistakes
+from training.report.report import FILE_NAME as REPORT_FILE
+from training.report.report import Report
+
+GOLDEN_IMAGES = 16
+SAME_ACCURACY = 0.0005
+"""Difference in accuracy under which two roundings count as equal: a fifth of the standard error of 10,000
+test images at 92 %."""
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "openvino", "nncf")
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights that an artifact stores as `dtype`, those of two or more dimensions, in place."""
+    for parameter in model.parameters():
+        if parameter.dim() >= 2:
+            parameter.copy_(parameter.to(dtype))
+
+
+def metrics(evaluation: Evaluation) -> Metrics:
+    return Metrics(
+        accuracy=evaluation.accuracy,
+        images=evaluation.images,
+        negative_log_likelihood=evaluation.negative_log_likelihood,
+        expected_calibration_error=evaluation.expected_calibration_error,
+        per_class_accuracy=evaluation.per_class_accuracy,
+    )
+
+
+def finished_model(state: RunState, data: ImageData) -> nn.Module:
+    """The run's result on the data's device, in eval mode. Raises `CheckpointError` if it is unfinished."""
+    epochs = sum(stage["epochs"] for stage in state.recipe["stages"])
+    if state.epoch < epochs:
+        raise CheckpointError(f"the run has done {state.epoch} of {epochs} epochs: go on with train --resume")
+    if state.data_sha256 != data.sha256:
+        raise CheckpointError("the run was trained on another data set than the one given by --data")
+    model = create_model(state.recipe["architecture"], len(data.classes), data.train.images.shape[1])
+    model.load_state_dict(state.result)
+    return model.to(data.train.images.device).to(memory_format=torch.channels_last).eval()
+
+
+def round_where_harmless(
+    model: nn.Module, data: ImageData, preprocessing: Preprocessing, console: Console
+) -> tuple[Literal["float16", "float32"], Tensor]:
+    """Round the weights to float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`.
+
+    Returns the type to store them as, and the logits (N, classes) of the test images as the model then is.
+    """
+    unrounded = {name: value.clone() for name, value in model.state_dict().items()}
+    unrounded_logits = predict(model, data.test.images, preprocessing)
+    round_weights(model, torch.float16)
+    logits = predict(model, data.test.images, preprocessing)
+    trained, stored = (accuracy(each, data.test.labels) for each in (unrounded_logits, logits))
+    console.print(f"test accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16")
+    if abs(stored - trained) <= SAME_ACCURACY:
+        return "float16", logits
+    model.load_state_dict(unrounded)
+    return "float32", unrounded_logits
+
+
+def describe_int8(
+    quantized: Quantized, data: ImageData, preprocessing: Preprocessing, temperature: float
+) -> Int8:
+    """Measure the int8 network on the test set."""
+    logits = quantized.ir.predict(data.test.images, preprocessing)
+    return Int8(
+        method=quantized.method,
+        calibration_images=quantized.calibration_images,
+        held_out_accuracy=quantized.held_out_accuracy,
+        held_out_accuracy_float32=quantized.held_out_accuracy_float32,
+        held_out_images=len(data.held_out),
+        metrics=metrics(evaluate(logits, data.test.labels, data.classes, temperature)),
+    )
+
+
+def export_run(
+    state: RunState,
+    data: ImageData,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    console: Console,
+    with_int8: bool = True,
+) -> None:
+    """Write the artifact of a finished run to `folder`.
+
+    Weights are stored as float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`, and
+    as float32 otherwise. The temperature is fitted on the held-out images (1 where none were held out). The
+    figures in the artifact are those of the stored weights in float32 arithmetic, one forward pass an image;
+    those under `int8` are of the int8 network, which is made of the stored weights too, and only exported
+    where `quantize` finds one that is fit.
+
+    Raises `CheckpointError` for an unfinished run or another data set.
+    """
+    model = finished_model(state, data)
+    preprocessing = Preprocessing(
+        input_size=state.recipe["stages"][-1]["image_size"],
+        in_channels=data.train.images.shape[1],
+        interpolation="bilinear",
+        mean=data.mean,
+        std=data.std,
+    )
+
+    console.print("measuring the weights as trained, then as stored")
+    weights_dtype, logits = round_where_harmless(model, data, preprocessing, console)
+    held_out_logits = predict(model, data.held_out.images, preprocessing)
+    temperature = fit_temperature(held_out_logits, data.held_out.labels) if len(data.held_out) else 1.0
+    evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
+    console.print(f"stored as {weights_dtype}, temperature {temperature}")
+
+    model.cpu()
+    golden_images = data.test.images[:GOLDEN_IMAGES].cpu()
+    quantized: Quantized | None = None
+    if with_int8:
+        quantized = quantize(model, preprocessing, data, held_out_logits, name=name, console=console)
+    if quantized is None:
+        int8 = None
+        files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
+    else:
+        int8 = describe_int8(quantized, data, preprocessing, temperature)
+        console.print(
+            f"test accuracy {int8.metrics.accuracy:.2%} in int8, {evaluation.accuracy:.2%} in float32"
+        )
+        int8_logits = quantized.ir.predict(golden_images, preprocessing)
+        files = {
+            GOLDEN_FILE: make_golden(model, preprocessing, golden_images, int8_logits),
+            INT8_NETWORK_FILE: quantized.ir.xml,
+            INT8_WEIGHTS_FILE: quantized.ir.weights,
+        }
+
+    description = ModelDescription(
+        schema_version=2,
+        name=name,
+        version=version,
+        architecture=state.recipe["architecture"],
+        in_channels=preprocessing.in_channels,
+        classes=data.classes,
+        input_size=preprocessing.input_size,
+        interpolation=preprocessing.interpolation,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        temperature=temperature,
+        weights_dtype=weights_dtype,
+        metrics=metrics(evaluation),
+        int8=int8,
+        recipe={**state.recipe, "seed": state.seed},
+        dataset=Dataset(
+            name=data.name,
+            sha256=data.sha256,
+            train_images=len(data.train),
+            held_out_images=len(data.held_out),
+            test_images=len(data.test),
+        ),
+        hardware=state.hardware,
+        training_seconds=round(state.seconds, 1),
+        library_versions=library_versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    report = Report(
+        history=state.history,
+        evaluation=evaluation,
+        mistakes=worst_mistakes(logits, data.test, data.classes, temperature),
+        augmentation=augmentation_samples(state.recipe, data.train, data.classes),
+    )
+    files[REPORT_FILE] = report.to_json()
+    files |= render_report(description, report)
+    save_artifact(folder, model, description, files)
+    require_equal_weights(model, load_artifact(folder).model)
+    console.print(f"artifact written to {folder}")
+
+
+def require_equal_weights(measured: nn.Module, stored: nn.Module) -> None:
+    """The figures belong to the stored weights only if those are the measured ones, bit for bit."""
+    values = stored.state_dict()
+    for name, value in measured.state_dict().items():
+        if not torch.equal(value.float(), values[name].float()):
+            raise RuntimeError(f"the stored tensor {name} is not the one that was measured")
+
+
+def library_versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in LIBRARIES}}

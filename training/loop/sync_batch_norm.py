@@ -1,0 +1,64 @@
+"""Batch norm over the batch of all processes together, as one process with the whole batch computes it."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes. Each one's result depends on every input, so gradients are summed too."""
+
+    @staticmethod
+    def forward(_ctx: object, value: Tensor) -> Tensor:
+        total = value.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: object, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
+class SyncBatchNorm(BatchNorm):
+    """`BatchNorm` whose batch statistics are those of all processes, each with as many images as the others.
+
+    Mean first, then the variance around it, as with one process: two sums over the processes in each pass.
+    The difference of mean square and squared mean would need but one, and lose digits.
+    """
+
+    def _batch_statistics(
+        self, values: Tensor, over: tuple[int, ...], per_channel: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor, Tensor, int]:
+        processes = dist.get_world_size()
+        mean = _Sum.apply(values.mean(over)) / processes
+        centred = values - mean.view(per_channel)
+        var = _Sum.apply(centred.square().mean(over)) / processes
+        return mean, centred, var, values.numel() // self.num_features * processes
+
+
+def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
+    """Replace every batch norm in `model`, in place, by one over all processes, with the same state.
+
+    On CUDA PyTorch's own, which is fused and computes nowhere else, takes the place of its `nn.BatchNorm2d`.
+    """
+    if device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    for name, child in list(model.named_children()):
+        if isinstance(child, BATCH_NORMS):
+            model.add_module(name, _synchronised(child))
+        else:
+            synchronise(child, device)
+    return model
+
+
+def _synchronised(norm: nn.Module) -> SyncBatchNorm:
+    assert isinstance(norm, BATCH_NORMS)
+    assert norm.running_mean is not None
+    ours = SyncBatchNorm(norm.num_features, norm.eps, norm.momentum)
+    ours.weight, ours.bias = norm.weight, norm.bias
+    ours.load_state_dict(norm.state_dict())
+    return ours.to(norm.running_mean.device, norm.running_mean.dtype).train(norm.training)

@@ -1,0 +1,47 @@
+"""The files that show a report: model card and plots, which lie in the artifact, and the page."""
+
+from pathlib import Path
+
+from models.artifact.store import ModelDescription, load_artifact
+from training.report.model_card import model_card
+from training.report.page import report_page
+from training.report.plots import (
+    augmentation_figure,
+    calibration_figure,
+    confusion_figure,
+    mistakes_figure,
+    render,
+    training_figure,
+    watched_name,
+)
+from training.report.report import Report, load_report
+
+PAGE = "report.html"
+
+
+def render_report(description: ModelDescription, report: Report) -> dict[str, bytes]:
+    """The card and its plots, as files by name."""
+    watched = watched_name(description.dataset.held_out_images)
+    figures = {
+        "training": training_figure(report.history, watched, report.evaluation.accuracy),
+        "confusion": confusion_figure(report.evaluation, description.classes),
+        "calibration": calibration_figure(report.evaluation),
+    }
+    if report.mistakes:
+        figures["mistakes"] = mistakes_figure(report.mistakes)
+    if report.augmentation:
+        figures["augmentation"] = augmentation_figure(report.augmentation)
+    files = {"card.md": model_card(description, report).encode()}
+    for name, figure in figures.items():
+        files |= render(figure, name)
+    return files
+
+
+def write_report(artifact: Path, out: Path) -> list[Path]:
+    """Write page, card and plots of an artifact into `out`. Raises `ArtifactError`."""
+    loaded, report = load_artifact(artifact), load_report(artifact)
+    files = {PAGE: report_page(loaded, report).encode(), **render_report(loaded.metadata, report)}
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_bytes(content)
+    return [out / name for name in files]

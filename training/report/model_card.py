@@ -1,0 +1,155 @@
+"""The model card in Markdown: what the model is, how good, how it was made, where it should not be used."""
+
+import json
+import re
+from collections.abc import Iterable
+
+from models.artifact.store import Int8, ModelDescription
+from training.report.plots import watched_name
+from training.report.report import Report
+from training.report.training_command import training_command
+
+
+def literal(text: str) -> str:
+    """Markdown that shows `text` and nothing else, in the cell of a table too."""
+    return re.sub(r"[\\`*_\[\]<>|~&#$]", r"\\\g<0>", text)
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [header, ["---"] * len(list(header)), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def model_card(description: ModelDescription, report: Report) -> str:
+    """The card as Markdown: what the model is, how good, how it was made, and where it should not be used."""
+    evaluation, recipe, data = report.evaluation, description.recipe, description.dataset
+    per_class = table(
+        ["class", "accuracy"],
+        [[literal(name), f"{value:.1%}"] for name, value in evaluation.per_class_accuracy.items()],
+    )
+    epochs = table(
+        [
+            "epoch",
+            "px",
+            "training loss",
+            "training accuracy",
+            f"{_watched(description)} accuracy",
+            "images/s",
+        ],
+        [
+            [
+                str(r.epoch),
+                str(r.image_size),
+                f"{r.train_loss:.3f}",
+                f"{r.train_accuracy:.1%}",
+                f"{r.watched_accuracy:.1%}",
+                f"{r.images_per_second:,.0f}",
+            ]
+            for r in report.history
+        ],
+    )
+    size = f"{description.input_size}×{description.input_size}"
+    watched = _watched(description)
+    return f"""# {literal(description.name)}, version {description.version}
+
+{description.architecture} on {literal(data.name)}: {len(description.classes)} classes, input {size}.
+
+**Test accuracy {evaluation.accuracy:.2%}** on {evaluation.images:,} images: one run (n = 1), one forward pass
+an image, no test-time augmentation. Negative log-likelihood {evaluation.negative_log_likelihood:.3f} nats,
+expected calibration error {evaluation.expected_calibration_error:.3f} at temperature
+{description.temperature}. The weights are stored as {description.weights_dtype},
+and these figures are theirs in float32 arithmetic.
+
+{_int8_paragraph(description.int8)}
+
+{per_class}
+
+![confusion matrix](confusion.png)
+![calibration](calibration.png)
+
+## The worst mistakes
+
+{_mistakes_section(report)}
+
+## Training
+
+    {training_command(description)}
+
+{description.training_seconds / 60:.0f} minutes on {description.hardware},
+torch {description.library_versions["torch"]}.
+Trained on {data.train_images:,} images, {data.held_out_images:,} more held out.
+An epoch's {watched} accuracy is taken at the image size of that epoch. It chose nothing: the result is
+the weights after the last step.
+
+{epochs}
+
+![training curves](training.png)
+
+Energy was not measured.
+
+{_augmentation_section(report)}
+
+The recipe:
+
+```json
+{json.dumps(recipe, indent=2)}
+```
+
+## Limits of use
+
+{limits_of_use(description)}
+"""
+
+
+def limits_of_use(description: ModelDescription) -> str:
+    size = f"{description.input_size}×{description.input_size}"
+    classes = len(description.classes)
+    return f"""It knows {classes} classes and nothing else: a picture of anything else gets one of them all
+the same, often with confidence. Larger pictures are reduced to {size} pixels around their centre, so small
+or off-centre objects are lost. The probabilities are calibrated on images like those of the data set."""
+
+
+def _mistakes_section(report: Report) -> str:
+    if report.mistakes is None:
+        return "The artifact does not hold any: it was exported before they were kept."
+    if not report.mistakes:
+        return "There are none: every test image is answered right."
+    rows = table(
+        ["test image", "true class", "answer", "its probability", "that of the true class"],
+        [
+            [
+                str(m.number),
+                literal(m.true_class),
+                literal(m.answer),
+                f"{m.probability:.2%}",
+                f"{m.true_probability:.2%}",
+            ]
+            for m in report.mistakes
+        ],
+    )
+    return f"""The wrong answers on the test set that it was surest of:
+
+![worst mistakes](mistakes.png)
+
+{rows}"""
+
+
+def _augmentation_section(report: Report) -> str:
+    if not report.augmentation:
+        return "The artifact holds no samples of the augmentation: it was exported before they were kept."
+    return """Training images, and what the recipe's augmentation may make of them in five epochs:
+
+![augmentation](augmentation.png)"""
+
+
+def _int8_paragraph(int8: Int8 | None) -> str:
+    if int8 is None:
+        return "There is no int8 network beside them."
+    return f"""**In int8 {int8.metrics.accuracy:.2%}** of the same images: {int8.method} quantisation by NNCF,
+with ranges from {int8.calibration_images:,} training images, run by OpenVINO. Of the {int8.held_out_images:,}
+held-out images, on which it was admitted, int8 gets {int8.held_out_accuracy:.2%} right and float32
+{int8.held_out_accuracy_float32:.2%}; more than 0.1 points less would not have been exported."""
+
+
+def _watched(description: ModelDescription) -> str:
+    return watched_name(description.dataset.held_out_images)

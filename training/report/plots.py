@@ -1,0 +1,173 @@
+"""Figures of a run and of an evaluation, as PNG and SVG, readable in print."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from training.evaluation.evaluate import CALIBRATION_BINS, Evaluation
+from training.loop.checkpoint import EpochRecord, RunState
+from training.report.augmentation_samples import AugmentationSample
+from training.report.mistakes import Mistake
+from training.report.thumbnail import decode_thumbnail
+
+# Told apart without colour too: by line style and marker.
+TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
+WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
+ABOVE_IMAGE_SIZES = 14  # points
+
+
+def _new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(b=False)
+        ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+        ax.set_axisbelow(b=True)
+    return figure, axes
+
+
+def training_figure(
+    history: Sequence[EpochRecord], watched: str, test_accuracy: float | None = None
+) -> Figure:
+    """Training loss, and training and `watched` accuracy, over epochs; the final test accuracy as a line."""
+    figure, (left, right) = _new(9, 3.4, columns=2)
+    epochs = [record.epoch for record in history]
+    left.plot(epochs, [r.train_loss for r in history], label="training (augmented)", **TRAIN)
+    left.plot(epochs, [r.watched_loss for r in history], label=watched, **WATCHED)
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats)")
+    left.set_title("Loss", loc="left", pad=ABOVE_IMAGE_SIZES)
+    right.plot(epochs, [r.train_accuracy for r in history], label="training (augmented)", **TRAIN)
+    right.plot(epochs, [r.watched_accuracy for r in history], label=watched, **WATCHED)
+    if test_accuracy is not None:
+        right.axhline(
+            test_accuracy, color="#333333", linestyle=":", label=f"test, final weights: {test_accuracy:.2%}"
+        )
+    right.set(xlabel="epoch", ylabel="accuracy")
+    right.set_title("Accuracy", loc="left", pad=ABOVE_IMAGE_SIZES)
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for ax in (left, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _mark_image_sizes(ax, history)
+        ax.legend(frameon=False)
+    return figure
+
+
+def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
+    """A line where the image size changes, for the curves jump there, and over each part its size."""
+    parts = [list(part) for _, part in groupby(history, attrgetter("image_size"))]
+    for before, after in pairwise(parts):
+        ax.axvline((before[-1].epoch + after[0].epoch) / 2, color="#999999", linewidth=0.8)
+    if len(parts) > 1:
+        for part in parts:
+            middle, text = (part[0].epoch + part[-1].epoch) / 2, f"{part[0].image_size} px"
+            ax.annotate(
+                text, (middle, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7
+            )
+
+
+def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
+    """Counts of true class (row) against predicted class (column)."""
+    size = max(4.0, 0.55 * len(classes) + 1.2)
+    figure, (ax,) = _new(size, size)
+    ax.grid(visible=False)
+    shares = [[n / max(1, sum(row)) for n in row] for row in evaluation.confusion]
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, row in enumerate(evaluation.confusion):
+        for j, count in enumerate(row):
+            ax.text(
+                j,
+                i,
+                str(count),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="w" if shares[i][j] > 0.5 else "k",
+            )
+    # A dollar sign in a class's name is no formula.
+    ax.set_xticks(range(len(classes)), labels=list(classes), rotation=45, ha="right", parse_math=False)
+    ax.set_yticks(range(len(classes)), labels=list(classes), parse_math=False)
+    ax.set(xlabel="predicted", ylabel="true", title=f"Confusion, accuracy {evaluation.accuracy:.2%}")
+    return figure
+
+
+def calibration_figure(evaluation: Evaluation) -> Figure:
+    """How often the network is right when it is so sure, against the diagonal of a calibrated one."""
+    figure, (ax,) = _new(4.4, 4)
+    filled = [i for i, share in enumerate(evaluation.bin_share) if share > 0]
+    ax.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="perfectly calibrated")
+    ax.bar(
+        [evaluation.bin_confidence[i] for i in filled],
+        [evaluation.bin_accuracy[i] for i in filled],
+        width=0.8 / CALIBRATION_BINS,
+        color="#1b4f8f",
+        label=f"network, expected error {evaluation.expected_calibration_error:.3f}",
+    )
+    ax.set(xlabel="confidence", ylabel="accuracy", title="Calibration", xlim=(0, 1), ylim=(0, 1))
+    ax.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def mistakes_figure(mistakes: Sequence[Mistake]) -> Figure:
+    """The images that were taken for something else: true class, answer and its probability above each."""
+    titles = [f"{m.true_class}\ntaken for {m.answer}\n{m.probability:.1%}" for m in mistakes]
+    return _pictures([m.picture for m in mistakes], titles, columns=6)
+
+
+def augmentation_figure(samples: Sequence[AugmentationSample]) -> Figure:
+    """One row a training image: as it is, then augmented."""
+    pictures = [picture for sample in samples for picture in (sample.original, *sample.augmented)]
+    titles = [title for s in samples for title in (s.true_class, *[""] * len(s.augmented))]
+    return _pictures(pictures, titles, columns=1 + len(samples[0].augmented))
+
+
+def _pictures(pictures: Sequence[str], titles: Sequence[str], columns: int) -> Figure:
+    """Thumbnails in rows, every pixel a square."""
+    rows = -(-len(pictures) // columns)
+    tallest = max(title.count("\n") + 1 for title in titles)
+    figure = Figure(figsize=(1.4 * columns, (1.3 + 0.18 * tallest) * rows), layout="constrained")
+    for place, (picture, title) in enumerate(zip(pictures, titles, strict=True), start=1):
+        ax = figure.add_subplot(rows, columns, place)
+        ax.imshow(np.asarray(decode_thumbnail(picture)), interpolation="nearest")
+        ax.set_title(title, fontsize=8, parse_math=False)
+        ax.axis("off")
+    return figure
+
+
+def render(figure: Figure, name: str) -> dict[str, bytes]:
+    """The figure as `name`.png and `name`.svg; the same figure gives the same bytes.
+
+    A character that no font of this machine has is a box in the PNG; the SVG carries the text itself.
+    """
+    files = {}
+    with (
+        mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+            files[f"{name}.{kind}"] = buffer.getvalue()
+    return files
+
+
+def watched_name(held_out: int) -> str:
+    """What the epochs of a run were watched on."""
+    return "held-out" if held_out else "test"
+
+
+def write_run_plots(folder: Path, state: RunState) -> None:
+    """Write training.png and training.svg into the run's folder."""
+    figure = training_figure(state.history, watched_name(int(state.recipe["held_out"])))
+    for name, content in render(figure, "training").items():
+        (folder / name).write_bytes(content)
