@@ -1,14 +1,14 @@
-import { goTo } from "./address.js";
-import { listenForFiles } from "./intake.js";
-import { showModels } from "./models.js";
-import { startTabs } from "./tabs.js";
+import { goTo } from "./shared/address.js";
+import { listenForFiles } from "./shared/intake.js";
+import { showModels } from "./shared/models.js";
+import { startTabs } from "./shared/tabs.js";
 
 // Each panel is loaded when it is first looked at.
 const PANELS = {
   classify: () => import("./classify/classify.js"),
-  augment: () => import("./studio/studio.js"),
-  "batch-norm": () => import("./norms/norms.js"),
-  "model-card": () => import("./network/network.js"),
+  augment: () => import("./augment/augment.js"),
+  "batch-norm": () => import("./batch-norm/batch-norm.js"),
+  "model-card": () => import("./model/model.js"),
   live: () => import("./live/live.js"),
 };
 

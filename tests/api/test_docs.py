@@ -34,7 +34,7 @@ def test_page_is_served_with_everything_it_refers_to(client: Client) -> None:
 
 def test_files_of_the_page_are_compressed_for_those_who_can(client: Client) -> None:
     """Nothing else is: the answers of the API are small, and on its busiest way."""
-    name = "/static/models.js"
+    name = "/static/shared/models.js"
     plain = client.get(name, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     packed = client.get(name, headers={"Accept-Encoding": "gzip"})

@@ -147,5 +147,5 @@ def test_link_shows_the_sample_again(page: Page, server: str) -> None:
 
 def test_percentages_are_never_rounded_to_certainty(page: Page) -> None:
     shares = {0: "0.0%", 0.0004: "<0.1%", 0.1234: "12.3%", 0.9994: "99.9%", 0.99951: ">99.9%", 1: "100.0%"}
-    percent = "share => import('/static/words.js').then(({ percent }) => percent(share))"
+    percent = "share => import('/static/shared/words.js').then(({ percent }) => percent(share))"
     assert {share: page.evaluate(percent, share) for share in shares} == shares

@@ -108,7 +108,7 @@ def test_counters_that_began_anew_are_no_negative_load(page: Page) -> None:
 
 
 def test_a_point_without_neighbours_is_drawn(page: Page) -> None:
-    chart = """([values]) => import("/static/charts/lines.js").then(({ lineChart }) => {
+    chart = """([values]) => import("/static/shared/charts/lines.js").then(({ lineChart }) => {
         const x = values.map((_, index) => index);
         const given = { title: "", x, series: [{ name: "", values }], format: String, ends: ["", ""] };
         document.body.append(lineChart(given));

@@ -71,7 +71,7 @@ def test_confusion_holds_every_count(model: Page) -> None:
 )
 def test_confusion_of_few_and_of_many(page: Page, confusion: str, shown: str) -> None:
     text = page.evaluate(
-        f"""import("/static/network/confusion.js").then(({{ confusionTable }}) => {{
+        f"""import("/static/model/confusion.js").then(({{ confusionTable }}) => {{
             const confusion = {confusion};
             return confusionTable(confusion.map((_, index) => `c${{index}}`), {{ confusion }}).textContent;
         }})"""
@@ -147,5 +147,6 @@ def test_worst_mistakes_are_shown(model: Page) -> None:
     [(0, 1, [0, 0.25, 0.5, 0.75, 1]), (0, 0, [0, 1]), (3, 3, [3, 4]), (-5, 42, [-20, 0, 20, 40, 60])],
 )
 def test_axes_have_round_numbers(page: Page, low: float, high: float, ticks: list[float]) -> None:
-    nice = "([low, high]) => import('/static/charts/lines.js').then(({ niceTicks }) => niceTicks(low, high))"
+    chart = "import('/static/shared/charts/lines.js')"
+    nice = f"([low, high]) => {chart}.then(({{ niceTicks }}) => niceTicks(low, high))"
     assert page.evaluate(nice, [low, high]) == ticks

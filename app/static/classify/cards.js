@@ -1,7 +1,7 @@
 // One card per image: waiting, then its classes or what went wrong.
 
-import { element, setVariable } from "../dom.js";
-import { milliseconds, percent, sentence } from "../words.js";
+import { element, setVariable } from "../shared/dom.js";
+import { milliseconds, percent, sentence } from "../shared/words.js";
 
 const cardTemplate = document.querySelector("#card");
 const barTemplate = document.querySelector("#bar");

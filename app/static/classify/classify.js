@@ -1,11 +1,11 @@
 // The panel that says what is in an image: from files to cards.
 
-import { goTo, keepState } from "../address.js";
-import { postFiles } from "../api.js";
-import { askedOf, currentDetails, currentModel, onModel } from "../models.js";
-import { choosePicture, ownFile, sample, SAMPLES } from "../picture.js";
-import { fillStrip } from "../strip.js";
-import { percent } from "../words.js";
+import { goTo, keepState } from "../shared/address.js";
+import { postFiles } from "../shared/api.js";
+import { askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
+import { choosePicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
+import { fillStrip } from "../shared/strip.js";
+import { percent } from "../shared/words.js";
 import { startCamera } from "./camera.js";
 import { createCard, showAnswer, showFailure, showWaiting } from "./cards.js";
 import { startEvidence } from "./evidence.js";

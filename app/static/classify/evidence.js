@@ -1,9 +1,9 @@
 // What the network sees of an image, and over it, when asked for, where the evidence for a class lies.
 
-import { postFiles } from "../api.js";
-import { askedOf, currentDetails } from "../models.js";
-import { seenOf } from "../seen.js";
-import { sentence } from "../words.js";
+import { postFiles } from "../shared/api.js";
+import { askedOf, currentDetails } from "../shared/models.js";
+import { seenOf } from "../shared/seen.js";
+import { sentence } from "../shared/words.js";
 import { drawEvidence, placeOf } from "./heat.js";
 
 /**

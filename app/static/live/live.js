@@ -1,13 +1,13 @@
 // The panel that shows what the service is doing, by its own metrics.
 
-import { keepState } from "../address.js";
-import { getText, postFiles } from "../api.js";
-import { columnChart } from "../charts/columns.js";
-import { lineChart } from "../charts/lines.js";
-import { element } from "../dom.js";
-import { askedOf, currentModel } from "../models.js";
-import { sample, SAMPLES } from "../picture.js";
-import { milliseconds, sentence } from "../words.js";
+import { keepState } from "../shared/address.js";
+import { getText, postFiles } from "../shared/api.js";
+import { columnChart } from "../shared/charts/columns.js";
+import { lineChart } from "../shared/charts/lines.js";
+import { element } from "../shared/dom.js";
+import { askedOf, currentModel } from "../shared/models.js";
+import { sample, SAMPLES } from "../shared/picture.js";
+import { milliseconds, sentence } from "../shared/words.js";
 import { parseMetrics } from "./prometheus.js";
 import { between, readMetrics } from "./readings.js";
 

@@ -1,7 +1,7 @@
 // The elements of the studio.
 
-import { createCopyable } from "../copy.js";
-import { element } from "../dom.js";
+import { createCopyable } from "../shared/copy.js";
+import { element } from "../shared/dom.js";
 import { MOST } from "./state.js";
 
 /** Fill `section`; the answer names the elements that the studio works with. */

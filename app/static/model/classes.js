@@ -1,7 +1,7 @@
 // Accuracy, all together and class by class, in float32 and in int8.
 
-import { element, setVariable } from "../dom.js";
-import { counted } from "../words.js";
+import { element, setVariable } from "../shared/dom.js";
+import { counted } from "../shared/words.js";
 
 export function classTable({ metrics, int8, classes }) {
   const columns = [["float32", metrics]];

@@ -1,8 +1,8 @@
 // Whether the model is right as often as its percentages say.
 
-import { columnChart } from "../charts/columns.js";
-import { element } from "../dom.js";
-import { percent } from "../words.js";
+import { columnChart } from "../shared/charts/columns.js";
+import { element } from "../shared/dom.js";
+import { percent } from "../shared/words.js";
 
 export function calibration({ bin_accuracy: right, bin_share: share, expected_calibration_error: error }) {
   const bins = right.length;

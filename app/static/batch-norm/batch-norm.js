@@ -1,11 +1,11 @@
 // The panel that shows one batch norm at work, in training mode and in eval mode.
 
-import { keepState } from "../address.js";
-import { getJson, postFiles } from "../api.js";
-import { currentDetails, currentModel, onModel, pathOf } from "../models.js";
-import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../picture.js";
-import { fillStrip } from "../strip.js";
-import { sentence } from "../words.js";
+import { keepState } from "../shared/address.js";
+import { getJson, postFiles } from "../shared/api.js";
+import { currentDetails, currentModel, onModel, pathOf } from "../shared/models.js";
+import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
+import { fillStrip } from "../shared/strip.js";
+import { sentence } from "../shared/words.js";
 import { createNormsParts } from "./parts.js";
 import { drawPredictions } from "./predictions.js";
 import { drawStatistics, drawValues } from "./values.js";

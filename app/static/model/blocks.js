@@ -1,7 +1,7 @@
 // A network's blocks, each drawn as what it is: residual blocks with their two ways.
 
-import { element, setVariable, svg } from "../dom.js";
-import { short } from "../words.js";
+import { element, setVariable, svg } from "../shared/dom.js";
+import { short } from "../shared/words.js";
 
 const NAMES = {
   Stem: "convolution",

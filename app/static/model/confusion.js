@@ -1,6 +1,6 @@
 // Which class is taken for which, as a table that shades what goes wrong.
 
-import { element, setVariable } from "../dom.js";
+import { element, setVariable } from "../shared/dom.js";
 
 const MOST_CLASSES = 40; // more make a table that nobody can look through
 const LISTED = 20;

@@ -1,7 +1,7 @@
 // The test images that the model was most sure about, and wrong.
 
-import { element } from "../dom.js";
-import { percent } from "../words.js";
+import { element } from "../shared/dom.js";
+import { percent } from "../shared/words.js";
 
 const SHOWN = 12;
 

@@ -1,7 +1,7 @@
 // How the model was made, and what answers for it.
 
-import { element } from "../dom.js";
-import { counted, readable } from "../words.js";
+import { element } from "../shared/dom.js";
+import { counted, readable } from "../shared/words.js";
 
 export function engineWords({ engine, metrics, metadata }) {
   const { int8 } = metadata;

@@ -1,10 +1,10 @@
 // The panel that shows a model: what it is made of, how it was trained, how good it is.
 
-import { keepState } from "../address.js";
-import { getJson } from "../api.js";
-import { element } from "../dom.js";
-import { currentDetails, currentModel, onModel, pathOf } from "../models.js";
-import { sentence } from "../words.js";
+import { keepState } from "../shared/address.js";
+import { getJson } from "../shared/api.js";
+import { element } from "../shared/dom.js";
+import { currentDetails, currentModel, onModel, pathOf } from "../shared/models.js";
+import { sentence } from "../shared/words.js";
 import { blockTable } from "./blocks.js";
 import { calibration } from "./calibration.js";
 import { classTable } from "./classes.js";

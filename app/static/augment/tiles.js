@@ -1,7 +1,7 @@
 // The grid: a button per tile, which shows what was drawn for it, and what the model says of it.
 
-import { element, setVariable } from "../dom.js";
-import { percent, readable } from "../words.js";
+import { element, setVariable } from "../shared/dom.js";
+import { percent, readable } from "../shared/words.js";
 
 /** Draw answers of `/augment-preview` into `grid`, a list; `description` says what the chosen tile is made of. */
 export function createTiles(grid, description) {

@@ -1,7 +1,7 @@
 // Which operation breaks the model: each one alone, with its defaults.
 
-import { element, setVariable } from "../dom.js";
-import { readable } from "../words.js";
+import { element, setVariable } from "../shared/dom.js";
+import { readable } from "../shared/words.js";
 import { createOperation } from "./state.js";
 
 const TILES = { rows: 2, cols: 8, seed: 0 };

@@ -1,7 +1,7 @@
 // The form of the operations: a box to tick for each, and a control for each of its parameters.
 
-import { element } from "../dom.js";
-import { readable } from "../words.js";
+import { element } from "../shared/dom.js";
+import { readable } from "../shared/words.js";
 import { createOperation } from "./state.js";
 
 const LARGEST = 32; // pixels that a control reaches, on images of so many; links may say more

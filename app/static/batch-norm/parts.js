@@ -1,6 +1,6 @@
 // The elements of the panel, and what it says.
 
-import { element } from "../dom.js";
+import { element } from "../shared/dom.js";
 
 const SEEN =
   "Batch norm shifts and scales every channel so that its values have about mean 0 and variance 1, then by what it " +

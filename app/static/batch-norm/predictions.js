@@ -1,8 +1,8 @@
 // What the model says of one image: by running statistics, and by those of several batches around it.
 
-import { element, setVariable } from "../dom.js";
-import { addressOf, SAMPLES } from "../picture.js";
-import { percent } from "../words.js";
+import { element, setVariable } from "../shared/dom.js";
+import { addressOf, SAMPLES } from "../shared/picture.js";
+import { percent } from "../shared/words.js";
 
 export function drawPredictions(container, { predictions, neighbours }, picture) {
   const [best] = predictions.eval;

@@ -1,6 +1,6 @@
 // The same augmentation outside the page: in a training recipe, and from a shell.
 
-import { currentKey } from "../key.js";
+import { currentKey } from "../shared/key.js";
 
 /** Python for a recipe of the training side. */
 export function recipeOf({ ops }) {

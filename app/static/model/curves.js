@@ -1,7 +1,7 @@
 // What training showed, epoch by epoch.
 
-import { lineChart } from "../charts/lines.js";
-import { element } from "../dom.js";
+import { lineChart } from "../shared/charts/lines.js";
+import { element } from "../shared/dom.js";
 
 export function trainingCurves(history) {
   const of = (key) => history.map((epoch) => epoch[key]);

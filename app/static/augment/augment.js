@@ -1,12 +1,12 @@
 // The panel that shows what augmentation makes of an image, and what the model then takes it for.
 
-import { keepState } from "../address.js";
-import { getImage, getJson, postFiles } from "../api.js";
-import { askedOf, currentDetails, currentModel, onModel } from "../models.js";
-import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../picture.js";
-import { seenOf } from "../seen.js";
-import { fillStrip } from "../strip.js";
-import { sentence } from "../words.js";
+import { keepState } from "../shared/address.js";
+import { getImage, getJson, postFiles } from "../shared/api.js";
+import { askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
+import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
+import { seenOf } from "../shared/seen.js";
+import { fillStrip } from "../shared/strip.js";
+import { sentence } from "../shared/words.js";
 import { createForm } from "./operations.js";
 import { createStudioParts } from "./parts.js";
 import { curlOf, recipeOf } from "./snippets.js";

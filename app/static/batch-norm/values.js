@@ -1,8 +1,8 @@
 // A layer's values as histograms, and the statistics that it normalises by.
 
-import { columnChart } from "../charts/columns.js";
-import { scatterChart } from "../charts/scatter.js";
-import { element } from "../dom.js";
+import { columnChart } from "../shared/charts/columns.js";
+import { scatterChart } from "../shared/charts/scatter.js";
+import { element } from "../shared/dom.js";
 
 export function drawValues(container, { histogram, layer, channel }) {
   const { edges } = histogram;
