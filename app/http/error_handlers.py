@@ -48,7 +48,7 @@ from app.registry.control import FollowError, RefusedChangeError
 from app.registry.plan_folder import BusyError
 from app.registry.repository import UnknownModelError
 from models.artifact.store import ArtifactError
-from models.preprocessing.decode import ImageError
+from models.preprocessing.image_error import ImageError
 
 
 class ErrorDetail(BaseModel):

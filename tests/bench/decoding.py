@@ -26,7 +26,9 @@ from app.main import engine_options
 from app.registry.served_model import ServedModel, load_model
 from app.settings import SettingsError, load_settings
 from models.artifact.store import ArtifactError
-from models.preprocessing.decode import REDUCED_TO_SHORTEST, ImageError, decode
+from models.preprocessing.decode import decode
+from models.preprocessing.formats.jpeg import REDUCED_TO_SHORTEST
+from models.preprocessing.image_error import ImageError
 from tests.bench.payloads import QUALITY
 from tests.bench.program import BenchError, machine, run, say, table
 from training.data.cifar10 import DataError, Split, load_cifar10

@@ -58,7 +58,6 @@ def hostile_files() -> dict[str, tuple[bytes, str]]:
     photo = _photo()
     jpeg, bmp = saved(photo, "JPEG"), saved(photo, "BMP")
     gif, webp = saved(photo, "GIF"), saved(photo, "WEBP", lossless=True)
-    bomb = zlib.compress(b"\0" * 8_000_000)
     start_of_frame = jpeg.index(b"\xff\xc0") + 5
     return {
         "nothing": (b"", "empty_file"),
@@ -83,19 +82,10 @@ def hostile_files() -> dict[str, tuple[bytes, str]]:
             "damaged_image",
         ),
         "png with broken checksum": (png(8, 8).replace(b"IDAT", b"IDAX"), "damaged_image"),
-        "png with exploding text": (png(8, 8, extra=png_chunk(b"zTXt", b"a\0\0" + bomb)), "damaged_image"),
-        "png with exploding international text": (
-            png(8, 8, extra=png_chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)),
-            "damaged_image",
-        ),
-        "png with exploding colour profile": (
-            png(8, 8, extra=png_chunk(b"iCCP", b"a\0\0" + bomb)),
-            "damaged_image",
-        ),
         "gif cut off": (_cut(gif), "damaged_image"),
         "gif of 65535 x 65535": (_with_size(gif, 6, "<HH", 65535, 65535), "image_too_large"),
         "webp cut off": (_cut(webp), "damaged_image"),
         "bmp cut off": (_cut(bmp), "damaged_image"),
         "bmp of 60000 x 60000": (_with_size(bmp, 18, "<ii", 60_000, 60_000), "image_too_large"),
-        "bmp of negative width": (_with_size(bmp, 18, "<ii", -64, 48), "image_too_large"),
+        "bmp of negative width": (_with_size(bmp, 18, "<ii", -64, 48), "damaged_image"),
     }

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.preprocessing.decode import ImageError, decode
+from models.preprocessing.decode import decode
+from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError, ImageData, Split, channel_statistics
 from training.data.split import Role, split

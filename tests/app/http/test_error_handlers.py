@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError
 from app.http.error_handlers import documented, render, to_api_error
-from models.preprocessing.decode import ImageError
+from models.preprocessing.image_error import ImageError
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": b""})
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from models.preprocessing.decode import ImageError, decode
+from models.preprocessing.decode import decode
+from models.preprocessing.image_error import ImageError
 from tests.support.image_files import RED, hostile_files, png, png_chunk, saved
 
 MAX_PIXELS = 50_000_000
@@ -31,7 +32,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image).astype(int)
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_every_format_is_decoded(file_format: str) -> None:
     image = _image(saved(Image.new("RGB", (40, 30), RED), file_format))
     assert image.size == (40, 30)
@@ -92,7 +93,7 @@ def test_pixel_limit_is_inclusive_and_says_both_numbers() -> None:
 
 def test_size_is_checked_before_any_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("pixels were decoded"))
-    for file_format in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
+    for file_format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"):
         with pytest.raises(ImageError) as caught:
             decode(saved(Image.new("RGB", (20, 10)), file_format), 199)
         assert caught.value.code == "image_too_large"
@@ -214,7 +215,8 @@ def test_pillows_warnings_do_not_leak(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     code = """
 import sys, pathlib
-from models.preprocessing.decode import ImageError, decode
+from models.preprocessing.decode import decode
+from models.preprocessing.image_error import ImageError
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     try:
         print(decode(path.read_bytes(), 50_000_000, 32).image.size)

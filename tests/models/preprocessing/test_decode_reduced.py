@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from models.preprocessing.decode import REDUCED_TO_SHORTEST, Decoded, ImageError, decode
+from models.preprocessing.decode import Decoded, decode
+from models.preprocessing.formats.jpeg import REDUCED_TO_SHORTEST
+from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
 from tests.support.image_files import saved
 

@@ -1,0 +1,93 @@
+"""AVIF and HEIC, which share a container (ISO/IEC 23008-12). HEIC needs the package of the extra `heic`."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+
+from PIL import AvifImagePlugin
+
+from models.preprocessing.colours import Colours, by_profile
+from models.preprocessing.formats.pillow import damage_told, opened
+from models.preprocessing.image_error import ImageError, damaged
+from models.preprocessing.orientation import exif_orientation
+from models.preprocessing.picture import Stored
+from models.preprocessing.stopping import Stop
+
+# A picture is decoded by one thread; a decoder with threads of its own would take the cores of others.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_PILLOW_NAMES = {"AVIF": "AVIF", "HEIC": "HEIF"}
+_BYTES_PER_PIXEL = 24
+"""The decoder's planes, its RGB picture, the copies that Pillow takes of it, and the upright one."""
+
+
+@dataclass(frozen=True)
+class Heif:
+    width: int
+    height: int
+    orientation: int
+    colours: Colours
+    content: bytes
+    name: str
+    passes: int = 1
+
+    def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002
+        return _BYTES_PER_PIXEL * self.width * self.height
+
+    def read(self, stop: Stop, shortest_side: int | None) -> Stored:  # noqa: ARG002
+        stop.check()
+        image = opened(self.content, _PILLOW_NAMES[self.name], stop, self.name)
+        with damage_told(self.name):
+            image.load()
+        if image.size != (self.width, self.height):
+            raise damaged(self.name)
+        return Stored(image)
+
+
+def is_avif(content: bytes) -> bool:
+    return not _AVIF_BRANDS.isdisjoint(_brands(content))
+
+
+def is_heic(content: bytes) -> bool:
+    return not is_avif(content) and not _HEIC_BRANDS.isdisjoint(_brands(content))
+
+
+def inspect_avif(content: bytes) -> Heif:
+    """Raises `ImageError`."""
+    return _inspect(content, "AVIF")
+
+
+def inspect_heic(content: bytes) -> Heif:
+    """Raises `ImageError`, also where the package for HEIC is not installed."""
+    if not can_read_heic():
+        raise ImageError("unsupported_image", "HEIC pictures need the extra heic of this service")
+    return _inspect(content, "HEIC")
+
+
+@cache
+def can_read_heic() -> bool:
+    """Whether the package for HEIC is there; it is made known to Pillow the first time."""
+    if find_spec("pillow_heif") is None:
+        return False
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
+
+
+def _inspect(content: bytes, name: str) -> Heif:
+    image = opened(content, _PILLOW_NAMES[name], Stop(), name)
+    # Pillow has AVIF's own rotation and mirroring written into the Exif data; those of HEIC are applied.
+    orientation = exif_orientation(image.info.get("exif", b"")) if name == "AVIF" else 1
+    profile = by_profile(image.info.get("icc_profile"))
+    return Heif(*image.size, orientation, profile, content, name)
+
+
+def _brands(content: bytes) -> set[bytes]:
+    """The main brand and the compatible ones, in the box that such files begin with."""
+    if content[4:8] != b"ftyp":
+        return set()
+    length = min(int.from_bytes(content[:4], "big"), 512)
+    return {content[start : start + 4] for start in (8, *range(16, length, 4))}

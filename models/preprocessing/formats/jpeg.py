@@ -1,0 +1,229 @@
+"""JPEG (ITU-T T.81): its segments, of which only those for the pixels reach the decoder."""
+
+import re
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image, ImageChops, ImageFile
+
+from models.preprocessing.colours import MAX_PROFILE_BYTES, Colours, by_profile
+from models.preprocessing.formats.pillow import damage_told, opened
+from models.preprocessing.image_error import ImageError, damaged, too_many, unsupported
+from models.preprocessing.orientation import EXIF_PREFIX, exif_orientation
+from models.preprocessing.picture import Stored
+from models.preprocessing.stopping import Stop
+
+SIGNATURE = b"\xff\xd8\xff"
+
+MAX_SCANS = 100
+"""Encoders write ten scans for a progressive image; each goes over the whole image, whatever its bytes."""
+
+MAX_SEGMENTS = 10_000
+"""Before the first scan; a picture with every kind of metadata has a few hundred."""
+
+MAX_TABLE_BYTES = 1 << 16
+"""Of all tables before the first scan, of which an image can use a few kilobytes."""
+
+REDUCTIONS = (8, 4, 2)
+"""By what libjpeg can divide both sides while it decodes, for less work than in full."""
+
+REDUCED_TO_SHORTEST = 3
+"""A reduced image's shorter side is at least this many times the `shortest_side` that `decode` was given."""
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_SCAN = 0xDA
+_TABLES = (0xC4, 0xCC, 0xDB)
+_FRAMES = {0xC0: 1, 0xC1: 1, 0xC2: 2, 0xC3: 1, 0xC9: 1, 0xCA: 2}
+"""Markers of the kinds of frames that libjpeg decodes; 2 are the progressive ones."""
+
+_OTHER_FRAMES = (0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xDE)
+_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
+_LOSSLESS = 0xC3
+_JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_ICC_PREFIX = b"ICC_PROFILE\0"
+_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_BLOCK_BYTES = 1 << 16
+_SCANS_BLOCK_BYTES = 2048
+"""Read at once where there are many scans, of which so many bytes can hold some tens."""
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """`kept` is the file without its metadata."""
+
+    width: int
+    height: int
+    components: tuple[tuple[int, int], ...]
+    frame: int
+    scans: int
+    orientation: int
+    profile: bytes | None
+    kept: bytes
+    is_ended: bool
+    name: str = "JPEG"
+
+    @property
+    def passes(self) -> int:
+        return -(-self.scans // 10)
+
+    @cached_property
+    def colours(self) -> Colours:
+        return by_profile(self.profile)
+
+    def reduction(self, shortest_side: int | None) -> int:
+        """The divisor of both sides to decode at, 1 for full scale."""
+        if shortest_side is not None and self.frame != _LOSSLESS:
+            for reduction in REDUCTIONS:
+                if min(self.width, self.height) >= reduction * REDUCED_TO_SHORTEST * shortest_side:
+                    return reduction
+        return 1
+
+    def memory(self, shortest_side: int | None) -> int:
+        """The image, RGB of it, and for more than one scan all coefficients, of 16 bits."""
+        pixels = self.width * self.height
+        image = 1 if len(self.components) == 1 else 4
+        page = 4 if len(self.components) != 3 or self.orientation != 1 else 0
+        total = pixels * (image + page) // self.reduction(shortest_side) ** 2
+        if self.scans > 1:
+            most = max(h for h, _ in self.components) * max(v for _, v in self.components)
+            total += 2 * pixels * sum(h * v for h, v in self.components) // most
+        return total if self.is_ended else 2 * total
+
+    def read(self, stop: Stop, shortest_side: int | None) -> Stored:
+        reduction = self.reduction(shortest_side)
+        try:
+            return Stored(self._load(self.kept, stop, reduction), reduction)
+        except ImageError:
+            if self.is_ended:
+                raise
+            return Stored(self._load_without_end(stop, reduction), reduction)
+
+    def _load(self, content: bytes, stop: Stop, reduction: int) -> Image.Image:
+        image = opened(content, self.name, stop)
+        assert isinstance(image, ImageFile.ImageFile)
+        image.decodermaxblock = _BLOCK_BYTES if self.scans == 1 else _SCANS_BLOCK_BYTES
+        if reduction > 1:
+            # Pillow takes the largest divisor that leaves at least this size.
+            image.draft(None, (self.width // reduction, self.height // reduction))
+        with damage_told(self.name):
+            image.load()
+        return image
+
+    def _load_without_end(self, stop: Stop, reduction: int) -> Image.Image:
+        """Where all pixels are there, whatever follows in place of the missing marker changes none."""
+        content = self.kept.removesuffix(b"\xff")
+        first, second = (
+            self._load(content + filling * 64 + _END, stop, reduction) for filling in (b"\0", b"\x55")
+        )
+        if ImageChops.difference(first, second).getbbox() is not None:
+            raise damaged(self.name)
+        return first
+
+
+def inspect(content: bytes) -> Jpeg:
+    """Raises `ImageError`."""
+    kept, profile_parts = [_START], {}
+    frame: tuple[int, bytes] | None = None
+    orientation, tables = 0, 0
+    start = 2
+    for _ in range(MAX_SEGMENTS):
+        # What is no marker between segments is passed over, as decoders do.
+        start = content.find(b"\xff", start)
+        if start < 0 or start + 4 > len(content):
+            raise damaged("JPEG")
+        marker = content[start + 1]
+        if marker in (0x00, 0xFF):
+            start += 1
+            continue
+        if marker in _WITHOUT_LENGTH:
+            start += 2
+            continue
+        length = int.from_bytes(content[start + 2 : start + 4], "big")
+        end = start + 2 + length
+        if marker == _SCAN:
+            break
+        if length < 2 or end > len(content) or marker == _END[1]:
+            raise damaged("JPEG")
+        body = content[start + 4 : end]
+        if marker in _FRAMES:
+            if frame is not None:
+                raise damaged("JPEG")
+            frame = marker, body
+        elif marker in _OTHER_FRAMES:
+            raise unsupported("JPEG", "hierarchical or differential")
+        if marker == _EXIF:
+            if not orientation and body.startswith(EXIF_PREFIX):
+                orientation = exif_orientation(body)
+        elif marker == _ICC:
+            if body.startswith(_ICC_PREFIX) and len(body) >= 14:
+                profile_parts.setdefault(body[12], (body[13], body[14:]))
+        elif marker in (_JFIF, _ADOBE) or not 0xE0 <= marker <= _COMMENT:
+            kept.append(content[start:end])
+            tables += length if marker in _TABLES else 0
+        if tables > MAX_TABLE_BYTES:
+            raise too_many("JPEG", "bytes of tables", MAX_TABLE_BYTES)
+        start = end
+    else:
+        raise too_many("JPEG", "segments", MAX_SEGMENTS)
+    if frame is None:
+        raise damaged("JPEG")
+    kept.append(content[start:])
+    scans = max(content.count(b"\xff\xda", start), 1)
+    if scans > MAX_SCANS:
+        # Another image may follow on the end of this one.
+        scans = _count_scans(content, start)
+    width, height, components = _frame(frame[1])
+    return Jpeg(
+        width,
+        height,
+        components,
+        frame[0],
+        max(scans, _FRAMES[frame[0]]),
+        orientation or 1,
+        _profile(profile_parts),
+        b"".join(kept),
+        content.find(_END, start) >= 0,
+    )
+
+
+def _frame(body: bytes) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """Width, height, and of each component its horizontal and vertical sampling factor."""
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise damaged("JPEG")
+    precision, height, width, count = struct.unpack_from(">BHHB", body)
+    if precision != 8:
+        raise unsupported("JPEG", f"{precision} bits a sample")
+    if height == 0:
+        raise unsupported("JPEG", "its height stands behind the pixels")
+    if count not in (1, 3, 4):
+        raise unsupported("JPEG", f"{count} components")
+    factors = tuple((body[7 + 3 * index] >> 4, body[7 + 3 * index] & 15) for index in range(count))
+    if width == 0 or not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in factors):
+        raise damaged("JPEG")
+    return width, height, factors
+
+
+def _count_scans(content: bytes, start: int) -> int:
+    """Up to the end of the image; `start` is that of the first scan. Raises `ImageError` for too many."""
+    scans = 0
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER_IN_SCAN.search(content, start)
+        if found is None or found[0] == _END:
+            return scans
+        scans += found[0][1] == _SCAN
+        if scans > MAX_SCANS:
+            break
+        start = found.start() + 2 + int.from_bytes(content[found.start() + 2 : found.start() + 4], "big")
+    raise too_many("JPEG", "scans", MAX_SCANS)
+
+
+def _profile(parts: dict[int, tuple[int, bytes]]) -> bytes | None:
+    """The ICC profile, if all its parts are there, by their numbers from 1."""
+    if not parts or any(count != len(parts) for count, _ in parts.values()):
+        return None
+    if sorted(parts) != list(range(1, len(parts) + 1)):
+        return None
+    if sum(len(part) for _, part in parts.values()) > MAX_PROFILE_BYTES:
+        return None
+    return b"".join(parts[number][1] for number in sorted(parts))

@@ -1,0 +1,46 @@
+"""Files handed to Pillow's decoders, of which only damage to the file is told as such."""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image
+
+from models.preprocessing.image_error import ImageError, damaged
+from models.preprocessing.stopping import Stop, StoppableFile
+
+# Pillow warns about damaged metadata and about large images. The first does not matter here, the second is
+# checked before; and `warnings.catch_warnings` is no way out, because it is not safe in worker threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+"""What Pillow raises on damaged files, `UnidentifiedImageError` being an `OSError`."""
+
+
+@contextmanager
+def damage_told(name: str) -> Iterator[None]:
+    """Around calls of Pillow alone: what it raises on a damaged file becomes an `ImageError`.
+
+    Anything else, a `TypeError` say, is our own mistake and passes.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError("image_too_large", f"the {name} image is larger than its header says") from error
+    except MemoryError as error:
+        raise ImageError("image_too_large", f"the {name} image does not fit into the memory") from error
+    except _DAMAGED as error:
+        raise damaged(name) from error
+
+
+def opened(content: bytes, pillow_name: str, stop: Stop, name: str | None = None) -> Image.Image:
+    """The image that Pillow finds in `content`, of which no pixel is decoded yet.
+
+    `name` is the format's, where Pillow has another one for it.
+    """
+    with damage_told(name or pillow_name):
+        return Image.open(StoppableFile(content, stop), formats=(pillow_name,))

@@ -1,0 +1,224 @@
+"""PNG (W3C Recommendation, third edition): only the chunks that make the pixels reach the decoder."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from models.preprocessing.colours import MAX_PROFILE_BYTES, SRGB, Colours, by_gamma, by_profile
+from models.preprocessing.formats.pillow import damage_told, opened
+from models.preprocessing.image_error import damaged, too_many
+from models.preprocessing.orientation import exif_orientation
+from models.preprocessing.picture import Stored
+from models.preprocessing.stopping import Stop
+from models.preprocessing.strips import strips
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+MAX_CHUNKS = 100_000
+"""Encoders write pixels in chunks of 8 kB or more; reading so many takes 0.1 s."""
+
+BLOCK_BYTES = 8192
+"""Read at once; deflated a thousand times smaller, they still hold only some milliseconds of pixels."""
+
+_GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
+_DEPTHS = {
+    _GREY: (1, 2, 4, 8, 16),
+    _COLOUR: (8, 16),
+    _PALETTE: (1, 2, 4, 8),
+    _GREY_ALPHA: (8, 16),
+    _COLOUR_ALPHA: (8, 16),
+}
+_ANCILLARY = (b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
+"""What is looked at beside the pixels. Text is passed over unread, whatever its size."""
+
+_END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+
+
+@dataclass(frozen=True)
+class Png:
+    """`chunks` are the contents of the ancillary chunks, `kept` the file without those."""
+
+    width: int
+    height: int
+    depth: int
+    colour_type: int
+    chunks: dict[bytes, bytes]
+    kept: bytes
+    name: str = "PNG"
+    passes: int = 1
+
+    @cached_property
+    def orientation(self) -> int:
+        return exif_orientation(self.chunks.get(b"eXIf", b""))
+
+    @cached_property
+    def colours(self) -> Colours:
+        """By iCCP, or else sRGB, or else gAMA and cHRM."""
+        profile = _profile(self.chunks.get(b"iCCP", b""))
+        if profile is not None:
+            return by_profile(profile)
+        gamma, chromaticities = self.chunks.get(b"gAMA", b""), self.chunks.get(b"cHRM", b"")
+        if b"sRGB" in self.chunks or (len(gamma) != 4 and len(chromaticities) != 32):
+            return SRGB
+        return by_gamma(
+            struct.unpack(">I", gamma)[0] / 100_000 if len(gamma) == 4 else None,
+            tuple(n / 100_000 for n in struct.unpack(">8I", chromaticities))
+            if len(chromaticities) == 32
+            else None,
+        )
+
+    @property
+    def _key(self) -> tuple[int, ...] | None:
+        """The samples of the one colour that is transparent."""
+        samples = {_GREY: 1, _COLOUR: 3}.get(self.colour_type, 0)
+        key = self.chunks.get(b"tRNS", b"")
+        if not samples or len(key) < 2 * samples:
+            return None
+        return struct.unpack_from(f">{samples}H", key)
+
+    def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002
+        """The image and the RGB one made of it, a mask, and the low bytes of 16-bit colour."""
+        stored = {_GREY: self.depth // 16 + 1, _PALETTE: 1}.get(self.colour_type, 4)
+        key = 0 if self._key is None else 5 if self.depth == 16 else 1
+        page = 0 if self.colour_type == _COLOUR and not key else 4
+        turned = 4 if self.orientation != 1 else 0
+        return self.width * self.height * (stored + max(page + key, turned))
+
+    def read(self, stop: Stop, shortest_side: int | None) -> Stored:  # noqa: ARG002
+        image = self._load(stop)
+        key = self._key
+        if self.depth == 16 and self.colour_type == _GREY:
+            return _high_bytes(image, key, stop)
+        if key is None:
+            return Stored(image)
+        if self.depth == 16:
+            low = self._load(stop, "RGB;16L")
+            halves = (*(level >> 8 for level in key), *(level & 255 for level in key))
+            return Stored(image, mask=_mask((image, low), halves, stop))
+        scale = 255 // (2**self.depth - 1)
+        grey_or_rgb = image.convert("L") if image.mode == "1" else image
+        return Stored(grey_or_rgb, mask=_mask((grey_or_rgb,), tuple(scale * level for level in key), stop))
+
+    def _load(self, stop: Stop, raw_mode: str | None = None) -> Image.Image:
+        """`raw_mode` is Pillow's for the stored samples; RGB;16L takes the low bytes for the high ones."""
+        image = opened(self.kept, self.name, stop)
+        assert isinstance(image, ImageFile.ImageFile)
+        if raw_mode is not None:
+            image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        image.decodermaxblock = BLOCK_BYTES
+        with damage_told(self.name):
+            image.load()
+        return image
+
+
+def inspect(content: bytes) -> Png:
+    """Raises `ImageError`."""
+    width, height, depth, colour_type, interlaced = _header(content)
+    start, pixels, ancillary = len(SIGNATURE), [], {}
+    palette = b""
+    for _ in range(MAX_CHUNKS):
+        if start + 8 > len(content):
+            break
+        length, kind = struct.unpack_from(">I4s", content, start)
+        end = start + 12 + length
+        if kind == b"IDAT":
+            pixels.append((start + 8, min(start + 8 + length, len(content))))
+        elif kind == b"IEND" or end > len(content):
+            break
+        elif kind == b"PLTE" and not pixels:
+            if not _is_sound(content, start, end):
+                raise damaged("PNG")
+            palette = content[start:end]
+        elif kind in _ANCILLARY:
+            # As viewers do, the first one counts, and none of which the checksum is wrong.
+            if kind not in ancillary and _is_sound(content, start, end):
+                ancillary[kind] = content[start + 8 : end - 4]
+        elif not kind[0] & 0x20 and kind != b"IHDR":
+            # What the pixels mean depends on a critical chunk, and this one is unknown.
+            raise damaged("PNG")
+        start = end
+    else:
+        raise too_many("PNG", "chunks", MAX_CHUNKS)
+    if colour_type == _PALETTE and not palette:
+        raise damaged("PNG")
+    kept = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced))]
+    if colour_type == _PALETTE:
+        kept.append(palette)
+        if b"tRNS" in ancillary:
+            kept.append(_chunk(b"tRNS", ancillary[b"tRNS"]))
+    # Pillow does not look at the checksum of pixels, nor is it worth the time.
+    size = sum(end - start for start, end in pixels)
+    data = [struct.pack(">I4s", size, b"IDAT"), *(content[start:end] for start, end in pixels), b"\0\0\0\0"]
+    whole = b"".join((SIGNATURE, *kept, *data, _END))
+    return Png(width, height, depth, colour_type, ancillary, whole)
+
+
+def _header(content: bytes) -> tuple[int, int, int, int, int]:
+    start = len(SIGNATURE)
+    if len(content) < start + 25 or not _is_sound(content, start, start + 25):
+        raise damaged("PNG")
+    fields = struct.unpack_from(">I4sIIBBBBB", content, start)
+    length, kind, width, height, depth, colour_type, compression, filtering, interlaced = fields
+    sound = (
+        (length, kind) == (13, b"IHDR")
+        and depth in _DEPTHS.get(colour_type, ())
+        and compression == filtering == 0
+        and interlaced in (0, 1)
+        and width > 0
+        and height > 0
+    )
+    if not sound:
+        raise damaged("PNG")
+    return width, height, depth, colour_type, interlaced
+
+
+def _is_sound(content: bytes, start: int, end: int) -> bool:
+    """Whether the checksum of the chunk is right."""
+    (stated,) = struct.unpack_from(">I", content, end - 4)
+    return zlib.crc32(memoryview(content)[start + 4 : end - 4]) == int(stated)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _profile(chunk: bytes) -> bytes | None:
+    """The ICC profile of iCCP: a name, a zero, the method 0, and the deflated profile."""
+    _, zero, rest = chunk[:81].partition(b"\0")
+    if not zero or rest[:1] != b"\0":
+        return None
+    start = chunk.index(b"\0") + 2
+    try:
+        return zlib.decompressobj().decompress(memoryview(chunk)[start:], MAX_PROFILE_BYTES + 1)
+    except zlib.error:
+        return None
+
+
+def _high_bytes(image: Image.Image, key: tuple[int, ...] | None, stop: Stop) -> Stored:
+    """Of 16-bit grey, what Pillow does for 16-bit colour; its own conversion would cut values off at 255."""
+    grey = Image.new("L", image.size)
+    mask = None if key is None else Image.new("L", image.size)
+    for strip in strips(image.size, stop):
+        values = np.asarray(image.crop(strip))
+        grey.paste(Image.fromarray((values >> 8).astype(np.uint8)), strip)
+        if mask is not None and key is not None:
+            mask.paste(_opaque_unless(values == key[0]), strip)
+    return Stored(grey, mask=mask)
+
+
+def _mask(images: tuple[Image.Image, ...], key: tuple[int, ...], stop: Stop) -> Image.Image:
+    """Transparent where the bands of all `images` have the values of `key`."""
+    mask = Image.new("L", images[0].size)
+    for strip in strips(mask.size, stop):
+        bands = [np.asarray(band) for image in images for band in image.crop(strip).split()]
+        equal = np.logical_and.reduce([band == value for band, value in zip(bands, key, strict=True)])
+        mask.paste(_opaque_unless(equal), strip)
+    return mask
+
+
+def _opaque_unless(transparent: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8))
