@@ -1,4 +1,4 @@
-"""What uvicorn leaves to be desired of a connection: bounds, strictness, and an end that waits for answers."""
+"""What uvicorn lacks in a connection: bounds, strictness, and an end that waits for the answers."""
 
 import asyncio
 import logging
@@ -98,7 +98,7 @@ class BoundedConnection(HttpToolsProtocol):
         return True
 
     def _ask_whether_it_is_there(self) -> None:
-        """Send what a client that only has ended its sending ignores, and one that has gone answers by a reset.
+        """Send what is ignored by a client that only has ended its sending, and answered by a reset by none.
 
         Both look alike until something is sent. An interim answer may come at any time (RFC 9110, 15.2).
         """

@@ -12,7 +12,7 @@ MAX_HEADERS = 100
 """As Apache and gunicorn have it."""
 
 HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
-"""The characters of a host and a port (RFC 3986, 3.2.2); none of them, where the target names no authority."""
+"""The characters of a host and a port (RFC 3986, 3.2.2); none of them where the target names no host."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Names in small letters, and values without the white space around them."""
