@@ -1,11 +1,11 @@
 """Every setting of the service, read from environment variables of the same name in capitals."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import Addresses, HostNames, RateLimits, parts
@@ -15,8 +15,6 @@ BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cif
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
 LEAST_KEY_LENGTH = 16
-SECRETS = ("API_KEYS",)
-"""Settings whose values no message shows."""
 
 
 class SettingsError(ValueError):
@@ -67,7 +65,8 @@ class Settings(BaseSettings):
         " without any, none is asked.",
     )
     api_keys_file: Path | None = Field(
-        None, description="A file with further such keys, one a line; read once, at the start."
+        None,
+        description="A file with further such keys, one a line; read once, at the start.",
     )
     cors_origins: str = Field(
         "",
@@ -221,39 +220,40 @@ class Settings(BaseSettings):
     def proxies(self) -> list[str]:
         return parts(self.trusted_proxies)
 
-    @field_validator("api_keys")
-    @classmethod
-    def _require_long_keys(cls, keys: SecretStr) -> SecretStr:
-        _parse_keys(keys.get_secret_value().split(","))
-        return keys
+    _keys: tuple[str, ...] = PrivateAttr(())
 
-    @field_validator("api_keys_file")
-    @classmethod
-    def _require_file_of_long_keys(cls, path: Path | None) -> Path | None:
-        if path is not None and not _read_keys(path):
-            raise ValueError("there is no key in the file")
-        return path
+    def model_post_init(self, _: object) -> None:
+        """Read the keys, once: a worker that is started later gets them with these settings.
+
+        So it neither disagrees with the others nor is open, whatever has become of the file. A setting that
+        is there and names no key is an error, for whoever wrote it does not mean to let everyone in.
+        """
+        listed = self.api_keys.get_secret_value()
+        if listed:
+            self._keys += _keys_of("API_KEYS", lambda: listed.split(","))
+        if (path := self.api_keys_file) is not None:
+            self._keys += _keys_of("API_KEYS_FILE", lambda: path.read_text(encoding="utf-8").splitlines())
 
     def all_keys(self) -> tuple[str, ...]:
         """The keys of both settings; none where no key is asked for."""
-        listed = _parse_keys(self.api_keys.get_secret_value().split(","))
-        return (*listed, *(_read_keys(self.api_keys_file) if self.api_keys_file else ()))
+        return self._keys
 
 
-def _read_keys(path: Path) -> tuple[str, ...]:
+def _keys_of(setting: str, read: Callable[[], Iterable[str]]) -> tuple[str, ...]:
+    """The keys among the texts that a setting holds. Raises `ValueError`, which never names a key."""
     try:
-        return _parse_keys(path.read_text(encoding="utf-8").splitlines())
+        keys = tuple(text.strip() for text in read() if text.strip())
     except OSError as error:
-        raise ValueError(f"the file cannot be read: {error.strerror}") from error
-
-
-def _parse_keys(texts: Iterable[str]) -> tuple[str, ...]:
-    """The keys among `texts`. Raises `ValueError`, which never names a key."""
-    keys = tuple(text.strip() for text in texts if text.strip())
+        raise ValueError(f"{setting}: the file cannot be read: {error.strerror}") from error
+    except UnicodeError as error:
+        raise ValueError(f"{setting}: the file must be text in UTF-8") from error
+    if not keys:
+        raise ValueError(f"{setting}: there is no key in it")
     for number, key in enumerate(keys, start=1):
         if len(key) < LEAST_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
             raise ValueError(
-                f"key {number} must be of at least {LEAST_KEY_LENGTH} visible ASCII characters, none a space"
+                f"{setting}: key {number} must be of at least {LEAST_KEY_LENGTH} visible ASCII characters,"
+                " none a space"
             )
     return keys
 
@@ -268,8 +268,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper()
-        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
-        if name in SECRETS:
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of the keys, which are not to be shown
             raise SettingsError(message) from None
+        message = f"{str(first['loc'][0]).upper()}: {message}"
         raise SettingsError(f"{message}, got {first['input']!r}") from error

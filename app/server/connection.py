@@ -1,4 +1,4 @@
-"""Bounds on connections, which uvicorn does not set: how many, how slow, and how much that is no body."""
+"""What uvicorn lacks in a connection: bounds, strictness, and an end that waits for the answers."""
 
 import asyncio
 import logging
@@ -8,23 +8,26 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import ApiError
 from app.http.error_handlers import render
 from app.http.middleware.request_id import HEADER as REQUEST_ID
 from app.observability.metrics import Metrics
 from app.observability.request_context import request_id
+from app.server.request_head import MAX_BYTES, refusal, too_large, without_upgrade
 from app.settings import Settings
-
-MAX_HEAD_BYTES = 65_536
-"""Of a request line and its headers: twice what nginx lets through."""
-
-MAX_HEADERS = 100
-"""As Apache and gunicorn have it."""
 
 MAX_PIPELINED = 16
 """Requests on a connection that wait for the answer to an earlier one; hardly any client sends so."""
+
+ASK_SECONDS = 1.0
+"""How long after the end of what a client sends it is asked whether it is still there, and how often then."""
+
+TCP_CLOSE = 7
+"""The state of a connection that the other side has reset, in the first byte of Linux's TCP_INFO."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,9 @@ class BoundedConnection(HttpToolsProtocol):
     The line and headers of a request must be there `header_seconds` after its first byte, those of the first
     one after the connection was made. The time also runs while the body of an answered request still comes
     in. A client that takes nothing of an answer for `keep_alive_seconds` is given up; an idle connection is
-    uvicorn's to close. What is overridden and used here is uvicorn's own, and may change with it:
+    uvicorn's to close. A client that has ended its sending is still answered, as long as it is there.
+
+    What is overridden and used here is uvicorn's own, and may change with it:
     tests/api/test_connection.py would tell.
     """
 
@@ -47,10 +52,17 @@ class BoundedConnection(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
         self._in_head = False
         self._refusal: ApiError | None = None
+        self._offers_upgrade = False
+        """Whether the parser takes what follows the headers that it has just read for another protocol."""
         self._without_body = 0
         """How many bytes came since the last of a body: of headers, a chunk's extension, or trailers."""
+        self._served: RequestResponseCycle | None = None
+        """The request that is being answered; `cycle` is the newest, which may still wait for its turn."""
+        self._has_ended = False
+        """Whether the client has said that it sends no more."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -64,17 +76,83 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._served is not None and not self._served.response_complete:
+            # uvicorn tells the newest request only, and this one would go on to answer nobody.
+            self._served.disconnected = True
+            self._served.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        """Returns whether the connection stays open for what is still to be answered.
+
+        A request that is cut off is not, but those before it are.
+        """
+        served = self._served
+        if served is None or served.response_complete or served.more_body:
+            return False
+        self._has_ended = True
+        self._asking = self.loop.call_later(ASK_SECONDS, self._ask_whether_it_is_there)
+        return True
+
+    def _ask_whether_it_is_there(self) -> None:
+        """Send what is ignored by a client that only has ended its sending, and answered by a reset by none.
+
+        Both look alike until something is sent. An interim answer may come at any time (RFC 9110, 15.2).
+        """
+        own: socket.socket = self.transport.get_extra_info("socket")
+        if own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE:
+            self.transport.abort()
+            return
+        served = self._served
+        if served is not None and not served.response_started and served.scope["http_version"] == "1.1":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._asking = self.loop.call_later(ASK_SECONDS, self._ask_whether_it_is_there)
+
+    def on_response_complete(self) -> None:
+        if self._has_ended and (not self.pipeline or self.pipeline[-1][0].more_body):
+            self.transport.close()
+        super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         self._without_body += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self.transport.is_closing():
             return
-        if self._without_body > 2 * MAX_HEAD_BYTES:  # for here all that stands between headers counts too
-            self._refuse(_too_large())
+        if self._without_body > 2 * MAX_BYTES:  # for here all that stands between headers counts too
+            self._refuse(too_large())
         elif self._timer is None and self._is_idle():
             self._start_timer()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; where it ends at an offer of another protocol, have the offer ignored.
+
+        The parser has no way to be told that before: it would drop the body and read its bytes as the next
+        request. So a new one reads the same request again, without the offer, and all that follows.
+        """
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as offer:
+                self._offers_upgrade = False
+                head = without_upgrade(
+                    self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+                )
+                self.parser = HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                data = head + data[offer.args[0] :]
+            except HttpParserError:
+                self.send_400_response("this is no sound HTTP")
+                return
+            else:
+                return
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -82,28 +160,30 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
-            self._refusal = _too_large()
-        elif len(self.headers) > MAX_HEADERS:
-            message = f"the request has more than {MAX_HEADERS} headers"
-            self._refusal = ApiError(431, "too_many_headers", message)
-        elif len(self.pipeline) >= MAX_PIPELINED:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._refusal = refusal(method, self.url, version, self.headers)
+        if self._refusal is None and len(self.pipeline) >= MAX_PIPELINED:
             # Each waits in memory, and uvicorn reads on after every answer, whatever waits already.
             message = f"more than {MAX_PIPELINED} requests wait on this connection; read their answers first"
             self._refusal = ApiError(429, "too_many_pipelined", message)
         if self._refusal is not None:
-            raise self._refusal  # by which the parser ends, and uvicorn calls `send_400_response`
+            raise self._refusal  # by which the parser ends, and `send_400_response` is called
+        self._offers_upgrade = self.parser.should_upgrade()
+        if self._offers_upgrade:
+            return  # for now
         self._in_head = False
         self._without_body = 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade:  # and this is the end of the headers only
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self._without_body = 0
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn for what is no sound HTTP."""
         self._refuse(self._refusal or ApiError(400, "malformed_request", msg))
 
     def _is_idle(self) -> bool:
@@ -162,11 +242,6 @@ def bounded_connections(settings: Settings, metrics: Metrics) -> type[BoundedCon
             "metrics": metrics,
         },
     )
-
-
-def _too_large() -> ApiError:
-    message = f"the request's line and headers are larger than {MAX_HEAD_BYTES} bytes"
-    return ApiError(431, "headers_too_large", message)
 
 
 def _log(error: ApiError, known: str) -> None:

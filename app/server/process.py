@@ -45,6 +45,7 @@ def serve(
     config = uvicorn.Config(
         app,
         http=bounded_connections(settings, app.state.metrics),
+        ws="none",  # an offer of another protocol is ignored, of this one too
         lifespan="off",
         log_config=None,
         access_log=False,

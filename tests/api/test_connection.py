@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.server.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
+from app.server.connection import MAX_PIPELINED
+from app.server.request_head import MAX_BYTES as MAX_HEAD_BYTES
+from app.server.request_head import MAX_HEADERS
 from tests.support.server_process import running
 
 HEADER_SECONDS, BODY_SECONDS, KEEP_ALIVE_SECONDS = 0.5, 0.6, 1
@@ -275,14 +277,6 @@ def test_what_is_not_http_is_400(address: tuple[str, int], sent: bytes) -> None:
 def test_a_refusal_is_not_taken_for_the_answer_to_an_earlier_request(address: tuple[str, int]) -> None:
     received = _exchange(address, LIVE + b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (MAX_HEADERS + 1) + b"\r\n")
     assert not re.search(rb"HTTP/1.1 4\d\d ", received)
-
-
-def test_a_websocket_is_refused(address: tuple[str, int]) -> None:
-    upgrade = (
-        b"GET /predict HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    assert _exchange(address, upgrade).startswith(b"HTTP/1.1 403 ")
 
 
 def test_more_connections_than_may_be_are_503(address: tuple[str, int]) -> None:

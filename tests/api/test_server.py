@@ -98,6 +98,51 @@ def test_a_client_that_leaves_in_mid_upload_is_counted_and_not_logged(model_dir:
         assert process.communicate(timeout=60)[1] == ""
 
 
+SLOW_SERVER = """
+import sys, time
+from app.__main__ import main
+from app.registry import loader
+from models.engines.openvino_engine import OpenVinoEngine
+
+load_model, predict = loader.load_model, OpenVinoEngine.predict
+
+def predict_slowly(*arguments):
+    time.sleep(5)
+    return predict(*arguments)
+
+def load_then_slow_down(*arguments):
+    model = load_model(*arguments)
+    OpenVinoEngine.predict = predict_slowly
+    return model
+
+loader.load_model = load_then_slow_down
+sys.exit(main(["serve", "--port", "0"]))
+"""
+
+
+def test_who_has_left_is_told_from_who_has_only_ended_its_sending(model_dir: Path) -> None:
+    """Both look alike at first: one is given up, and the other is answered."""
+    content = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    request = head % len(content) + content
+    with running(model_dir, command=[sys.executable, "-c", SLOW_SERVER]) as (process, address, _):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert b"HTTP/1.1 200 " in received
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(request)
+        left = 'resnet_serve_requests_total{method="POST",route="/predict",status="499"} 1.0'
+        deadline = time.monotonic() + 60
+        while left not in httpx.get(f"{address}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.communicate(timeout=60)[1] == ""
+
+
 FAILING_SERVER = """
 import sys
 from app.__main__ import main
@@ -111,9 +156,9 @@ def load_then_break(*arguments):
     OpenVinoEngine.predict = fail
     return model
 
-from app import model_loader
-load_model = model_loader.load_model
-model_loader.load_model = load_then_break
+from app.registry import loader
+load_model = loader.load_model
+loader.load_model = load_then_break
 sys.exit(main(["serve", "--port", "0"]))
 """
 

@@ -22,10 +22,12 @@ class ApiKeys:
     """Pure ASGI middleware: answers 401 to a request that carries none of `keys` and is not for an open path.
 
     A key comes as `Authorization: Bearer KEY` or as `X-API-Key: KEY`. All keys are compared, each in a time
-    that does not depend on where it differs.
+    that does not depend on where it differs. Raises `ValueError` for no keys, by which nobody could be meant.
     """
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("there must be a key")
         self.app = app
         self._digests = [_digest(key.encode()) for key in keys]
 

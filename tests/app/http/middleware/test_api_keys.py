@@ -1,7 +1,12 @@
+import pickle
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
+from app.http.middleware.api_keys import ApiKeys
+from app.main import create_app
 from app.settings import Settings, SettingsError, load_settings
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -38,16 +43,50 @@ def test_an_unfit_key_is_refused_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "the file cannot be read"), ("\n", "there is no key")]
+    ("content", "message"),
+    [(None, "the file cannot be read"), ("\n", "there is no key"), (b"\xff" * 20, "the file must be text")],
 )
 def test_a_file_without_keys_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, message: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | bytes | None, message: str
 ) -> None:
     if content is not None:
-        (tmp_path / "keys").write_text(content, encoding="utf-8")
+        (tmp_path / "keys").write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.setenv("API_KEYS_FILE", str(tmp_path / "keys"))
     with pytest.raises(SettingsError, match=f"^API_KEYS_FILE: {message}"):
         load_settings()
+
+
+@pytest.mark.parametrize("keys", [",", " ", " , ,"])
+def test_a_setting_that_names_no_key_lets_nobody_in_by_mistake(
+    monkeypatch: pytest.MonkeyPatch, keys: str
+) -> None:
+    monkeypatch.setenv("API_KEYS", keys)
+    with pytest.raises(SettingsError, match=r"^API_KEYS: there is no key"):
+        load_settings()
+
+
+def test_to_ask_for_none_of_no_keys_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="there must be a key"):
+        ApiKeys(FastAPI(), ())
+
+
+@pytest.mark.parametrize("change", ["emptied", "gone", "rotated"])
+def test_keys_are_those_of_the_start_whatever_becomes_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str
+) -> None:
+    """A worker that is started later has them with its settings, which are sent to it."""
+    file = tmp_path / "keys"
+    file.write_text(KEY, encoding="utf-8")
+    monkeypatch.setenv("API_KEYS_FILE", str(file))
+    settings = load_settings()
+    if change == "gone":
+        file.unlink()
+    else:
+        file.write_text(OTHER if change == "rotated" else "", encoding="utf-8")
+    received = pickle.loads(ForkingPickler.dumps(settings))
+    assert settings.all_keys() == received.all_keys() == (KEY,)
+    document = create_app(received).openapi()
+    assert document["paths"]["/predict"]["post"]["security"] == [{"bearer": []}, {"x_api_key": []}]
 
 
 @pytest.mark.parametrize("origins", ["example.org", "https://example.org/path", "ftp://x", "https://a.org b"])
