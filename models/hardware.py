@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+from models.cgroup import cpu_quota, memory_limit
+
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -16,15 +17,19 @@ def usable_cores() -> int:
     A library that counts the machine's cores starts 64 threads in a container that may use two of them.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, _quota())))
+    return max(1, math.ceil(min(cores, cpu_quota())))
 
 
-def _quota() -> float:
+def usable_memory() -> float:
+    """Bytes of memory this process may use: the machine's and, in a container, its limit.
+
+    Infinite where neither is told.
+    """
     try:
-        granted, period = CPU_QUOTA.read_text(encoding="ascii").split()
-        return int(granted) / int(period)
-    except (OSError, ValueError):  # absent, or "max" for no quota
-        return math.inf
+        memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # not on this system
+        memory = math.inf
+    return min(memory, memory_limit())
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

@@ -1,3 +1,4 @@
+import math
 import os
 from pathlib import Path
 
@@ -5,38 +6,35 @@ import pytest
 import torch
 
 from models import hardware
-from models.hardware import cpu_flags, cpu_name, has_native_bfloat16, usable_cores
+from models.hardware import cpu_flags, cpu_name, has_native_bfloat16, usable_cores, usable_memory
 
 
-@pytest.mark.parametrize(
-    ("quota", "cores"),
-    [
-        ("max 100000", 4),
-        ("200000 100000", 2),
-        ("150000 100000", 2),
-        ("10000 100000", 1),
-        ("900000 100000", 4),
-    ],
-)
+@pytest.mark.parametrize(("quota", "cores"), [(math.inf, 4), (2.0, 2), (1.5, 2), (0.1, 1), (9.0, 4)])
 def test_cores_are_bounded_by_a_containers_quota(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cores: int
+    monkeypatch: pytest.MonkeyPatch, quota: float, cores: int
 ) -> None:
-    file = tmp_path / "cpu.max"
-    file.write_text(quota + "\n")
-    monkeypatch.setattr(hardware, "CPU_QUOTA", file)
+    monkeypatch.setattr(hardware, "cpu_quota", lambda: quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     assert usable_cores() == cores
 
 
-def test_cores_are_counted_where_no_system_tells_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(hardware, "CPU_QUOTA", tmp_path / "absent")
+def test_cores_are_counted_where_no_system_tells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "cpu_quota", lambda: math.inf)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert usable_cores() == 3
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_cores() == 1
+
+
+def test_memory_is_the_machines_or_what_a_container_leaves_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}.__getitem__)
+    monkeypatch.setattr(hardware, "memory_limit", lambda: math.inf)
+    assert usable_memory() == 4_096_000
+    monkeypatch.setattr(hardware, "memory_limit", lambda: 1_000_000.0)
+    assert usable_memory() == 1_000_000
+    monkeypatch.delattr(os, "sysconf")
+    assert usable_memory() == 1_000_000
 
 
 @pytest.mark.parametrize(

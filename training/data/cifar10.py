@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 from torchvision.datasets import CIFAR10
 
+from training.data.memory import lack_of_memory
+
 DEFAULT_FOLDER = Path("data")
 CIFAR10_NAME = "cifar-10"
+CIFAR10_IMAGES = 60_000
+CIFAR10_PIXELS = 32
 SPLIT_SEED = 0
 """Fixed apart from the run's seed, so that runs with different seeds hold out the same images."""
 
@@ -113,8 +117,10 @@ def download_cifar10(folder: Path) -> None:
 def load_cifar10(folder: Path, held_out: int) -> ImageData:
     """CIFAR-10 from `folder`, with `held_out` of the 50,000 training images kept apart.
 
-    Raises `DataError` where the data set is not there or is damaged.
+    Raises `DataError` where the data set is not there or is damaged, and where it does not fit into memory.
     """
+    if lack := lack_of_memory(CIFAR10_IMAGES, CIFAR10_PIXELS):
+        raise DataError(f"{folder}: {lack}: give it more")
     try:
         parts = [CIFAR10(str(folder), train=train, download=False) for train in (True, False)]
     except RuntimeError as error:

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from training.data.cifar10 import ImageData, load_cifar10
-from training.data.image_folder import ImageFolder, class_counts, is_image_folder, load_image_folder
+from training.data.folder_layout import is_image_folder
+from training.data.image_folder import ImageFolder, class_counts, load_image_folder
 
 CIFAR10_FOLDER = "cifar-10-batches-py"
 LISTED = 20

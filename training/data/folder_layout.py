@@ -1,0 +1,221 @@
+"""Which files of a folder are images of which class, for training, held out or test; nothing is read yet."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.cifar10 import DataError
+from training.data.split import Role
+
+ROLE_NAMES: dict[Role, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "held_out": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""What the folder of each role may be called, in any case."""
+PASSED_OVER = frozenset(
+    {
+        "__macosx",
+        "__pycache__",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+    }
+)
+"""What systems and programs leave in folders, in any case; so are names that begin with a dot."""
+LISTED = 50
+"""Conflicts of which each is named; of more, the number."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that is left out, its path relative to the folder, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a class's folder, its class by number; of what is to be split, the `role` is `train`."""
+
+    path: Path
+    label: int
+    role: Role
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Classes; files, the tests' first, then the held-out ones; the roles' folders; what is left out."""
+
+    classes: tuple[str, ...]
+    files: list[File]
+    role_folders: dict[Role, Path]
+    skipped: list[Skipped]
+
+    @property
+    def missing(self) -> list[Role]:
+        """The roles to split off the training images."""
+        return [role for role in ROLE_NAMES if role not in ("train", *self.role_folders)]
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Whether there are sub-folders, and so classes, in `folder`."""
+    return folder.is_dir() and bool(_sub_folders(folder))
+
+
+def require_no_conflicts(folder: Path, conflicts: list[str]) -> None:
+    """Raise `DataError` naming all `conflicts`, where there are any."""
+    if conflicts:
+        more = [f"and {len(conflicts) - LISTED:,} more"] if len(conflicts) > LISTED else []
+        raise DataError(f"{folder}: {'; '.join([*conflicts[:LISTED], *more])}")
+
+
+def find_layout(folder: Path) -> Layout:
+    """The layout of `folder`: a sub-folder for each class, or train/ with these in it.
+
+    A folder is that of a role (see `ROLE_NAMES`) where it holds folders and train/ does so too, or where its
+    folders are called like classes beside it. Links are followed, but to each folder only once a class.
+
+    Raises `DataError` naming all that is wrong: several folders for one role, a role's folder without train/
+    or without classes, fewer than two classes, names that are not printable or differ in case or Unicode
+    form only, and classes that there are no training images of.
+    """
+    role_folders, conflicts = _role_folders(folder)
+    skipped: list[Skipped] = []
+    roots: dict[Role, list[Path]] = {role: _sub_folders(each) for role, each in role_folders.items()}
+    if "train" in roots:
+        used = set(role_folders.values())
+        outside = f"not in {', '.join(f'{each.name}/' for each in role_folders.values())}, and so not used"
+        skipped += [Skipped(each.name, outside) for each in _entries(folder) if each not in used]
+    else:
+        roots["train"] = [each for each in _sub_folders(folder) if each not in role_folders.values()]
+        skipped += [Skipped(each.name, "in no class's folder") for each in _entries(folder) if each.is_file()]
+    names = [_class_name(path) for path in roots["train"]]
+    conflicts += _wrong_names(names)
+    classes = tuple(sorted(set(names)))
+    files: list[File] = []
+    for role in reversed(ROLE_NAMES):
+        if role not in roots:
+            continue
+        if role != "train":
+            root = role_folders[role]
+            if unknown := sorted({_class_name(each) for each in roots[role]} - set(classes)):
+                conflicts.append(f"{root.name}/ has classes without training images: {', '.join(unknown)}")
+            skipped += [
+                Skipped(f"{root.name}/{each.name}", "in no class's folder")
+                for each in _entries(root)
+                if each.is_file()
+            ]
+        for path in roots[role]:
+            if _class_name(path) not in classes:
+                continue
+            label = classes.index(_class_name(path))
+            for found in _files_below(path):
+                if isinstance(found, Skipped):
+                    skipped.append(Skipped(str(Path(found.path).relative_to(folder)), found.reason))
+                else:
+                    files.append(File(found, label, role))
+    require_no_conflicts(folder, conflicts)
+    return Layout(classes, files, role_folders, skipped)
+
+
+def _role_folders(folder: Path) -> tuple[dict[Role, Path], list[str]]:
+    """The folder of each role that has one, and what is wrong with them."""
+    folders = _sub_folders(folder)
+    named: dict[Role, list[Path]] = {
+        role: [each for each in folders if each.name.casefold() in names]
+        for role, names in ROLE_NAMES.items()
+    }
+    everything = {each for found in named.values() for each in found}
+    # A class may be called train; as a role it holds folders.
+    if any(_sub_folders(each) for each in named["train"]):
+        conflicts = [
+            f"{each.name}/ must hold a folder for each class, as {named['train'][0].name}/ does"
+            for found in named.values()
+            for each in found
+            if not _sub_folders(each)
+        ]
+    else:
+        beside = {_class_name(each) for each in folders if each not in everything}
+        only_roles = len(everything) > 1 and not beside and all(map(_sub_folders, everything))
+        if only_roles:
+            names = ", ".join(f"{each.name}/" for each in sorted(everything))
+            return {}, [f"there are {names} but no train/ beside them"]
+        for role, found in named.items():
+            named[role] = [
+                each for each in found if beside & {_class_name(inner) for inner in _sub_folders(each)}
+            ]
+        conflicts = []
+    conflicts += [
+        f"one folder is needed for each role, but there are {' and '.join(f'{each.name}/' for each in found)}"
+        for found in named.values()
+        if len(found) > 1
+    ]
+    return {role: found[0] for role, found in named.items() if found}, conflicts
+
+
+def _wrong_names(names: list[str]) -> list[str]:
+    wrong = []
+    if len(names) < 2:
+        wrong.append(
+            f"at least 2 classes are needed, each a sub-folder of images, got {', '.join(names) or 'none'}"
+        )
+    wrong += [
+        f"the class name {name!r} must be printable Unicode text" for name in names if not name.isprintable()
+    ]
+    count = Counter(name.casefold().strip() for name in names)
+    if alike := [name for name in names if count[name.casefold().strip()] > 1]:
+        wrong.append(f"class names must differ in more than case or form: {', '.join(alike)}")
+    return wrong
+
+
+def _class_name(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.name)
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in PASSED_OVER
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if not _is_passed_over(each.name))
+
+
+def _sub_folders(folder: Path) -> list[Path]:
+    return [each for each in _entries(folder) if each.is_dir()]
+
+
+def _files_below(folder: Path) -> Iterator[Path | Skipped]:
+    """The files in `folder` and below, in order, and what else is there.
+
+    A folder that links lead to several times is entered once: links may go in circles.
+    """
+    entered: set[tuple[int, int]] = set()
+
+    def walk(inner: Path) -> Iterator[Path | Skipped]:
+        status = inner.stat()  # of what a link leads to
+        if (status.st_dev, status.st_ino) in entered:
+            yield Skipped(str(inner), "a link to a folder that is read already")
+            return
+        entered.add((status.st_dev, status.st_ino))
+        for each in _entries(inner):
+            if each.is_dir():
+                yield from walk(each)
+            elif each.is_file():
+                yield each
+            elif each.is_symlink():
+                yield Skipped(str(each), "a link that leads nowhere")
+            else:
+                yield Skipped(str(each), "not a regular file")
+
+    return walk(folder)
