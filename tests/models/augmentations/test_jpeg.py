@@ -42,7 +42,7 @@ def by_pillow(image: Tensor, quality: int, subsampling: str) -> Tensor:
 def test_it_does_what_pillow_does(height: int, width: int, quality: int, subsampling: str) -> None:
     """Within 1.6 of 255 levels in the mean, and much closer to Pillow's than those are to the original."""
     images = smooth_images(height, width)
-    operation = Jpeg(1, (quality, quality), subsampling)
+    operation = Jpeg(probability=1, quality=(quality, quality), subsampling=subsampling)
     params = operation.sample(IMAGES, (height, width), torch.Generator().manual_seed(0))
     result = operation.apply(images, params)
     expected = torch.stack([by_pillow(image, quality, subsampling) for image in images])
@@ -53,7 +53,9 @@ def test_it_does_what_pillow_does(height: int, width: int, quality: int, subsamp
 
 
 def test_qualities_are_whole_and_equally_frequent() -> None:
-    params = Jpeg(0.35, (20, 90)).sample(20_000, (32, 32), torch.Generator().manual_seed(0))
+    params = Jpeg(probability=0.35, quality=(20, 90)).sample(
+        20_000, (32, 32), torch.Generator().manual_seed(0)
+    )
     assert equal_counts_misfit((params["quality"] - 20).long(), 71) < 4
     assert torch.equal(params["quality"], params["quality"].round())
     assert abs(params["applied"].double().mean() - 0.35) < 0.015
