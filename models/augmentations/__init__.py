@@ -134,8 +134,8 @@ def _build(
 
 def _composed(value: object) -> object:
     """`value` as a composition where it is one in JSON."""
-    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
-        return from_spec(value)
+    if isinstance(value, list):
+        return from_spec([entry if isinstance(entry, dict) else {} for entry in value])
     return value
 
 

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,7 +22,7 @@ def images(n: int) -> Tensor:
 )
 @pytest.mark.parametrize("padding", [0, 1, 3, 5])
 def test_every_window_equals_torchvisions_pad_and_crop(
-    padding: int, padding_mode: str, reference_mode: str
+    padding: int, padding_mode: Literal["zero", "reflect"], reference_mode: str
 ) -> None:
     offsets = torch.arange(2 * padding + 1)
     top, left = torch.cartesian_prod(offsets, offsets).unbind(1)
