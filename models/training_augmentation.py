@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from models.augmentations import Compose, from_spec
+from models.augmentations import Compose, Spec
+from models.augmentations.horizontal_flip import HorizontalFlip
 
-FLIP: dict[str, JsonValue] = {"name": "horizontal_flip", "probability": 0.5}
+
+class RecordedAugmentation(BaseModel):
+    """What an artifact's recipe tells of the augmentation, its other fields left out."""
+
+    augmentation: Spec
+    alternating_flip: bool = False
 
 
 def training_augmentation(recipe: Mapping[str, JsonValue]) -> Compose:
@@ -17,8 +23,10 @@ def training_augmentation(recipe: Mapping[str, JsonValue]) -> Compose:
 
     Raises `ValueError` for a recipe that does not tell, or tells what the operations here cannot do.
     """
-    listed = recipe.get("augmentation")
-    if not isinstance(listed, list):
-        raise ValueError("the recipe does not tell its augmentation")
-    spec = [entry if isinstance(entry, dict) else {} for entry in listed]
-    return from_spec([FLIP, *spec] if recipe.get("alternating_flip") else spec)
+    try:
+        recorded = RecordedAugmentation.model_validate(recipe)
+    except ValidationError as error:
+        told = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"the recipe does not tell its augmentation: {told}") from error
+    flip = (("horizontal_flip", HorizontalFlip(probability=0.5)),) if recorded.alternating_flip else ()
+    return Compose(flip + recorded.augmentation.operations)

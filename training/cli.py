@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -63,12 +62,12 @@ def train_command(arguments: argparse.Namespace) -> None:
     if arguments.epochs is not None:
         recipe = recipe.with_epochs(arguments.epochs)
     if arguments.sync_batch_norm:
-        recipe = replace(recipe, sync_batch_norm=True)
+        recipe = recipe.changed(sync_batch_norm=True)
     if arguments.image_size is not None:
         if holds_cifar10(arguments.data):
             raise DataError("--image-size is for a folder of images: those of CIFAR-10 have 32 pixels")
         recipe = with_image_size(recipe, arguments.image_size)
-    recipe = replace(recipe, balance=arguments.balance)
+    recipe = recipe.changed(balance=arguments.balance)
     device = select_device(arguments.device)
     with joined(device) as processes:
         train_together(recipe, arguments, device, processes)
@@ -96,7 +95,7 @@ def train_together(
     initial = None
     if arguments.init is not None:
         initial = load_initial(arguments.init)
-        recipe = replace(recipe, init=identity(initial))
+        recipe = recipe.changed(init=identity(initial))
     console.print(
         f"{recipe.name}: {recipe.epochs} epochs on {device}, {len(images.train):,} images, into {out}"
     )
@@ -171,12 +170,10 @@ def compare_command(arguments: argparse.Namespace) -> None:
 
 def export_command(arguments: argparse.Namespace) -> None:
     state = load_checkpoint(arguments.run)
-    recipe_name = str(state.recipe["name"])
-    console = Console()
-    size = int(state.recipe["stages"][-1]["image_size"])
-    images = load(arguments.data, int(state.recipe["held_out"]), size, console)
+    recipe, console = state.recipe, Console()
+    images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console)
     # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
-    default = recipe_name if holds_cifar10(arguments.data) else slug(images.name)
+    default = recipe.name if holds_cifar10(arguments.data) else slug(images.name)
     name = arguments.name or default
     folder = arguments.out or Path("models/weights") / name / arguments.version
     export.export_run(

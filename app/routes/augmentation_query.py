@@ -5,12 +5,11 @@ documented as soon as it is registered there.
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, fields
-from typing import Any, cast, get_type_hints
+from typing import Any
 
 from app.errors import ApiError, invalid_parameter
-from models.augmentations import AUGMENTATIONS, Compose, ParameterError, create_augmentation
-from models.augmentations.parameters import describe_legal
+from models.augmentations import AUGMENTATIONS, Compose, ParameterError, parse_augmentation
+from models.augmentations.parameters import describe_legal, parameter_schemas
 
 
 def parse_operations(ops: str, parameters: Mapping[str, str]) -> Compose:
@@ -28,19 +27,25 @@ def parse_operations(ops: str, parameters: Mapping[str, str]) -> Compose:
         if names.count(name) > 1:
             raise invalid_parameter("ops", f"{name} is named more than once")
 
-    values: dict[str, dict[str, object]] = {name: {} for name in names}
+    values: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, text in parameters.items():
         name, dot, parameter = key.partition(".")
         if not dot or name not in AUGMENTATIONS:
             raise ApiError(422, "unknown_parameter", f"{key}: there is no such parameter", key)
         if name not in values:
             raise invalid_parameter(key, f"{name} is not among the operations in ops")
-        values[name][parameter] = _parse(key, text, name, parameter)
+        known = AUGMENTATIONS[name].model_fields
+        if parameter not in known:
+            choices = ", ".join(f"{name}.{each}" for each in known)
+            raise ApiError(
+                422, "unknown_parameter", f"{key}: there is no such parameter; choose from {choices}", key
+            )
+        values[name][parameter] = text
 
     operations = []
     for name in names:
         try:
-            operations.append((name, create_augmentation(name, **values[name])))
+            operations.append((name, parse_augmentation(name, values[name])))
         except ParameterError as error:
             raise invalid_parameter(f"{name}.{error.parameter}", str(error)) from error
     return Compose(tuple(operations))
@@ -48,54 +53,22 @@ def parse_operations(ops: str, parameters: Mapping[str, str]) -> Compose:
 
 def openapi_parameters() -> list[dict[str, Any]]:
     """Every parameter of every operation, for the API's documentation."""
-    documented = []
-    for name, operation in AUGMENTATIONS.items():
-        hints = get_type_hints(operation)
-        for declared in fields(operation):
-            hint = hints[declared.name]
-            legal = describe_legal(hint, declared)
-            documented.append(
-                {
-                    "name": f"{name}.{declared.name}",
-                    "in": "query",
-                    "required": False,
-                    "description": f"{declared.metadata['description']} Must be {legal}.",
-                    "schema": _schema(hint, declared),
-                }
-            )
-    return documented
-
-
-def _parse(key: str, text: str, name: str, parameter: str) -> object:
-    declared = {field.name: field for field in fields(AUGMENTATIONS[name])}
-    if parameter not in declared:
-        choices = ", ".join(f"{name}.{known}" for known in declared)
-        raise ApiError(
-            422, "unknown_parameter", f"{key}: there is no such parameter; choose from {choices}", key
-        )
-    hint = get_type_hints(AUGMENTATIONS[name])[parameter]
-    try:
-        if hint is int:
-            return int(text)
-        if hint is float:
-            return float(text)
-        if hint is str:
-            return text
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        right = describe_legal(hint, declared[parameter])
-        raise invalid_parameter(key, f"must be {right}, got {text!r}") from error
-
-
-def _schema(hint: object, declared: Field[Any]) -> dict[str, Any]:
-    if hint is str:
-        return {"type": "string", "enum": list(declared.metadata["choices"]), "default": declared.default}
-    if hint in (int, float):
-        return {
-            "type": "integer" if hint is int else "number",
-            "minimum": declared.metadata["minimum"],
-            "maximum": declared.metadata["maximum"],
-            "default": declared.default,
+    return [
+        {
+            "name": f"{name}.{parameter}",
+            "in": "query",
+            "required": False,
+            "description": f"{schema['description']} Must be {describe_legal(schema)}.",
+            "schema": _in_query(schema),
         }
-    low, high = cast("tuple[float, float]", declared.default)
-    return {"type": "string", "pattern": "^[^,]+,[^,]+$", "default": f"{low:g},{high:g}"}
+        for name, operation in AUGMENTATIONS.items()
+        for parameter, schema in parameter_schemas(operation).items()
+    ]
+
+
+def _in_query(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter as it is written in a query, where a range is a text."""
+    if schema["type"] == "array":
+        low, high = schema["default"]
+        return {"type": "string", "pattern": "^[^,]+,[^,]+$", "default": f"{low:g},{high:g}"}
+    return {key: value for key, value in schema.items() if key not in ("description", "title")}

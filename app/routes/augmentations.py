@@ -1,22 +1,22 @@
 """GET /augmentations: the operations of /augment-preview, with the range of every parameter."""
 
 import inspect
-from dataclasses import Field as DeclaredField
-from dataclasses import fields
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY
-from models.augmentations import AUGMENTATIONS, Augmentation
+from models.augmentations import AUGMENTATIONS
+from models.augmentations.parameters import parameter_schemas
 
 router = APIRouter(tags=["augment-preview"])
 
 Kind = Literal["integer", "number", "range", "choice"]
 
-KINDS: dict[object, Kind] = {int: "integer", float: "number", tuple[float, float]: "range", str: "choice"}
+KINDS: dict[str, Kind] = {"integer": "integer", "number": "number", "array": "range", "string": "choice"}
+"""By the type in the parameter's JSON Schema."""
 
 
 class ParameterDescription(BaseModel):
@@ -53,26 +53,23 @@ async def list_augmentations() -> OperationList:
             OperationDescription(
                 name=name,
                 description=inspect.cleandoc(operation.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
-                parameters=_parameters(operation),
+                parameters=[
+                    _describe(parameter, schema) for parameter, schema in parameter_schemas(operation).items()
+                ],
             )
             for name, operation in AUGMENTATIONS.items()
         ]
     )
 
 
-def _parameters(operation: type[Augmentation]) -> list[ParameterDescription]:
-    hints = get_type_hints(operation)
-    return [_describe(declared, KINDS[hints[declared.name]]) for declared in fields(operation)]
-
-
-def _describe(declared: DeclaredField[Any], kind: Kind) -> ParameterDescription:
-    about = declared.metadata
+def _describe(parameter: str, schema: dict[str, Any]) -> ParameterDescription:
+    number = schema["prefixItems"][0] if schema["type"] == "array" else schema
     return ParameterDescription(
-        name=declared.name,
-        kind=kind,
-        description=about["description"],
-        default=declared.default,
-        minimum=about["minimum"],
-        maximum=about["maximum"],
-        choices=about["choices"],
+        name=parameter,
+        kind=KINDS[schema["type"]],
+        description=schema["description"],
+        default=schema["default"],
+        minimum=number.get("minimum"),
+        maximum=number.get("maximum"),
+        choices=schema.get("enum"),
     )

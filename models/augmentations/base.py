@@ -1,24 +1,29 @@
 """What every augmentation is: random parameters first, then a pure function of images and parameters."""
 
-from dataclasses import Field
-from typing import Any, ClassVar, Protocol
+from abc import abstractmethod
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 Params = dict[str, Tensor]
 
 
-class Augmentation(Protocol):
+class Augmentation(BaseModel):
     """A random change to images that leaves their labels true.
 
-    Operations are frozen dataclasses whose fields are their parameters, declared by
-    `models.augmentations.parameters.parameter`. Chance is confined to `sample`; `apply` has none, so that
-    what was done to an image can be shown, stored and repeated.
+    A new one is a file in this folder with a subclass, and one line in `AUGMENTATIONS`. Its fields are its
+    parameters, each with a default, a range (`ge` and `le`, or a `Literal`) and a description: from these the
+    command line, the service and its page know them. Chance is confined to `sample`; `apply` has none, so
+    that what was done to an image can be shown, stored and repeated.
+
+    Values are taken as they are, no text for a number. Raises pydantic's `ValidationError` for an unknown
+    parameter or an illegal value.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
+    @abstractmethod
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         """Draw the parameters of `n` images of `image_size` (height, width), each its own.
 
@@ -26,8 +31,8 @@ class Augmentation(Protocol):
         many and in the same order. Every tensor of the result has first dimension `n` and lies on that
         device. Raises `ValueError` where the operation is impossible for this size.
         """
-        ...
 
+    @abstractmethod
     def apply(self, images: Tensor, params: Params) -> Tensor:
         """Change `images`, floats (N, 3, H, W) in 0..1, by `params`, which `sample` drew for N images.
 
@@ -35,7 +40,6 @@ class Augmentation(Protocol):
         input is left as it is. Params on another device are moved to that of the images. Raises
         `ValueError` for another shape, or for params of another number of images.
         """
-        ...
 
 
 def require_batch(images: Tensor, params: Params) -> None:

@@ -1,14 +1,12 @@
 """Random changes of brightness, contrast, saturation and hue."""
 
-from dataclasses import dataclass
-
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, per_image, require_batch
+from models.augmentations.base import Augmentation, Params, per_image, require_batch
 from models.augmentations.chance import sample_applied, where_applied
 from models.augmentations.hsv import hsv_to_rgb, rgb_to_hsv
-from models.augmentations.parameters import check_parameters, parameter
 
 # The luma of ITU-R BT.601 in the digits that torchvision uses.
 LUMA = (0.2989, 0.587, 0.114)
@@ -16,8 +14,7 @@ LUMA = (0.2989, 0.587, 0.114)
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
-@dataclass(frozen=True)
-class ColorJitter:
+class ColorJitter(Augmentation):
     """Change brightness, contrast, saturation and hue of images, in an order that is random too.
 
     The factors of brightness, contrast and saturation are uniform in 1 - strength..1 + strength: 0 gives a
@@ -30,14 +27,11 @@ class ColorJitter:
     `apply` for images of other than 3 channels.
     """
 
-    brightness: float = parameter(0.4, "Strength of the change of brightness.", minimum=0, maximum=1)
-    contrast: float = parameter(0.4, "Strength of the change of contrast.", minimum=0, maximum=1)
-    saturation: float = parameter(0.4, "Strength of the change of saturation.", minimum=0, maximum=1)
-    hue: float = parameter(0.1, "Largest turn of the colour circle.", minimum=0, maximum=0.5)
-    probability: float = parameter(1.0, "Share of the images that are changed.", minimum=0, maximum=1)
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    brightness: float = Field(0.4, ge=0, le=1, description="Strength of the change of brightness.")
+    contrast: float = Field(0.4, ge=0, le=1, description="Strength of the change of contrast.")
+    saturation: float = Field(0.4, ge=0, le=1, description="Strength of the change of saturation.")
+    hue: float = Field(0.1, ge=0, le=0.5, description="Largest turn of the colour circle.")
+    probability: float = Field(1.0, ge=0, le=1, description="Share of the images that are changed.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         device = generator.device

@@ -1,16 +1,13 @@
 """A square of the image painted over."""
 
-from dataclasses import dataclass
-
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, per_image, require_batch
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.base import Augmentation, Params, per_image, require_batch
 
 
-@dataclass(frozen=True)
-class Cutout:
+class Cutout(Augmentation):
     """Paint a square of each image in one grey. Its centre is any pixel, so it may reach over the border.
 
     Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017,
@@ -21,11 +18,8 @@ class Cutout:
     1..512 and a value outside 0..1.
     """
 
-    size: int = parameter(16, "Side of the square in pixels.", minimum=1, maximum=512)
-    value: float = parameter(0.0, "Grey of the square, 0 is black and 1 white.", minimum=0, maximum=1)
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    size: int = Field(16, ge=1, le=512, description="Side of the square in pixels.")
+    value: float = Field(0.0, ge=0, le=1, description="Grey of the square, 0 is black and 1 white.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         height, width = image_size

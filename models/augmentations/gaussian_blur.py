@@ -1,22 +1,22 @@
 """Blur, as of a picture out of focus."""
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, require_batch
+from models.augmentations.base import Augmentation, Params, require_batch
 from models.augmentations.chance import sample_applied, sample_uniform, where_applied
 from models.augmentations.mirror import fold
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.parameters import Range
 
 REACH = 4.0
 """Where the bell curve is cut off, in standard deviations."""
 
 
-@dataclass(frozen=True)
-class GaussianBlur:
+class GaussianBlur(Augmentation):
     """Blur some of the images by a bell curve whose standard deviation is uniform in `sigma`, in pixels.
 
     The curve ends after four standard deviations, rounded to whole pixels; beyond its edges an image is
@@ -26,13 +26,10 @@ class GaussianBlur:
     0..1 and a sigma outside 0.05..16.
     """
 
-    probability: float = parameter(0.5, "Share of the images that are changed.", minimum=0, maximum=1)
-    sigma: tuple[float, float] = parameter(
-        (0.1, 1.5), "Standard deviation of the blur, in pixels.", minimum=0.05, maximum=16
+    probability: float = Field(0.5, ge=0, le=1, description="Share of the images that are changed.")
+    sigma: Range[Annotated[float, Field(ge=0.05, le=16)]] = Field(
+        (0.1, 1.5), description="Standard deviation of the blur, in pixels."
     )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         return {

@@ -1,21 +1,21 @@
 """Noise as a camera's sensor adds it."""
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, per_image, require_batch
+from models.augmentations.base import Augmentation, Params, per_image, require_batch
 from models.augmentations.chance import sample_applied, sample_uniform, where_applied
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.parameters import Range
 
 LANES = 2
 """A normal number is made of two uniform ones."""
 
 
-@dataclass(frozen=True)
-class GaussianNoise:
+class GaussianNoise(Augmentation):
     """Add normal noise, of each pixel and channel by itself, to some of the images, and clip to 0..1.
 
     The standard deviation is uniform in `std`. The noise follows from an image's `seed` and the pixel's
@@ -27,13 +27,10 @@ class GaussianNoise:
     probability or a standard deviation outside 0..1.
     """
 
-    probability: float = parameter(0.5, "Share of the images that are changed.", minimum=0, maximum=1)
-    std: tuple[float, float] = parameter(
-        (0.0, 0.1), "Standard deviation of the noise, as a share of the value range.", minimum=0, maximum=1
+    probability: float = Field(0.5, ge=0, le=1, description="Share of the images that are changed.")
+    std: Range[Annotated[float, Field(ge=0, le=1)]] = Field(
+        (0.0, 0.1), description="Standard deviation of the noise, as a share of the value range."
     )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         return {

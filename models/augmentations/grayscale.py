@@ -1,28 +1,22 @@
 """Images without colour."""
 
-from dataclasses import dataclass
-
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, require_batch
+from models.augmentations.base import Augmentation, Params, require_batch
 from models.augmentations.chance import sample_applied, where_applied
 from models.augmentations.color_jitter import luma
-from models.augmentations.parameters import check_parameters, parameter
 
 
-@dataclass(frozen=True)
-class Grayscale:
+class Grayscale(Augmentation):
     """Replace all three channels of some of the images by their luma (ITU-R BT.601).
 
     Params: `applied`, bool (n,). Raises `ValueError` for a probability outside 0..1, and in `apply` for
     images of other than 3 channels.
     """
 
-    probability: float = parameter(0.5, "Share of the images that are changed.", minimum=0, maximum=1)
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    probability: float = Field(0.5, ge=0, le=1, description="Share of the images that are changed.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         return {"applied": sample_applied(n, self.probability, generator)}

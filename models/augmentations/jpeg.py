@@ -1,16 +1,17 @@
 """What JPEG compression leaves of an image, without a file in between."""
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.augmentations.base import Params, per_image, require_batch
+from models.augmentations.base import Augmentation, Params, per_image, require_batch
 from models.augmentations.chance import sample_applied, sample_uniform, where_applied
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.parameters import Range
 
 BLOCK = 8
 HALF_UP = 0.5 + 1e-3
@@ -45,8 +46,7 @@ TO_YCBCR = (
 TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
 
 
-@dataclass(frozen=True)
-class Jpeg:
+class Jpeg(Augmentation):
     """Compress and decompress some of the images as a baseline JPEG file, with libjpeg's usual choices.
 
     The quality is a whole number, uniform in `quality`, by libjpeg's scale. The chroma is kept ("4:4:4"),
@@ -60,20 +60,17 @@ class Jpeg:
     and in `apply` for images of other than 3 channels.
     """
 
-    probability: float = parameter(0.5, "Share of the images that are changed.", minimum=0, maximum=1)
-    quality: tuple[float, float] = parameter(
-        (30.0, 95.0), "Quality of the file, whole numbers as libjpeg counts them.", minimum=1, maximum=100
+    probability: float = Field(0.5, ge=0, le=1, description="Share of the images that are changed.")
+    quality: Range[Annotated[int, Field(ge=1, le=100)]] = Field(
+        (30, 95), description="Quality of the file, whole numbers as libjpeg counts them."
     )
-    subsampling: str = parameter(
-        "either", "Whether the colours' resolution is halved.", choices=("either", "4:4:4", "4:2:0")
+    subsampling: Literal["either", "4:4:4", "4:2:0"] = Field(
+        "either", description="Whether the colours' resolution is halved."
     )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         share = {"either": 0.5, "4:4:4": 0.0, "4:2:0": 1.0}[self.subsampling]
-        low, high = math.ceil(self.quality[0]), math.floor(self.quality[1])
+        low, high = self.quality
         return {
             "applied": sample_applied(n, self.probability, generator),
             "quality": sample_uniform(n, (low - 0.5, high + 0.5), generator).round().clamp(low, high),

@@ -1,16 +1,24 @@
-"""How an operation declares its parameters, and how their values are checked.
+"""What is legal for the parameters of an operation, told from its model, and the error for what is not."""
 
-A declaration is kept as the metadata of a dataclass field, where documentation, forms and the parser of
-query strings find it: `description`, `minimum` and `maximum` (of numbers, inclusive), `choices` (of strings).
-"""
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar, cast
 
-import math
-from dataclasses import Field, field, fields
-from typing import Any, TypeVar, get_type_hints
+from pydantic import AfterValidator, ValidationError
 
 from models.augmentations.base import Augmentation
 
-T = TypeVar("T", float, int, str, tuple[float, float])
+T = TypeVar("T", int, float)
+
+
+def _in_order(pair: tuple[T, T]) -> tuple[T, T]:
+    if pair[0] > pair[1]:
+        raise ValueError("low must not be above high")
+    return pair
+
+
+Range = Annotated[tuple[T, T], AfterValidator(_in_order)]
+"""Two numbers (low, high), low not above high: `Range[Annotated[float, Field(ge=0, le=1)]]`."""
 
 
 class ParameterError(ValueError):
@@ -20,59 +28,33 @@ class ParameterError(ValueError):
         super().__init__(message)
         self.parameter = parameter
 
-
-def parameter(
-    default: T,
-    description: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] | None = None,
-) -> T:
-    """Declare a field of an operation: numbers and ranges need `minimum` and `maximum`, strings `choices`."""
-    metadata = {"description": description, "minimum": minimum, "maximum": maximum, "choices": choices}
-    return field(default=default, metadata=metadata)
+    @classmethod
+    def told_by(cls, error: ValidationError, kind: type[Augmentation], given: Mapping[str, object]) -> Self:
+        """The first of pydantic's complaints about the parameters `given` to `kind`, as one sentence."""
+        name = str(error.errors()[0]["loc"][0])
+        legal = describe_legal(parameter_schemas(kind)[name])
+        return cls(name, f"{name} must be {legal}, got {given[name]!r}")
 
 
-def check_parameters(operation: Augmentation) -> None:
-    """Raise `ParameterError`, naming the parameter and what is right, unless every field is as declared.
+@cache
+def parameter_schemas(kind: type[Augmentation]) -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every parameter by its name, in order.
 
-    To be called by `__post_init__`.
+    Numbers have a `type`, `minimum` and `maximum`, ranges the type `array` and two such `prefixItems`, and
+    choices an `enum`; all have a `default` and a `description`.
     """
-    hints = get_type_hints(type(operation))
-    for declared in fields(operation):
-        value = getattr(operation, declared.name)
-        if not _is_legal(value, hints[declared.name], declared):
-            right = describe_legal(hints[declared.name], declared)
-            raise ParameterError(declared.name, f"{declared.name} must be {right}, got {value!r}")
+    return cast("dict[str, dict[str, Any]]", kind.model_json_schema()["properties"])
 
 
-def describe_legal(hint: object, declared: Field[Any]) -> str:
-    """Say which values a field of type `hint` takes, as a phrase that follows "must be"."""
-    if hint is str:
-        return "one of " + ", ".join(declared.metadata["choices"])
-    bounds = f"{declared.metadata['minimum']:g}..{declared.metadata['maximum']:g}"
-    if hint is int:
-        return f"a whole number in {bounds}"
-    if hint is float:
-        return f"a number in {bounds}"
-    return f"a pair of numbers (low, high) in {bounds}, low not above high"
+def describe_legal(schema: Mapping[str, Any]) -> str:
+    """Say which values a parameter of this schema takes, as a phrase that follows "must be"."""
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if schema["type"] == "array":
+        return f"a pair of {_numbers(schema['prefixItems'][0], 's (low, high)')}, low not above high"
+    return f"a {_numbers(schema)}"
 
 
-def _is_legal(value: object, hint: object, declared: Field[Any]) -> bool:
-    if hint is str:
-        return value in declared.metadata["choices"]
-    if hint is int:
-        return isinstance(value, int) and _is_number_within(value, declared)
-    if hint is float:
-        return _is_number_within(value, declared)
-    if not isinstance(value, tuple) or len(value) != 2:
-        return False
-    low, high = value
-    return _is_number_within(low, declared) and _is_number_within(high, declared) and low <= high
-
-
-def _is_number_within(value: object, declared: Field[Any]) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        return False
-    return bool(declared.metadata["minimum"] <= value <= declared.metadata["maximum"])
+def _numbers(schema: Mapping[str, Any], ending: str = "") -> str:
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    return f"{kind}{ending} in {schema['minimum']:g}..{schema['maximum']:g}"

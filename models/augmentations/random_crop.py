@@ -1,17 +1,17 @@
 """A shift by a few pixels, as a crop of the padded image."""
 
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.augmentations.base import Params, require_batch
-from models.augmentations.parameters import ParameterError, check_parameters, parameter
+from models.augmentations.base import Augmentation, Params, require_batch
+from models.augmentations.parameters import ParameterError
 
 
-@dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(Augmentation):
     """Pad each image on all four sides and cut out a window of the original size, anywhere.
 
     The padding is black ("zero") or the image mirrored about its edge pixels ("reflect").
@@ -21,11 +21,8 @@ class RandomCrop:
     where an image is too small to be reflected so far.
     """
 
-    padding: int = parameter(4, "Pixels added on every side before cropping.", minimum=0, maximum=64)
-    padding_mode: str = parameter("zero", "What the added pixels show.", choices=("zero", "reflect"))
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    padding: int = Field(4, ge=0, le=64, description="Pixels added on every side before cropping.")
+    padding_mode: Literal["zero", "reflect"] = Field("zero", description="What the added pixels show.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         self._require_room(*image_size)

@@ -1,17 +1,17 @@
 """A rectangle of the image painted over."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, per_image, require_batch
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.base import Augmentation, Params, per_image, require_batch
+from models.augmentations.parameters import Range
 from models.augmentations.rectangles import first_fitting, sample_offsets, sample_sides
 
 
-@dataclass(frozen=True)
-class RandomErasing:
+class RandomErasing(Augmentation):
     """Paint a random rectangle of each image in one grey, with the given probability.
 
     The rectangle is chosen as torchvision's `RandomErasing` does: area uniform in `scale`, aspect ratio
@@ -25,17 +25,14 @@ class RandomErasing:
     and a range whose low end is above its high end.
     """
 
-    probability: float = parameter(0.5, "Chance that a part of an image is erased.", minimum=0, maximum=1)
-    scale: tuple[float, float] = parameter(
-        (0.02, 0.33), "Erased area, as a share of the image's.", minimum=0, maximum=1
+    probability: float = Field(0.5, ge=0, le=1, description="Chance that a part of an image is erased.")
+    scale: Range[Annotated[float, Field(ge=0, le=1)]] = Field(
+        (0.02, 0.33), description="Erased area, as a share of the image's."
     )
-    ratio: tuple[float, float] = parameter(
-        (0.3, 3.3), "Height of the erased part divided by its width.", minimum=0.05, maximum=20
+    ratio: Range[Annotated[float, Field(ge=0.05, le=20)]] = Field(
+        (0.3, 3.3), description="Height of the erased part divided by its width."
     )
-    value: float = parameter(0.0, "Grey of the erased part, 0 is black and 1 white.", minimum=0, maximum=1)
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    value: float = Field(0.0, ge=0, le=1, description="Grey of the erased part, 0 is black and 1 white.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         image_height, image_width = image_size

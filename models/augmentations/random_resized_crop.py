@@ -1,17 +1,17 @@
 """A random part of the image, enlarged to the whole."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, require_batch
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.base import Augmentation, Params, require_batch
+from models.augmentations.parameters import Range
 from models.augmentations.rectangles import first_fitting, sample_offsets, sample_sides
 
 
-@dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(Augmentation):
     """Cut a rectangle of random area and aspect ratio out of each image and resize it to the image's size.
 
     The rectangle is chosen as torchvision's `RandomResizedCrop` does: area uniform in `scale`, aspect ratio
@@ -24,15 +24,12 @@ class RandomResizedCrop:
     for a scale outside 0.01..1, a ratio outside 0.05..20 and a range whose low end is above its high end.
     """
 
-    scale: tuple[float, float] = parameter(
-        (0.08, 1.0), "Area of the cut, as a share of the image's.", minimum=0.01, maximum=1
+    scale: Range[Annotated[float, Field(ge=0.01, le=1)]] = Field(
+        (0.08, 1.0), description="Area of the cut, as a share of the image's."
     )
-    ratio: tuple[float, float] = parameter(
-        (3 / 4, 4 / 3), "Width of the cut divided by its height.", minimum=0.05, maximum=20
+    ratio: Range[Annotated[float, Field(ge=0.05, le=20)]] = Field(
+        (3 / 4, 4 / 3), description="Width of the cut divided by its height."
     )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         image_height, image_width = image_size

@@ -1,16 +1,15 @@
 """One operation of fourteen on each image, with one strength, both at random, and nothing to tune."""
 
 import math
-from dataclasses import dataclass
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.augmentations.affine import warp
-from models.augmentations.base import Params, require_batch
+from models.augmentations.base import Augmentation, Params, require_batch
 from models.augmentations.color_jitter import blend, luma
-from models.augmentations.parameters import check_parameters, parameter
 from models.augmentations.tones import autocontrast, equalize, posterize, solarize
 
 OPERATIONS = (
@@ -40,8 +39,7 @@ SHEAR = 0.99
 PIXELS = 32.0
 
 
-@dataclass(frozen=True)
-class TrivialAugment:
+class TrivialAugment(Augmentation):
     """Change each image by one operation, chosen with equal chances, with a strength of its own.
 
     At strength 1, in either direction: brightness, contrast, saturation and sharpness times 1 ± 0.99,
@@ -56,12 +54,7 @@ class TrivialAugment:
     `ValueError` for a strength outside 0..1, and in `apply` for images of other than 3 channels.
     """
 
-    strength: float = parameter(
-        1.0, "Largest strength, as a share of the published one.", minimum=0, maximum=1
-    )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    strength: float = Field(1.0, ge=0, le=1, description="Largest strength, as a share of the published one.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         device = generator.device

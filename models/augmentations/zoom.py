@@ -1,19 +1,19 @@
 """The subject nearer or further away, in another shape."""
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from models.augmentations.base import Params, require_batch
+from models.augmentations.base import Augmentation, Params, require_batch
 from models.augmentations.chance import sample_applied, sample_uniform, where_applied
 from models.augmentations.mirror import fold
-from models.augmentations.parameters import check_parameters, parameter
+from models.augmentations.parameters import Range
 
 
-@dataclass(frozen=True)
-class Zoom:
+class Zoom(Augmentation):
     """Show a window of another size and shape of some of the images, resized to the image's size.
 
     A window smaller than the image enlarges a part of it; a larger one shrinks the whole amid its mirrored
@@ -26,16 +26,13 @@ class Zoom:
     and a range whose low end is above its high end.
     """
 
-    probability: float = parameter(0.5, "Share of the images that are changed.", minimum=0, maximum=1)
-    area: tuple[float, float] = parameter(
-        (0.4, 2.0), "Area that is shown, as a multiple of the image's.", minimum=0.05, maximum=4
+    probability: float = Field(0.5, ge=0, le=1, description="Share of the images that are changed.")
+    area: Range[Annotated[float, Field(ge=0.05, le=4)]] = Field(
+        (0.4, 2.0), description="Area that is shown, as a multiple of the image's."
     )
-    ratio: tuple[float, float] = parameter(
-        (3 / 4, 4 / 3), "Width of the window divided by its height, of a square.", minimum=0.25, maximum=4
+    ratio: Range[Annotated[float, Field(ge=0.25, le=4)]] = Field(
+        (3 / 4, 4 / 3), description="Width of the window divided by its height, of a square."
     )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:
         applied = sample_applied(n, self.probability, generator)

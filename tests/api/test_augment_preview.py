@@ -147,7 +147,7 @@ def test_parameters_of_every_type_are_read(client: Client) -> None:
         ("format=gif", "format", "'png' or 'json'"),
         ("rows=16&cols=16&scale=16", "scale", "8000000"),
         ("random_crop.padding=many", "random_crop.padding", "a whole number in 0..64, got 'many'"),
-        ("random_crop.padding=65", "random_crop.padding", "a whole number in 0..64, got 65"),
+        ("random_crop.padding=65", "random_crop.padding", "a whole number in 0..64, got '65'"),
         ("random_crop.padding_mode=wrap", "random_crop.padding_mode", "zero, reflect"),
         (
             "random_crop.padding=40&random_crop.padding_mode=reflect",

@@ -11,7 +11,7 @@ def test_every_operation_is_listed_with_its_parameters(client: Client) -> None:
     for operation in operations:
         assert set(operation) == {"name", "description", "parameters"}
         assert operation["description"].endswith(".")
-        declared = AUGMENTATIONS[operation["name"]].__dataclass_fields__
+        declared = AUGMENTATIONS[operation["name"]].model_fields
         assert [parameter["name"] for parameter in operation["parameters"]] == list(declared)
 
 

@@ -91,7 +91,7 @@ def test_every_parameter_of_every_operation_is_documented(client: Client) -> Non
             entry["name"]: entry for entry in _operation(client, method, "/augment-preview")["parameters"]
         }
         for name, operation in AUGMENTATIONS.items():
-            for parameter in operation.__dataclass_fields__:
+            for parameter in operation.model_fields:
                 assert listed[f"{name}.{parameter}"]["description"]
                 assert "default" in listed[f"{name}.{parameter}"]["schema"]
         assert {"ops", "rows", "cols", "seed", "scale", "format"} <= set(listed)

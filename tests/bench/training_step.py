@@ -11,7 +11,6 @@ import json
 import platform
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -35,7 +34,9 @@ def random_data(batch_size: int) -> ImageData:
 
 def images_per_second(name: str, size: int, precision: Precision, steps: int, device: torch.device) -> float:
     """The median rate of `steps` steps, augmentation, update and averaging included."""
-    recipe = replace(RECIPES[name], stages=(Stage(1, size),), precision=precision, held_out=0)
+    recipe = RECIPES[name].changed(
+        stages=(Stage(epochs=1, image_size=size),), precision=precision, held_out=0
+    )
     run = Run(recipe, random_data(recipe.batch_size).to(device), seed=0, out=Path())
     run.model.train()
     order, seconds = run.batches.order(0), []

@@ -1,7 +1,6 @@
 """A step of training keeps the device busy: the host never waits for it between two looks at the loss."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,7 @@ def two_steps(recipe: Recipe, device: str, guard: Callable[[], HostWaits | None]
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_no_operation_of_a_step_fetches_or_brings_values(choice: str) -> None:
-    recipe = replace(RECIPE, **CHOICES[choice])  # type: ignore[arg-type]
+    recipe = RECIPE.changed(**CHOICES[choice])
     waits = two_steps(recipe, "cpu", HostWaits)
     assert waits is not None
     assert waits.found == []
@@ -64,7 +63,7 @@ def test_cuda_sees_no_synchronisation_either(choice: str) -> None:
         torch.cuda.set_sync_debug_mode("error")
 
     try:
-        two_steps(replace(RECIPE, **CHOICES[choice]), "cuda", forbid)  # type: ignore[arg-type]
+        two_steps(RECIPE.changed(**CHOICES[choice]), "cuda", forbid)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

@@ -9,7 +9,6 @@ or the one of `--kill-rank`. `--sync` runs `SYNCHRONISED` instead.
 import argparse
 import os
 import signal
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -42,7 +41,7 @@ RECIPE = Recipe(
     alternating_flip=True,
     held_out=12,
 )
-SYNCHRONISED = replace(RECIPE, sync_batch_norm=True, learning_rate=0.005)
+SYNCHRONISED = RECIPE.changed(sync_batch_norm=True, learning_rate=0.005)
 """For comparison between numbers of processes: with the rate of `RECIPE`, which is high for batches so small,
 each step makes a difference in the last digit several times as large."""
 STEPS_PER_EPOCH = 6

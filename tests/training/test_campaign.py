@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from training.data.cifar10 import ImageData
 from training.loop.checkpoint import EpochRecord, load_checkpoint
 from training.recipes import RECIPES
 
-SHORT = {"tiny": RECIPE.with_epochs(2), "other": replace(RECIPE.with_epochs(1), name="other", held_out=0)}
+SHORT = {"tiny": RECIPE.with_epochs(2), "other": RECIPE.with_epochs(1).changed(name="other", held_out=0)}
 QUIET = Console(file=io.StringIO())
 
 

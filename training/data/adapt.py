@@ -1,9 +1,7 @@
 """A recipe for another data set than the one it was made for: other image sizes, fewer images."""
 
-from dataclasses import replace
-
 from training.data.cifar10 import ImageData
-from training.recipes.recipe import Recipe, Stage
+from training.recipes.recipe import Recipe, Restart, Stage
 
 STEPS_PER_EPOCH = 4
 """That an epoch has at least; with fewer, a batch norm's running statistics lag behind the weights."""
@@ -12,8 +10,11 @@ STEPS_PER_EPOCH = 4
 def with_image_size(recipe: Recipe, image_size: int) -> Recipe:
     """The same recipe with a last stage of `image_size` pixels, and all stages in proportion."""
     last = recipe.stages[-1].image_size
-    stages = tuple(Stage(s.epochs, max(1, round(s.image_size * image_size / last))) for s in recipe.stages)
-    return replace(recipe, stages=stages)
+    stages = tuple(
+        Stage(epochs=s.epochs, image_size=max(1, round(s.image_size * image_size / last)))
+        for s in recipe.stages
+    )
+    return recipe.changed(stages=stages)
 
 
 def fitted(recipe: Recipe, data: ImageData, processes: int = 1) -> Recipe:
@@ -32,10 +33,11 @@ def fitted(recipe: Recipe, data: ImageData, processes: int = 1) -> Recipe:
         batch //= 2
     share = batch / recipe.batch_size
     scale = share if recipe.optimizer == "sgd" else share**0.5
-    return replace(
-        recipe,
+    return recipe.changed(
         held_out=len(data.held_out),
         batch_size=batch,
         learning_rate=recipe.learning_rate * scale,
-        restarts=tuple(replace(r, learning_rate=r.learning_rate * scale) for r in recipe.restarts),
+        restarts=tuple(
+            Restart(epoch=r.epoch, learning_rate=r.learning_rate * scale) for r in recipe.restarts
+        ),
     )

@@ -26,6 +26,7 @@ from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
 from training.export.quantize import Quantized, quantize
+from training.loop.batches import preprocessing_of
 from training.loop.checkpoint import CheckpointError, RunState
 from training.report.augmentation_samples import augmentation_samples
 from training.report.files import render_report
@@ -60,12 +61,12 @@ def metrics(evaluation: Evaluation) -> Metrics:
 
 def finished_model(state: RunState, data: ImageData) -> nn.Module:
     """The run's result on the data's device, in eval mode. Raises `CheckpointError` if it is unfinished."""
-    epochs = sum(stage["epochs"] for stage in state.recipe["stages"])
+    epochs = state.recipe.epochs
     if state.epoch < epochs:
         raise CheckpointError(f"the run has done {state.epoch} of {epochs} epochs: go on with train --resume")
     if state.data_sha256 != data.sha256:
         raise CheckpointError("the run was trained on another data set than the one given by --data")
-    model = create_model(state.recipe["architecture"], len(data.classes), data.train.images.shape[1])
+    model = create_model(state.recipe.architecture, len(data.classes), data.train.images.shape[1])
     model.load_state_dict(state.result)
     return model.to(data.train.images.device).to(memory_format=torch.channels_last).eval()
 
@@ -125,13 +126,7 @@ def export_run(
     Raises `CheckpointError` for an unfinished run or another data set.
     """
     model = finished_model(state, data)
-    preprocessing = Preprocessing(
-        input_size=state.recipe["stages"][-1]["image_size"],
-        in_channels=data.train.images.shape[1],
-        interpolation="bilinear",
-        mean=data.mean,
-        std=data.std,
-    )
+    preprocessing = preprocessing_of(state.recipe, data)
 
     console.print("measuring the weights as trained, then as stored")
     weights_dtype, logits = round_where_harmless(model, data, preprocessing, console)
@@ -164,7 +159,7 @@ def export_run(
         schema_version=2,
         name=name,
         version=version,
-        architecture=state.recipe["architecture"],
+        architecture=state.recipe.architecture,
         in_channels=preprocessing.in_channels,
         classes=data.classes,
         input_size=preprocessing.input_size,
@@ -175,7 +170,7 @@ def export_run(
         weights_dtype=weights_dtype,
         metrics=metrics(evaluation),
         int8=int8,
-        recipe={**state.recipe, "seed": state.seed},
+        recipe={**state.recipe.to_json(), "seed": state.seed},
         dataset=Dataset(
             name=data.name,
             sha256=data.sha256,

@@ -1,8 +1,7 @@
 """The state of a run on disk: all that is needed to go on to the same final weights."""
 
-import json
 import os
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ class RunState:
     It carries no state of random numbers, for those follow from seed, epoch and step.
     """
 
-    recipe: dict[str, Any]
+    recipe: Recipe
     seed: int
     data_sha256: str
     hardware: str
@@ -71,7 +70,7 @@ def save_checkpoint(folder: Path, state: RunState) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{FILE_NAME}.partial"
     with partial.open("wb") as file:
-        torch.save(asdict(state), file)
+        torch.save({**asdict(state), "recipe": state.recipe.to_json()}, file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / FILE_NAME)
@@ -84,6 +83,7 @@ def load_checkpoint(folder: Path) -> RunState:
         raise CheckpointError(f"no checkpoint at {path}: start the run without --resume")
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
+        values["recipe"] = Recipe.from_json(values["recipe"])
         values["history"] = [EpochRecord(**record) for record in values["history"]]
         return RunState(**values)
     except Exception as error:  # torch.load raises whatever the damaged bytes lead it to
@@ -95,11 +95,10 @@ def require_same_run(state: RunState, recipe: Recipe, seed: int, data_sha256: st
 
     A field that recipes did not have yet when the run began counts as its default.
     """
-    began = {each.name: each.default for each in fields(Recipe) if each.default is not MISSING}
-    began = json.loads(json.dumps(began)) | state.recipe
-    for name, value in json.loads(json.dumps(recipe.to_json())).items():
-        if began.get(name) != value:
-            raise CheckpointError(f"the run began with {name}={began.get(name)}, not {value}")
+    began = state.recipe.to_json()
+    for name, value in recipe.to_json().items():
+        if began[name] != value:
+            raise CheckpointError(f"the run began with {name}={began[name]}, not {value}")
     if state.seed != seed:
         raise CheckpointError(f"the run began with seed={state.seed}, not {seed}")
     if state.data_sha256 != data_sha256:

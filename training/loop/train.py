@@ -1,6 +1,5 @@
 """The training loop: one run of one recipe, from its first step or from its checkpoint."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -96,11 +95,10 @@ class Run:
             # A compiled network is run long enough for every convolution to be tried in all its forms first.
             torch.backends.cudnn.benchmark = True
             self.forward = torch.compile(self.forward, mode=recipe.compile_mode)
-        recipe_json = json.loads(json.dumps(recipe.to_json()))
         hardware = describe_hardware(self.device)
         if processes.count > 1:
             hardware = f"{processes.count} × {hardware}"
-        self.state = RunState(recipe_json, seed, data.sha256, hardware)
+        self.state = RunState(recipe, seed, data.sha256, hardware)
 
     def restore(self) -> None:
         state = self.processes.from_writer(load_checkpoint(self.out) if self.processes.writes else self.state)

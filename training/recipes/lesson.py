@@ -4,8 +4,6 @@ python -m training train --recipe lesson
 python -m training train --recipe lesson-no-augmentation
 """
 
-from dataclasses import replace
-
 from models.augmentations import Compose
 from models.augmentations.horizontal_flip import HorizontalFlip
 from training.recipes.recipe import Recipe, Stage
@@ -23,4 +21,4 @@ LESSON = Recipe(
     augmentation=Compose((("horizontal_flip", HorizontalFlip()),)),
 )
 
-LESSON_NO_AUGMENTATION = replace(LESSON, name="lesson-no-augmentation", augmentation=Compose(()))
+LESSON_NO_AUGMENTATION = LESSON.changed(name="lesson-no-augmentation", augmentation=Compose(()))

@@ -168,6 +168,6 @@ def watched_name(held_out: int) -> str:
 
 def write_run_plots(folder: Path, state: RunState) -> None:
     """Write training.png and training.svg into the run's folder."""
-    figure = training_figure(state.history, watched_name(int(state.recipe["held_out"])))
+    figure = training_figure(state.history, watched_name(state.recipe.held_out))
     for name, content in render(figure, "training").items():
         (folder / name).write_bytes(content)

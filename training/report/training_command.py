@@ -2,45 +2,33 @@
 
 import shlex
 
-from pydantic import TypeAdapter
-
 from models.artifact.store import ModelDescription
 from training.data.cifar10 import CIFAR10_NAME
 from training.recipes import RECIPES
-from training.recipes.recipe import Recipe, Stage
-
-STAGES = TypeAdapter(list[Stage])
+from training.recipes.recipe import RecordedRecipe
 
 
 def training_command(description: ModelDescription) -> str:
     """`python -m training train` with the options that the run had.
 
     The folder of own images is known by its name alone, an artifact that the run started from by the folder
-    that `export` would have chosen for it.
+    that `export` would have chosen for it. Raises `ArtifactError` for a recipe that cannot be read.
     """
-    values = description.recipe
-    starter = "torchrun ..." if values.get("sync_batch_norm") else "python"
-    options = {"--recipe": values["name"], "--seed": values["seed"]}
+    recipe = RecordedRecipe.of(description)
+    starter = "torchrun ..." if recipe.sync_batch_norm else "python"
+    options: dict[str, str | int] = {"--recipe": recipe.name, "--seed": recipe.seed}
     if description.dataset.name != CIFAR10_NAME:
         options["--data"] = description.dataset.name
-    recipe = RECIPES.get(str(values["name"]))
-    if recipe is not None:
-        options |= _departures(recipe, description)
-    if values.get("balance", "none") != "none":
-        options["--balance"] = values["balance"]
-    if values.get("init") is not None:
-        options["--init"] = f"models/weights/{str(values['init']).split()[0]}"
+    if recipe.name in RECIPES:
+        known = RECIPES[recipe.name]
+        if recipe.epochs != known.epochs:
+            options["--epochs"] = recipe.epochs
+        if description.input_size != known.stages[-1].image_size:
+            options["--image-size"] = description.input_size
+    if recipe.balance != "none":
+        options["--balance"] = recipe.balance
+    if recipe.init is not None:
+        options["--init"] = f"models/weights/{recipe.init.split()[0]}"
     words = [str(word) for option in options.items() for word in option]
-    flags = ["--sync-batch-norm"] if values.get("sync_batch_norm") else []
+    flags = ["--sync-batch-norm"] if recipe.sync_batch_norm else []
     return f"{starter} -m training train {shlex.join(words + flags)}"
-
-
-def _departures(recipe: Recipe, description: ModelDescription) -> dict[str, int]:
-    """What the run had otherwise than `recipe` has it."""
-    epochs = sum(stage.epochs for stage in STAGES.validate_python(description.recipe["stages"]))
-    changed = {}
-    if epochs != recipe.epochs:
-        changed["--epochs"] = epochs
-    if description.input_size != recipe.stages[-1].image_size:
-        changed["--image-size"] = description.input_size
-    return changed

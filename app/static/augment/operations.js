@@ -133,8 +133,10 @@ function scaleOf({ kind, minimum, maximum }, value) {
       value: (each) => Math.min(maximum, Math.max(minimum, Number(Math.exp(each).toPrecision(2)))),
     };
   }
+  // Where the range is long, whole numbers are fine enough, and all that some parameters take.
+  const step = maximum - minimum > LARGEST ? 1 : 0.01;
   return {
-    bounds: { min: minimum, max: maximum, step: 0.01 },
+    bounds: { min: minimum, max: maximum, step },
     place: (each) => each,
     value: (each) => each,
   };

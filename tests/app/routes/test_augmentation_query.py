@@ -54,8 +54,6 @@ def test_what_is_wrong_is_named(ops: str, given: Mapping[str, str], field: str) 
 
 def test_every_parameter_of_the_registry_is_documented_with_a_default_that_parses() -> None:
     documented = {entry["name"]: str(entry["schema"]["default"]) for entry in openapi_parameters()}
-    expected = {
-        f"{name}.{field}" for name, kind in AUGMENTATIONS.items() for field in kind.__dataclass_fields__
-    }
+    expected = {f"{name}.{field}" for name, kind in AUGMENTATIONS.items() for field in kind.model_fields}
     assert set(documented) == expected
     parse_operations(",".join(AUGMENTATIONS), documented)

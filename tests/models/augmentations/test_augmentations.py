@@ -1,11 +1,11 @@
 """What every registered augmentation keeps to; a new entry is tested as soon as it is registered."""
 
 import json
-from dataclasses import fields, replace
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from models.augmentations import (
@@ -16,12 +16,14 @@ from models.augmentations import (
     Params,
     create_augmentation,
     from_spec,
+    parse_augmentation,
     to_spec,
 )
 from models.augmentations.horizontal_flip import HorizontalFlip
+from models.augmentations.parameters import parameter_schemas
 
 SIZES = [(32, 32), (24, 40), (41, 17)]
-PARAMETERS = [(name, declared.name) for name, kind in AUGMENTATIONS.items() for declared in fields(kind)]
+PARAMETERS = [(name, parameter) for name, kind in AUGMENTATIONS.items() for parameter in kind.model_fields]
 
 each_augmentation = pytest.mark.parametrize("name", AUGMENTATIONS)
 each_size = pytest.mark.parametrize("size", SIZES, ids=str)
@@ -37,32 +39,35 @@ def sample(augmentation: Augmentation, n: int, size: tuple[int, int], seed: int 
     return augmentation.sample(n, size, torch.Generator().manual_seed(seed))
 
 
-def declaration(name: str, parameter: str) -> tuple[object, dict[str, Any]]:
-    """The type and the metadata of a parameter."""
-    kind = AUGMENTATIONS[name]
-    metadata = next(declared.metadata for declared in fields(kind) if declared.name == parameter)
-    return get_type_hints(kind)[parameter], dict(metadata)
+def schema_of(name: str, parameter: str) -> dict[str, Any]:
+    return parameter_schemas(AUGMENTATIONS[name])[parameter]
+
+
+def limits(schema: dict[str, Any]) -> tuple[float, float]:
+    """The least and the greatest number that a parameter takes, alone or in a range."""
+    number = schema["prefixItems"][0] if schema["type"] == "array" else schema
+    return number["minimum"], number["maximum"]
 
 
 def extremes(name: str, parameter: str) -> list[object]:
     """The legal values of a parameter that lie furthest apart."""
-    hint, metadata = declaration(name, parameter)
-    low, high = metadata["minimum"], metadata["maximum"]
-    if hint is str:
-        return list(metadata["choices"])
-    return [low, high] if hint in (int, float) else [(low, low), (low, high), (high, high)]
+    schema = schema_of(name, parameter)
+    if schema["type"] == "string":
+        return list(schema["enum"])
+    low, high = limits(schema)
+    return [(low, low), (low, high), (high, high)] if schema["type"] == "array" else [low, high]
 
 
 def illegal(name: str, parameter: str) -> list[object]:
     """Values of a parameter just outside what is legal, or of a wrong type."""
-    hint, metadata = declaration(name, parameter)
+    schema = schema_of(name, parameter)
     wrong: list[object] = [None, True, "nonsense"]
-    if hint is str:
-        return [*wrong, 0, metadata["choices"]]
-    low, high = metadata["minimum"], metadata["maximum"]
-    if hint in (int, float):
-        return [*wrong, low - 1, high + 1, float("nan"), (low, high)]
-    return [*wrong, (low - 1, high), (low, high + 1), (high, low), (low,), (low, float("nan")), low]
+    if schema["type"] == "string":
+        return [*wrong, 0, tuple(schema["enum"])]
+    low, high = limits(schema)
+    if schema["type"] == "array":
+        return [*wrong, (low - 1, high), (low, high + 1), (high, low), (low,), (low, float("nan")), low]
+    return [*wrong, low - 1, high + 1, float("nan"), (low, high)]
 
 
 @each_augmentation
@@ -199,10 +204,14 @@ def test_params_are_drawn_on_the_generators_device(name: str) -> None:
 
 @each_parameter
 def test_every_parameter_says_what_it_is(name: str, parameter: str) -> None:
-    hint, metadata = declaration(name, parameter)
-    assert hint in (float, int, str, tuple[float, float])
-    assert metadata["description"].endswith(".")
-    assert metadata["choices"] if hint is str else metadata["minimum"] < metadata["maximum"]
+    schema = schema_of(name, parameter)
+    assert schema["type"] in ("number", "integer", "string", "array")
+    assert schema["description"].endswith(".")
+    if schema["type"] == "string":
+        assert schema["enum"]
+    else:
+        low, high = limits(schema)
+        assert low < high
 
 
 @each_parameter
@@ -220,6 +229,21 @@ def test_illegal_values_are_refused_by_name(name: str, parameter: str) -> None:
         with pytest.raises(ParameterError, match=f"^{parameter} must be ") as refusal:
             create_augmentation(name, **{parameter: value})
         assert refusal.value.parameter == parameter
+
+
+@each_parameter
+def test_texts_are_parsed_to_what_they_say(name: str, parameter: str) -> None:
+    for value in extremes(name, parameter):
+        text = ",".join(str(number) for number in value) if isinstance(value, tuple) else str(value)
+        assert parse_augmentation(name, {parameter: text}) == create_augmentation(name, **{parameter: value})
+
+
+@each_parameter
+@pytest.mark.parametrize("text", ["nonsense", "", ",", "nan", "1,2,3", "True"])
+def test_illegal_texts_are_refused_by_name(name: str, parameter: str, text: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{parameter} must be .*, got '{text}'$") as refusal:
+        parse_augmentation(name, {parameter: text})
+    assert refusal.value.parameter == parameter
 
 
 @each_parameter
@@ -274,8 +298,8 @@ def test_an_operation_under_another_name_has_no_spec() -> None:
 @each_augmentation
 def test_operations_cannot_be_changed_and_changed_copies_are_checked(name: str) -> None:
     augmentation = create_augmentation(name)
-    parameter = fields(augmentation)[0].name
-    with pytest.raises(AttributeError):
+    parameter = next(iter(AUGMENTATIONS[name].model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
         setattr(augmentation, parameter, 1)
     with pytest.raises(ParameterError):
-        replace(augmentation, **{parameter: None})
+        create_augmentation(name, **{**dict(augmentation), parameter: None})

@@ -52,7 +52,9 @@ def test_each_change_equals_torchvisions(name: str, factors: list[float]) -> Non
 def test_every_order_of_the_changes_equals_torchvisions() -> None:
     order = torch.tensor(list(itertools.permutations(range(4))))
     images = random_images(len(order))
-    params = ColorJitter(1, 1, 1, 0.5).sample(len(order), (6, 9), torch.Generator().manual_seed(0))
+    params = ColorJitter(brightness=1, contrast=1, saturation=1, hue=0.5).sample(
+        len(order), (6, 9), torch.Generator().manual_seed(0)
+    )
     params["order"] = order
     result = ColorJitter().apply(images, params)
     for i, image in enumerate(images):
@@ -74,7 +76,9 @@ def test_neutral_factors_change_no_bit() -> None:
 
 
 def test_half_precision_is_computed_in_float32() -> None:
-    params = ColorJitter(1, 1, 1, 0.5).sample(8, (6, 9), torch.Generator().manual_seed(0))
+    params = ColorJitter(brightness=1, contrast=1, saturation=1, hue=0.5).sample(
+        8, (6, 9), torch.Generator().manual_seed(0)
+    )
     images = random_images(8).half()
     assert torch.equal(
         ColorJitter().apply(images, params), ColorJitter().apply(images.float(), params).half()
@@ -96,7 +100,9 @@ def test_factors_are_uniform_around_the_neutral_one() -> None:
 
 
 def test_strength_0_leaves_the_factors_neutral() -> None:
-    params = ColorJitter(0, 0, 0, 0).sample(100, (32, 32), torch.Generator().manual_seed(0))
+    params = ColorJitter(brightness=0, contrast=0, saturation=0, hue=0).sample(
+        100, (32, 32), torch.Generator().manual_seed(0)
+    )
     for name, expected in neutral(100).items():
         if name != "order":
             assert torch.equal(params[name], expected), name

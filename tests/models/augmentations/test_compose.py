@@ -9,7 +9,7 @@ IMAGES = torch.rand(8, 3, 6, 9, generator=torch.Generator().manual_seed(0))
 
 
 def test_params_are_those_of_the_operations_drawn_in_order() -> None:
-    flip, crop = HorizontalFlip(), RandomCrop(2)
+    flip, crop = HorizontalFlip(), RandomCrop(padding=2)
     params = Compose((("crop", crop), ("flip", flip))).sample(8, (6, 9), torch.Generator().manual_seed(1))
 
     generator = torch.Generator().manual_seed(1)
@@ -22,7 +22,7 @@ def test_params_are_those_of_the_operations_drawn_in_order() -> None:
 
 
 def test_operations_are_applied_in_order() -> None:
-    flip, crop = HorizontalFlip(1), RandomCrop(2)
+    flip, crop = HorizontalFlip(probability=1), RandomCrop(padding=2)
     left, middle = torch.zeros(8, dtype=torch.int64), torch.full((8,), 2)
     params = {"crop.top": middle, "crop.left": left, "flip.flip": torch.ones(8, dtype=torch.bool)}
     crop_params, flip_params = {"top": middle, "left": left}, {"flip": params["flip.flip"]}
@@ -35,7 +35,7 @@ def test_operations_are_applied_in_order() -> None:
 
 
 def test_a_name_that_begins_another_name_does_not_take_its_params() -> None:
-    both = Compose((("flip", HorizontalFlip(1)), ("flip_again", HorizontalFlip(1))))
+    both = Compose((("flip", HorizontalFlip(probability=1)), ("flip_again", HorizontalFlip(probability=1))))
     params = both.sample(8, (6, 9), torch.Generator())
     assert list(params) == ["flip.flip", "flip_again.flip"]
     assert torch.equal(both.apply(IMAGES, params), IMAGES)
@@ -53,7 +53,7 @@ def test_no_operations_give_a_copy_of_the_images() -> None:
 
 def test_a_name_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="operations must have different names, got 'flip' twice or more"):
-        Compose((("flip", HorizontalFlip()), ("crop", RandomCrop()), ("flip", HorizontalFlip(1))))
+        Compose((("flip", HorizontalFlip()), ("crop", RandomCrop()), ("flip", HorizontalFlip(probability=1))))
 
 
 def test_a_name_with_a_dot_is_refused() -> None:

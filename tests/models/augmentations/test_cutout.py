@@ -13,7 +13,7 @@ HEIGHT, WIDTH = 6, 9
 def test_squares_are_painted_as_by_torchvision_and_cut_at_the_border(size: int, value: float) -> None:
     places = torch.cartesian_prod(torch.arange(HEIGHT), torch.arange(WIDTH))
     images = torch.rand(len(places), 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
-    result = Cutout(size, value).apply(images, {"row": places[:, 0], "column": places[:, 1]})
+    result = Cutout(size=size, value=value).apply(images, {"row": places[:, 0], "column": places[:, 1]})
     for (row, column), image, got in zip(places.tolist(), images, result, strict=True):
         top, left = max(0, row - size // 2), max(0, column - size // 2)
         bottom, right = row - size // 2 + size, column - size // 2 + size

@@ -23,7 +23,9 @@ def test_every_blur_equals_scipys(height: int, width: int) -> None:
 
 
 def test_sigmas_are_uniform_and_so_many_images_are_blurred() -> None:
-    params = GaussianBlur(0.3, (0.5, 2.0)).sample(10_000, (32, 32), torch.Generator().manual_seed(0))
+    params = GaussianBlur(probability=0.3, sigma=(0.5, 2.0)).sample(
+        10_000, (32, 32), torch.Generator().manual_seed(0)
+    )
     assert uniform_misfit(params["sigma"], 0.5, 2.0) < 1.95
     assert abs(params["applied"].double().mean() - 0.3) < 0.02
 

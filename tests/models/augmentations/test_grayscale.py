@@ -14,7 +14,7 @@ def test_the_chosen_images_become_torchvisions_greys() -> None:
 
 
 def test_so_many_images_are_chosen() -> None:
-    params = Grayscale(0.1).sample(10_000, (32, 32), torch.Generator().manual_seed(0))
+    params = Grayscale(probability=0.1).sample(10_000, (32, 32), torch.Generator().manual_seed(0))
     assert abs(params["applied"].double().mean() - 0.1) < 0.015
 
 

@@ -1,24 +1,22 @@
-from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
 import pytest
 import torch
+from pydantic import Field, ValidationError
 from torch import Tensor
 
-from models.augmentations.base import Params
-from models.augmentations.parameters import ParameterError, check_parameters, parameter
+from models.augmentations.base import Augmentation, Params
+from models.augmentations.parameters import ParameterError, Range, parameter_schemas
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Augmentation):
     """An operation that does nothing and has one parameter of every type."""
 
-    share: float = parameter(0.5, "A share.", minimum=0, maximum=1)
-    count: int = parameter(2, "A count.", minimum=1, maximum=8)
-    mode: str = parameter("zero", "A mode.", choices=("zero", "reflect"))
-    span: tuple[float, float] = parameter((0.2, 0.8), "A range.", minimum=0.1, maximum=20)
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
+    share: float = Field(0.5, ge=0, le=1, description="A share.")
+    count: int = Field(2, ge=1, le=8, description="A count.")
+    mode: Literal["zero", "reflect"] = Field("zero", description="A mode.")
+    span: Range[Annotated[float, Field(ge=0.1, le=20)]] = Field((0.2, 0.8), description="A range.")
+    steps: Range[Annotated[int, Field(ge=1, le=9)]] = Field((2, 3), description="A range of whole numbers.")
 
     def sample(self, n: int, image_size: tuple[int, int], generator: torch.Generator) -> Params:  # noqa: ARG002
         return {}
@@ -28,7 +26,10 @@ class Example:
 
 
 def create(**parameters: object) -> Example:
-    return Example(**parameters)  # type: ignore[arg-type]  # wrong types are what is tested
+    try:
+        return Example.model_validate(parameters)
+    except ValidationError as error:
+        raise ParameterError.told_by(error, Example, parameters) from error
 
 
 @pytest.mark.parametrize(
@@ -88,12 +89,18 @@ def test_illegal_ranges_are_refused(value: object) -> None:
     assert refusal.value.parameter == "span"
 
 
-def test_a_declaration_can_be_read_from_the_field() -> None:
-    share, _, mode, _ = fields(Example)
-    assert dict(share.metadata) == {"description": "A share.", "minimum": 0, "maximum": 1, "choices": None}
-    assert dict(mode.metadata) == {
-        "description": "A mode.",
-        "minimum": None,
-        "maximum": None,
-        "choices": ("zero", "reflect"),
-    }
+@pytest.mark.parametrize("value", [(3, 2), (0, 2), (2, 10), (2.0, 3.0), (1.5, 2.5), 2])
+def test_illegal_ranges_of_whole_numbers_are_refused(value: object) -> None:
+    right = r"^steps must be a pair of whole numbers \(low, high\) in 1\.\.9, low not above high, got "
+    with pytest.raises(ParameterError, match=right):
+        create(steps=value)
+
+
+def test_a_declaration_can_be_read_from_the_schema() -> None:
+    schemas = parameter_schemas(Example)
+    assert list(schemas) == ["share", "count", "mode", "span", "steps"]
+    expected = {"description": "A share.", "minimum": 0, "maximum": 1, "default": 0.5, "type": "number"}
+    assert expected.items() <= schemas["share"].items()
+    assert schemas["mode"]["enum"] == ["zero", "reflect"]
+    assert schemas["span"]["default"] == [0.2, 0.8]
+    assert schemas["span"]["prefixItems"] == [{"type": "number", "minimum": 0.1, "maximum": 20}] * 2

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
@@ -20,12 +22,14 @@ def images(n: int) -> Tensor:
 )
 @pytest.mark.parametrize("padding", [0, 1, 3, 5])
 def test_every_window_equals_torchvisions_pad_and_crop(
-    padding: int, padding_mode: str, reference_mode: str
+    padding: int, padding_mode: Literal["zero", "reflect"], reference_mode: str
 ) -> None:
     offsets = torch.arange(2 * padding + 1)
     top, left = torch.cartesian_prod(offsets, offsets).unbind(1)
     originals = images(len(top))
-    result = RandomCrop(padding, padding_mode).apply(originals, {"top": top, "left": left})
+    result = RandomCrop(padding=padding, padding_mode=padding_mode).apply(
+        originals, {"top": top, "left": left}
+    )
     for image, y, x, got in zip(originals, top.tolist(), left.tolist(), result, strict=True):
         padded = F.pad(image, [padding], padding_mode=reference_mode)
         assert torch.equal(got, F.crop(padded, y, x, HEIGHT, WIDTH))
@@ -33,18 +37,18 @@ def test_every_window_equals_torchvisions_pad_and_crop(
 
 def test_the_central_window_is_the_image() -> None:
     centre = torch.tensor([4, 4])
-    assert torch.equal(RandomCrop(4).apply(images(2), {"top": centre, "left": centre}), images(2))
+    assert torch.equal(RandomCrop(padding=4).apply(images(2), {"top": centre, "left": centre}), images(2))
 
 
 def test_zero_padding_may_exceed_the_image() -> None:
     corner = torch.tensor([0])
-    assert not RandomCrop(20).apply(images(1), {"top": corner, "left": corner}).any()
+    assert not RandomCrop(padding=20).apply(images(1), {"top": corner, "left": corner}).any()
 
 
 @pytest.mark.parametrize("padding", [0, 1, 4])
 def test_offsets_are_uniform_and_independent(padding: int) -> None:
     places = 2 * padding + 1
-    params = RandomCrop(padding).sample(20_000, (32, 32), torch.Generator().manual_seed(0))
+    params = RandomCrop(padding=padding).sample(20_000, (32, 32), torch.Generator().manual_seed(0))
     assert params["top"].dtype == params["left"].dtype == torch.int64
     if padding == 0:
         assert not params["top"].any()
@@ -54,7 +58,7 @@ def test_offsets_are_uniform_and_independent(padding: int) -> None:
 
 
 def test_an_image_too_small_to_be_reflected_is_refused_when_sampling_and_applying() -> None:
-    crop = RandomCrop(6, "reflect")
+    crop = RandomCrop(padding=6, padding_mode="reflect")
     with pytest.raises(ValueError, match="padding must be smaller than the image to reflect it"):
         crop.sample(1, (HEIGHT, WIDTH), torch.Generator())
     corner = torch.tensor([0])

@@ -32,7 +32,9 @@ def test_rectangles_are_erased_as_by_torchvision(value: float) -> None:
 
 def test_images_are_erased_with_the_stated_probability() -> None:
     for probability in (0.0, 0.25, 1.0):
-        params = RandomErasing(probability).sample(10_000, (32, 32), torch.Generator().manual_seed(0))
+        params = RandomErasing(probability=probability).sample(
+            10_000, (32, 32), torch.Generator().manual_seed(0)
+        )
         erased = params["height"] > 0
         # The standard deviation of the mean is below 0.005.
         assert abs(float(erased.float().mean()) - probability) <= 0.02
@@ -43,7 +45,7 @@ def test_images_are_erased_with_the_stated_probability() -> None:
 
 def test_sampled_areas_ratios_and_corners_are_as_stated() -> None:
     size = 1000
-    params = RandomErasing(1, (0.05, 0.3), (0.5, 2)).sample(
+    params = RandomErasing(probability=1, scale=(0.05, 0.3), ratio=(0.5, 2)).sample(
         5000, (size, size), torch.Generator().manual_seed(0)
     )
     assert uniform_misfit(params["height"] * params["width"] / size**2, 0.05, 0.3) < 1.95
@@ -56,7 +58,7 @@ def test_sampled_areas_ratios_and_corners_are_as_stated() -> None:
 
 def test_rectangles_lie_within_the_image_and_are_smaller() -> None:
     for height, width in ((32, 32), (4, 50), (50, 4)):
-        params = RandomErasing(1).sample(2000, (height, width), torch.Generator().manual_seed(0))
+        params = RandomErasing(probability=1).sample(2000, (height, width), torch.Generator().manual_seed(0))
         for start, length, size in (("top", "height", height), ("left", "width", width)):
             assert params[start].min() >= 0
             assert (params[start] + params[length]).max() <= size
@@ -64,5 +66,7 @@ def test_rectangles_lie_within_the_image_and_are_smaller() -> None:
 
 
 def test_where_no_attempt_fits_nothing_is_erased() -> None:
-    params = RandomErasing(1, (1, 1), (1, 1)).sample(50, (8, 8), torch.Generator().manual_seed(0))
+    params = RandomErasing(probability=1, scale=(1, 1), ratio=(1, 1)).sample(
+        50, (8, 8), torch.Generator().manual_seed(0)
+    )
     assert not any(value.any() for value in params.values())

@@ -46,13 +46,13 @@ def test_sampled_crops_equal_torchvisions(height: int, width: int) -> None:
 
 def test_the_whole_image_comes_out_unchanged() -> None:
     images = random_images(3, 32, 20)
-    params = RandomResizedCrop((1, 1), (20 / 32, 20 / 32)).sample(3, (32, 20), torch.Generator())
+    params = RandomResizedCrop(scale=(1, 1), ratio=(20 / 32, 20 / 32)).sample(3, (32, 20), torch.Generator())
     torch.testing.assert_close(RandomResizedCrop().apply(images, params), images, atol=1e-6, rtol=0)
 
 
 def test_sampled_areas_are_uniform_and_corners_too() -> None:
     size = 1000
-    params = RandomResizedCrop((0.1, 0.5), (0.8, 1.25)).sample(
+    params = RandomResizedCrop(scale=(0.1, 0.5), ratio=(0.8, 1.25)).sample(
         5000, (size, size), torch.Generator().manual_seed(0)
     )
     shares = params["height"] * params["width"] / size**2
@@ -85,6 +85,8 @@ def test_crops_lie_within_the_image() -> None:
 def test_where_no_attempt_fits_the_largest_allowed_central_crop_is_taken(
     image_size: tuple[int, int], ratio: tuple[float, float], crop: tuple[int, int, int, int]
 ) -> None:
-    params = RandomResizedCrop((1, 1), ratio).sample(50, image_size, torch.Generator().manual_seed(0))
+    params = RandomResizedCrop(scale=(1, 1), ratio=ratio).sample(
+        50, image_size, torch.Generator().manual_seed(0)
+    )
     for key, expected in zip(("top", "left", "height", "width"), crop, strict=True):
         assert (params[key] == expected).all(), key

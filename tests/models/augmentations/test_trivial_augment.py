@@ -101,7 +101,7 @@ def test_operations_levels_and_directions_are_equally_frequent() -> None:
 
 def test_strength_scales_what_is_drawn() -> None:
     whole, half = (
-        TrivialAugment(strength).sample(1000, (32, 32), torch.Generator().manual_seed(0))
+        TrivialAugment(strength=strength).sample(1000, (32, 32), torch.Generator().manual_seed(0))
         for strength in (1.0, 0.5)
     )
     assert torch.equal(whole["operation"], half["operation"])

@@ -21,12 +21,12 @@ def test_flipping_twice_gives_the_original() -> None:
 def test_images_are_marked_with_the_stated_probability() -> None:
     for probability in (0.2, 0.5, 0.9):
         generator = torch.Generator().manual_seed(0)
-        flip = VerticalFlip(probability).sample(10_000, (32, 32), generator)["flip"]
+        flip = VerticalFlip(probability=probability).sample(10_000, (32, 32), generator)["flip"]
         # The standard deviation of the mean is at most 0.005.
         assert abs(float(flip.float().mean()) - probability) < 0.02
 
 
 def test_probability_0_marks_none_and_1_all() -> None:
     generator = torch.Generator().manual_seed(0)
-    assert not VerticalFlip(0).sample(1000, (32, 32), generator)["flip"].any()
-    assert VerticalFlip(1).sample(1000, (32, 32), generator)["flip"].all()
+    assert not VerticalFlip(probability=0).sample(1000, (32, 32), generator)["flip"].any()
+    assert VerticalFlip(probability=1).sample(1000, (32, 32), generator)["flip"].all()

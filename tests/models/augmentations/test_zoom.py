@@ -9,7 +9,7 @@ from tests.support.goodness_of_fit import uniform_misfit
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (9, 14), (5, 40)])
 def test_every_window_equals_pillows_of_the_mirrored_image(height: int, width: int) -> None:
-    zoom = Zoom(1, (0.05, 4), (0.25, 4))
+    zoom = Zoom(probability=1, area=(0.05, 4), ratio=(0.25, 4))
     images = torch.rand(24, 3, height, width, generator=torch.Generator().manual_seed(0))
     params = zoom.sample(24, (height, width), torch.Generator().manual_seed(0))
     result = zoom.apply(images, params)
@@ -24,7 +24,9 @@ def test_every_window_equals_pillows_of_the_mirrored_image(height: int, width: i
 
 
 def test_windows_have_the_stated_areas_and_ratios() -> None:
-    params = Zoom(0.4, (0.5, 2.0), (0.5, 2.0)).sample(10_000, (20, 30), torch.Generator().manual_seed(0))
+    params = Zoom(probability=0.4, area=(0.5, 2.0), ratio=(0.5, 2.0)).sample(
+        10_000, (20, 30), torch.Generator().manual_seed(0)
+    )
     area = params["height"] * params["width"] / 600
     ratio = (params["width"] / 30) / (params["height"] / 20)
     for values in (area, ratio):
@@ -33,7 +35,9 @@ def test_windows_have_the_stated_areas_and_ratios() -> None:
 
 
 def test_windows_lie_within_the_image_or_around_it_anywhere() -> None:
-    params = Zoom(1, (0.2, 4), (1, 1)).sample(10_000, (32, 32), torch.Generator().manual_seed(0))
+    params = Zoom(probability=1, area=(0.2, 4), ratio=(1, 1)).sample(
+        10_000, (32, 32), torch.Generator().manual_seed(0)
+    )
     for start, length in (("top", "height"), ("left", "width")):
         share = params[start] / (32 - params[length])
         assert uniform_misfit(share, 0, 1) < 1.95
@@ -41,7 +45,7 @@ def test_windows_lie_within_the_image_or_around_it_anywhere() -> None:
 
 def test_a_window_of_the_images_own_size_changes_nothing() -> None:
     images = torch.rand(4, 3, 12, 20, generator=torch.Generator().manual_seed(0))
-    zoom = Zoom(1, (1, 1), (1, 1))
+    zoom = Zoom(probability=1, area=(1, 1), ratio=(1, 1))
     result = zoom.apply(images, zoom.sample(4, (12, 20), torch.Generator().manual_seed(0)))
     torch.testing.assert_close(result, images, atol=1e-5, rtol=0)
 

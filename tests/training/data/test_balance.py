@@ -28,7 +28,7 @@ def test_weights_are_inverse_frequencies_with_a_mean_of_one_over_the_images() ->
 
 def test_sampling_draws_all_classes_alike_and_the_same_for_one_epoch() -> None:
     data = imbalanced()
-    batches = Batches(replace(RECIPE, balance="sampling"), data, seed=0)
+    batches = Batches(RECIPE.changed(balance="sampling"), data, seed=0)
     orders = [batches.order(epoch) for epoch in range(200)]
     assert torch.equal(batches.order(7), orders[7])
     assert all(len(order) == len(data.train) for order in orders)
@@ -44,11 +44,11 @@ def test_without_balance_every_image_comes_once() -> None:
 
 def test_the_loss_counts_an_image_by_the_weight_of_its_class(tmp_path: Path) -> None:
     data = imbalanced()
-    run = Run(replace(RECIPE, balance="loss", label_smoothing=0.0), data, 0, tmp_path)
+    run = Run(RECIPE.changed(balance="loss", label_smoothing=0.0), data, 0, tmp_path)
     logits, labels = torch.randn(8, 3), torch.tensor([0, 0, 0, 0, 1, 1, 2, 2])
     each = F.cross_entropy(logits, labels, reduction="none")
     torch.testing.assert_close(run.loss(logits, labels), (each * class_weights(data)[labels]).mean())
-    plain = Run(replace(RECIPE, label_smoothing=0.0), data, 0, tmp_path)
+    plain = Run(RECIPE.changed(label_smoothing=0.0), data, 0, tmp_path)
     torch.testing.assert_close(plain.loss(logits, labels), each.mean())
 
 
@@ -56,9 +56,9 @@ def test_the_loss_counts_an_image_by_the_weight_of_its_class(tmp_path: Path) -> 
 def test_equal_classes_weigh_nothing(tmp_path: Path, smoothing: float) -> None:
     data = tiny_data()
     data = replace(data, train=Split(data.train.images[:45], torch.arange(45) % 3))
-    recipe = replace(RECIPE, label_smoothing=smoothing)
+    recipe = RECIPE.changed(label_smoothing=smoothing)
     logits, labels = torch.randn(8, 3), torch.arange(8) % 3
     torch.testing.assert_close(
-        Run(replace(recipe, balance="loss"), data, 0, tmp_path).loss(logits, labels),
+        Run(recipe.changed(balance="loss"), data, 0, tmp_path).loss(logits, labels),
         Run(recipe, data, 0, tmp_path).loss(logits, labels),
     )

@@ -91,7 +91,7 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
 
 
 def test_without_held_out_images_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
-    recipe = replace(RECIPE.with_epochs(1), held_out=0)
+    recipe = RECIPE.with_epochs(1).changed(held_out=0)
     data = replace(
         tiny_data(),
         held_out=replace(tiny_data().held_out, images=torch.empty(0, 3, 20, 20), labels=torch.empty(0)),

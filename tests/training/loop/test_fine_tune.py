@@ -60,7 +60,7 @@ def test_classes_in_another_order_are_other_classes(artifact_folder: Path) -> No
 def test_an_artifact_that_does_not_fit_is_refused_by_field(
     artifact_folder: Path, architecture: str, channels: int, message: str
 ) -> None:
-    data, recipe = tiny_data(), replace(RECIPE, architecture=architecture)
+    data, recipe = tiny_data(), RECIPE.changed(architecture=architecture)
     data = replace(data, train=replace(data.train, images=data.train.images[:, :channels]))
     with pytest.raises(InitError, match=message):
         start_from(build_model(RECIPE, tiny_data(), 0), load_initial(str(artifact_folder)), recipe, data)
@@ -76,7 +76,7 @@ def test_the_bundled_artifact_is_known_by_a_word() -> None:
 
 def test_a_run_starts_from_it_and_is_resumed_only_with_it(artifact_folder: Path, tmp_path: Path) -> None:
     artifact, data = load_artifact(artifact_folder), tiny_data()
-    recipe = replace(RECIPE, init=identity(artifact), ema_decay=None)
+    recipe = RECIPE.changed(init=identity(artifact), ema_decay=None)
     steps = iter((False, True))
     with pytest.raises(Interrupted):
         train(recipe, data, tmp_path / "a", initial=artifact, stopping=lambda: next(steps))
@@ -84,7 +84,7 @@ def test_a_run_starts_from_it_and_is_resumed_only_with_it(artifact_folder: Path,
     whole = train(recipe, data, tmp_path / "b", initial=artifact)
     for name, value in whole.result.items():
         torch.testing.assert_close(resumed.result[name], value, msg=name)
-    other = train(replace(recipe, init=None), data, tmp_path / "c")
+    other = train(recipe.changed(init=None), data, tmp_path / "c")
     assert any(not other.result[name].equal(value) for name, value in whole.result.items())
     with pytest.raises(CheckpointError, match="init"):
-        train(replace(recipe, init=None), data, tmp_path / "a", resume=True)
+        train(recipe.changed(init=None), data, tmp_path / "a", resume=True)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import optim
@@ -34,7 +32,7 @@ def test_frozen_parameters_are_left_out() -> None:
 
 def test_batch_norm_may_learn_faster_and_shrinks_by_as_much_a_step_as_the_weights() -> None:
     model = create_model("airbench94", 10)
-    recipe = replace(RECIPE, weight_decay=1e-3, batch_norm_rate_scale=64.0, decay_batch_norm=True)
+    recipe = RECIPE.changed(weight_decay=1e-3, batch_norm_rate_scale=64.0, decay_batch_norm=True)
     optimizer = create_optimizer(model, recipe)
     set_learning_rate(optimizer, 0.5)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -47,7 +45,7 @@ def test_batch_norm_may_learn_faster_and_shrinks_by_as_much_a_step_as_the_weight
     assert weights["lr"] * weights["weight_decay"] == norms["lr"] * norms["weight_decay"] == 5e-4
     assert biases["weight_decay"] == 0
     assert (
-        create_optimizer(model, replace(recipe, decay_batch_norm=False)).param_groups[2]["weight_decay"] == 0
+        create_optimizer(model, recipe.changed(decay_batch_norm=False)).param_groups[2]["weight_decay"] == 0
     )
 
 
@@ -65,12 +63,14 @@ def test_the_optimiser_is_the_recipes() -> None:
     assert isinstance(sgd, optim.SGD)
     assert sgd.defaults["nesterov"]
     assert sgd.defaults["momentum"] == RECIPE.momentum
-    assert isinstance(create_optimizer(model, replace(RECIPE, optimizer="adam")), optim.Adam)
-    assert not create_optimizer(model, replace(RECIPE, momentum=0.0)).defaults["nesterov"]
+    assert isinstance(create_optimizer(model, RECIPE.changed(optimizer="adam")), optim.Adam)
+    assert not create_optimizer(model, RECIPE.changed(momentum=0.0)).defaults["nesterov"]
 
 
 def test_linear_schedule_rises_over_the_warmup_and_falls_to_nothing() -> None:
-    recipe = replace(RECIPE, stages=(Stage(4, 8),), learning_rate=0.4, schedule="linear", warmup=0.25)
+    recipe = RECIPE.changed(
+        stages=(Stage(epochs=4, image_size=8),), learning_rate=0.4, schedule="linear", warmup=0.25
+    )
     rates = torch.tensor([learning_rate(recipe, step, 25) for step in range(100)])
     assert rates.argmax() in (24, 25)
     assert rates.max() == pytest.approx(0.4, rel=0.03)
@@ -81,15 +81,21 @@ def test_linear_schedule_rises_over_the_warmup_and_falls_to_nothing() -> None:
 
 
 def test_constant_schedule_stays_after_its_warmup() -> None:
-    recipe = replace(RECIPE, stages=(Stage(2, 8),), learning_rate=0.4, schedule="constant", warmup=0.0)
+    recipe = RECIPE.changed(
+        stages=(Stage(epochs=2, image_size=8),), learning_rate=0.4, schedule="constant", warmup=0.0
+    )
     assert {learning_rate(recipe, step, 5) for step in range(10)} == {0.4}
-    warmed = replace(recipe, warmup=0.5)
+    warmed = recipe.changed(warmup=0.5)
     assert learning_rate(warmed, 0, 5) < learning_rate(warmed, 4, 5) < learning_rate(warmed, 5, 5) == 0.4
 
 
 def test_a_restart_begins_the_schedule_anew_and_leaves_what_came_before_as_it_was() -> None:
-    once = replace(RECIPE, stages=(Stage(4, 8),), learning_rate=0.4, schedule="linear", warmup=0.25)
-    again = replace(once, stages=(Stage(10, 8),), restarts=(Restart(epoch=4, learning_rate=0.1),))
+    once = RECIPE.changed(
+        stages=(Stage(epochs=4, image_size=8),), learning_rate=0.4, schedule="linear", warmup=0.25
+    )
+    again = once.changed(
+        stages=(Stage(epochs=10, image_size=8),), restarts=(Restart(epoch=4, learning_rate=0.1),)
+    )
     rates = torch.tensor([learning_rate(again, step, 10) for step in range(100)], dtype=torch.float64)
     assert rates[:40].tolist() == [learning_rate(once, step, 10) for step in range(40)]
     assert (rates[40:55].diff() > 0).all()

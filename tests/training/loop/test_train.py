@@ -84,7 +84,7 @@ def test_resuming_a_finished_run_changes_nothing(whole: RunState, tmp_path: Path
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    diverging = replace(RECIPE, learning_rate=1e30, warmup=0.4)
+    diverging = RECIPE.changed(learning_rate=1e30, warmup=0.4)
     with pytest.raises(TrainingError, match=r"no longer finite in epoch \d, step \d.*learning rate.*kept"):
         train(diverging, tiny_data(), tmp_path / "diverging")
 
@@ -103,7 +103,7 @@ def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
         train(RECIPE, tiny_data(), tmp_path, resume=True)
     train(RECIPE, tiny_data(), tmp_path)
     with pytest.raises(CheckpointError, match=r"began with label_smoothing=0\.1, not 0\.2"):
-        train(replace(RECIPE, label_smoothing=0.2), tiny_data(), tmp_path, resume=True)
+        train(RECIPE.changed(label_smoothing=0.2), tiny_data(), tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="began with seed=0, not 3"):
         train(RECIPE, tiny_data(), tmp_path, seed=3, resume=True)
     with pytest.raises(CheckpointError, match="another data set"):
@@ -126,24 +126,24 @@ def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
     ],
 )
 def test_every_choice_of_a_recipe_runs(tmp_path: Path, change: dict[str, object]) -> None:
-    recipe = replace(RECIPE.with_epochs(1), **change)  # type: ignore[arg-type]
+    recipe = RECIPE.with_epochs(1).changed(**change)
     state = train(recipe, tiny_data(), tmp_path)
     assert math.isfinite(state.history[-1].train_loss)
 
 
 def test_a_run_with_lookahead_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    recipe = replace(RECIPE.with_epochs(2), lookahead=4, ema_decay=None, mixup_alpha=0.5)
+    recipe = RECIPE.with_epochs(2).changed(lookahead=4, ema_decay=None, mixup_alpha=0.5)
     whole = train(recipe, tiny_data(), tmp_path / "whole")
     with pytest.raises(Interrupted):
         train(recipe, tiny_data(), tmp_path / "stopped", stopping=stop_at(7))
     require_same_weights(train(recipe, tiny_data(), tmp_path / "stopped", resume=True), whole)
-    without = train(replace(recipe, lookahead=None), tiny_data(), tmp_path / "without")
+    without = train(recipe.changed(lookahead=None), tiny_data(), tmp_path / "without")
     assert not torch.equal(without.model["features.0.weight"], whole.model["features.0.weight"])
 
 
 def test_the_finished_average_gets_statistics_of_its_own(whole: RunState, tmp_path: Path) -> None:
     """The weights are those of a run without; the statistics are of batches after the last epoch."""
-    recipe = replace(RECIPE, reestimate_batch_norm=3)
+    recipe = RECIPE.changed(reestimate_batch_norm=3)
     state = train(recipe, tiny_data(), tmp_path)
     for name, value in state.result.items():
         if "running" not in name and "tracked" not in name:
@@ -170,13 +170,13 @@ def test_the_network_is_compiled_as_the_recipe_says(
         return model
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
-    recipe = replace(RECIPE, compile=True, compile_mode="reduce-overhead")
+    recipe = RECIPE.changed(compile=True, compile_mode="reduce-overhead")
     require_same_weights(train(recipe, tiny_data(), tmp_path), whole)
     assert asked == [("LeNet", "reduce-overhead")]
 
 
 def test_whitening_and_zero_init_shape_the_first_weights() -> None:
-    recipe = replace(RECIPE, architecture="resnet18-3x3", whiten_stem=True, zero_init_residual=True)
+    recipe = RECIPE.changed(architecture="resnet18-3x3", whiten_stem=True, zero_init_residual=True)
     model = build_model(recipe, tiny_data(), seed=0)
     state = model.state_dict()
     assert not next(p for n, p in model.named_parameters() if n == "stem.0.weight").requires_grad
@@ -193,9 +193,8 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_the_epochs_own() 
 
 
 def test_alternating_flip_shows_each_image_both_ways_in_two_epochs() -> None:
-    recipe = replace(
-        RECIPE,
-        stages=(Stage(2, 20),),
+    recipe = RECIPE.changed(
+        stages=(Stage(epochs=2, image_size=20),),
         augmentation=replace(RECIPE.augmentation, operations=()),
         batch_size=48,
     )
@@ -210,4 +209,4 @@ def test_alternating_flip_shows_each_image_both_ways_in_two_epochs() -> None:
 
 def test_more_images_a_batch_than_there_are_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="batch_size must be at most the 48 training images, got 64"):
-        train(replace(RECIPE, batch_size=64), tiny_data(), tmp_path)
+        train(RECIPE.changed(batch_size=64), tiny_data(), tmp_path)

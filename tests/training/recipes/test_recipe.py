@@ -1,11 +1,13 @@
 import json
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from models.artifact.store import ArtifactError, load_artifact
 from tests.support.tiny_run import RECIPE
 from training.recipes import RECIPES
-from training.recipes.recipe import Restart, Stage
+from training.recipes.recipe import Recipe, RecordedRecipe, Restart, Stage
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -26,14 +28,20 @@ def test_epochs_can_be_changed_and_stages_keep_their_shares(name: str, epochs: i
 
 
 def test_image_size_follows_the_stages() -> None:
-    recipe = replace(RECIPE, stages=(Stage(2, 16), Stage(1, 24)))
+    recipe = RECIPE.changed(stages=(Stage(epochs=2, image_size=16), Stage(epochs=1, image_size=24)))
     assert [recipe.image_size_at(epoch) for epoch in range(4)] == [16, 16, 24, 24]
 
 
 def test_restarts_move_with_the_number_of_epochs_and_fall_away_where_none_is_left() -> None:
-    recipe = replace(RECIPE, stages=(Stage(10, 16),), restarts=(Restart(5, 0.2), Restart(8, 0.1)))
-    assert recipe.with_epochs(20).restarts == (Restart(10, 0.2), Restart(16, 0.1))
-    assert recipe.with_epochs(2).restarts == (Restart(1, 0.2),)
+    recipe = RECIPE.changed(
+        stages=(Stage(epochs=10, image_size=16),),
+        restarts=(Restart(epoch=5, learning_rate=0.2), Restart(epoch=8, learning_rate=0.1)),
+    )
+    assert recipe.with_epochs(20).restarts == (
+        Restart(epoch=10, learning_rate=0.2),
+        Restart(epoch=16, learning_rate=0.1),
+    )
+    assert recipe.with_epochs(2).restarts == (Restart(epoch=1, learning_rate=0.2),)
     assert recipe.with_epochs(1).restarts == ()
 
 
@@ -48,14 +56,11 @@ def test_the_two_lessons_differ_in_augmentation_alone() -> None:
         ("architecture", "vgg"),
         ("initialization", "zeros"),
         ("stages", ()),
-        ("stages", (Stage(1, 0),)),
+        ("stages", [{"epochs": 1, "image_size": 0}]),
         ("batch_size", 1),
         ("learning_rate", 0.0),
         ("warmup", 1.0),
-        ("restarts", (Restart(0, 0.1),)),
-        ("restarts", (Restart(3, 0.1),)),
-        ("restarts", (Restart(2, 0.1), Restart(1, 0.1))),
-        ("restarts", (Restart(1, 0.0),)),
+        ("restarts", [{"epoch": 1, "learning_rate": 0.0}]),
         ("momentum", 1.0),
         ("weight_decay", -1e-4),
         ("label_smoothing", 1.0),
@@ -70,10 +75,51 @@ def test_the_two_lessons_differ_in_augmentation_alone() -> None:
     ],
 )
 def test_a_value_out_of_range_is_refused_by_its_name(field: str, value: object) -> None:
-    with pytest.raises(ValueError, match=rf"recipe 'tiny': {field} must be"):
-        replace(RECIPE, **{field: value})  # type: ignore[arg-type]
+    with pytest.raises(ValidationError) as refusal:
+        RECIPE.changed(**{field: value})
+    assert {error["loc"][0] for error in refusal.value.errors()} == {field}
+
+
+@pytest.mark.parametrize("epochs", [(0,), (3,), (2, 1), (1, 1)])
+def test_restarts_out_of_order_or_at_no_epoch_of_the_run_are_refused(epochs: tuple[int, ...]) -> None:
+    restarts = [Restart(epoch=epoch, learning_rate=0.1) for epoch in epochs]
+    with pytest.raises(ValidationError, match="restarts must be at rising epochs between the first and"):
+        RECIPE.changed(restarts=restarts)
 
 
 def test_no_epochs_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="epochs must be at least 1"):
-        replace(RECIPE, stages=(Stage(0, 32),))
+    with pytest.raises(ValidationError, match="stages must have at least 1 epoch together"):
+        RECIPE.changed(stages=(Stage(epochs=0, image_size=32),))
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(ValidationError, match="warmups"):
+        RECIPE.changed(warmups=0.1)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_json_byte_for_byte(name: str) -> None:
+    stored = json.dumps(RECIPES[name].to_json())
+    recipe = Recipe.from_json(json.loads(stored))
+    assert recipe == RECIPES[name]
+    assert json.dumps(recipe.to_json()) == stored
+
+
+def test_fields_that_recipes_have_no_more_are_left_out_and_those_of_later_ones_are_defaults() -> None:
+    stored = {**RECIPE.to_json(), "colour": "red"}
+    del stored["lookahead"]
+    assert Recipe.from_json(stored) == RECIPE
+
+
+def test_an_artifact_records_the_recipe_and_its_seed(exported: Path) -> None:
+    recorded = RecordedRecipe.of(load_artifact(exported).metadata)
+    assert (recorded.seed, recorded.stages) == (0, RECIPE.stages)
+
+
+def test_a_recorded_recipe_that_cannot_be_read_is_refused_by_field(exported: Path) -> None:
+    metadata = load_artifact(exported).metadata
+    damaged = metadata.model_copy(update={"recipe": {**metadata.recipe, "batch_size": 0}})
+    with pytest.raises(
+        ArtifactError, match=r"the recipe of tiny, version 1, cannot be read: (.|\n)*batch_size"
+    ):
+        RecordedRecipe.of(damaged)

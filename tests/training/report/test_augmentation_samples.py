@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.augmentations import Compose
 from tests.support.tiny_run import RECIPE, tiny_data
 from training.data.cifar10 import Split
 from training.report.augmentation_samples import EPOCHS, AugmentationSample, augmentation_samples
@@ -9,7 +10,7 @@ from training.report.thumbnail import decode_thumbnail, thumbnail
 
 def samples(**changes: object) -> list[AugmentationSample]:
     data = tiny_data()
-    return augmentation_samples({**RECIPE.to_json(), **changes}, data.train, data.classes)
+    return augmentation_samples(RECIPE.changed(**changes), data.train, data.classes)
 
 
 def test_there_is_a_row_for_each_class_with_an_image_for_each_epoch() -> None:
@@ -23,7 +24,7 @@ def test_there_is_a_row_for_each_class_with_an_image_for_each_epoch() -> None:
 
 @pytest.mark.parametrize("alternating", [True, False])
 def test_an_alternating_flip_mirrors_every_other_epoch(alternating: bool) -> None:
-    row = samples(augmentation=[], alternating_flip=alternating)[0]
+    row = samples(augmentation=Compose(), alternating_flip=alternating)[0]
     original = np.asarray(decode_thumbnail(row.original))
     for epoch, picture in enumerate(row.augmented):
         mirrored = alternating and epoch % 2 == 1
@@ -35,5 +36,5 @@ def test_an_alternating_flip_mirrors_every_other_epoch(alternating: bool) -> Non
 def test_greyscale_images_can_be_shown() -> None:
     data = tiny_data()
     grey = Split(data.train.images[:, :1], data.train.labels)
-    (row, *_) = augmentation_samples(RECIPE.to_json(), grey, data.classes)
+    (row, *_) = augmentation_samples(RECIPE, grey, data.classes)
     assert decode_thumbnail(row.augmented[0]).size == (20, 20)

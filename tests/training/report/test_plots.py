@@ -75,6 +75,6 @@ def test_the_confusion_figure_shows_every_count() -> None:
 
 def test_a_run_gets_its_curves(tmp_path: Path) -> None:
     run = state()
-    run.recipe["held_out"] = 10
+    run.recipe = run.recipe.changed(held_out=10)
     write_run_plots(tmp_path, run)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["training.png", "training.svg"]
