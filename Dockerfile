@@ -32,7 +32,7 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shel
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    HOST=0.0.0.0 \
+    RESNET_SERVE_HOST=0.0.0.0 \
     PORT=8000
 WORKDIR /srv
 COPY --from=builder /opt/venv /opt/venv
@@ -46,7 +46,8 @@ STOPSIGNAL SIGTERM
 # take the service is not ready, and to be restarted for that would not help it. It listens once the model is loaded.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "\
 import http.client, os, sys; \
-connection = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); \
+port = int(os.environ.get('RESNET_SERVE_PORT') or os.environ['PORT']); \
+connection = http.client.HTTPConnection('127.0.0.1', port, timeout=4); \
 connection.request('GET', '/health/live'); \
 sys.exit(connection.getresponse().status != 200)"]
 CMD ["python", "-m", "app", "serve"]

@@ -1,8 +1,8 @@
 # The commands of this project; `make` alone lists them. Each first prepares what it needs, in .venv: the
 # packages alone, as the code runs from this folder.
 #
-# HOST and PORT of the service, and every other setting, come from the environment or from the command
-# line: `make serve PORT=9000`. Further options for a command go into ARGS: `make test ARGS="-k flip"`.
+# The settings of the service come from the environment or from the command line: `make serve PORT=9000`,
+# `make serve RESNET_SERVE_WORKERS=2`. Options for a command go into ARGS: `make test ARGS="-k flip"`.
 
 PYTHON ?= python3
 RECIPE ?= resnet18-cifar10

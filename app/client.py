@@ -3,13 +3,15 @@
     with Client("http://127.0.0.1:8000") as client:
         print(client.predict(Path("photo.jpg")).predictions[0].top[0].label)
 
-Imports neither PyTorch nor FastAPI.
+Needs no package but httpx: `pip install resnet-serve`, without an extra.
 """
 
 import asyncio
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +76,8 @@ class ModelEntry:
 class ServiceError(Exception):
     """The service refused a request, or could not be reached: then `status` is None, `code` "unreachable".
 
-    `field` names the parameter at fault, if one is.
+    `status` is None as well where the address, the key or a proxy is such that there can be no request; then
+    `code` is "invalid_client". `field` names the parameter at fault, if one is.
     """
 
     def __init__(self, status: int | None, code: str, message: str, field: str | None = None) -> None:
@@ -92,7 +95,7 @@ class _Common:
             raise ValueError(f"retries must be at least 0, got {retries}")
         self._retries = retries
 
-    def delay(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
+    def delay(self, attempt: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
         """Seconds to wait before the next attempt; None if this outcome is the last."""
         if attempt >= self._retries:
             return None
@@ -107,8 +110,37 @@ class _Common:
 
 
 def _settings(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """The arguments of an HTTP client. Raises `ServiceError`."""
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+        message = "the API key must consist of visible ASCII characters"
+        raise ServiceError(None, "invalid_client", message, "api_key")
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ServiceError(None, "invalid_client", f"{url!r} is no URL: {error}", "url") from error
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    return {"base_url": url, "headers": headers, "timeout": timeout}
+    return {"base_url": address, "headers": headers, "timeout": timeout}
+
+
+@contextmanager
+def _proxies_explained() -> Iterator[None]:
+    """Raises `ServiceError` for a proxy in the environment that httpx cannot use."""
+    try:
+        yield
+    except ImportError as error:
+        message = (
+            "the environment names a SOCKS proxy: pip install 'httpx[socks]', or unset ALL_PROXY, HTTP_PROXY"
+            " and HTTPS_PROXY"
+        )
+        raise ServiceError(None, "invalid_client", message) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        message = f"the environment names a proxy that cannot be used: {error}"
+        raise ServiceError(None, "invalid_client", message) from error
+
+
+def _name_to_send(file: Path) -> str:
+    """The file's name, which may be of any bytes: those that are not UTF-8 replaced."""
+    return os.fsencode(file.name).decode("utf-8", "replace")
 
 
 def _prediction_request(
@@ -117,7 +149,7 @@ def _prediction_request(
     if not images:
         raise ValueError("images: there must be at least one")
     files = [
-        ("file", (image.name, image.read_bytes()) if isinstance(image, Path) else ("image", image))
+        ("file", (_name_to_send(image), image.read_bytes()) if isinstance(image, Path) else ("image", image))
         for image in images
     ]
     parameters = {"top_k": top_k, "model": model, "version": version}
@@ -127,9 +159,9 @@ def _prediction_request(
     }
 
 
-def _content(outcome: httpx.Response | httpx.TransportError) -> Any:  # noqa: ANN401 - JSON
+def _content(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: ANN401 - JSON
     """What the service answered. Raises `ServiceError`."""
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx.RequestError):
         message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
         raise ServiceError(None, "unreachable", message) from outcome
     try:
@@ -139,44 +171,55 @@ def _content(outcome: httpx.Response | httpx.TransportError) -> Any:  # noqa: AN
         error = content["error"]
         raise ServiceError(outcome.status_code, error["code"], error["message"], error["field"])
     except (ValueError, KeyError, TypeError) as problem:
-        message = f"status {outcome.status_code}, and an answer that is not this service's"
-        raise ServiceError(outcome.status_code, "unknown_answer", message) from problem
+        raise _unknown_answer(outcome) from problem
 
 
-def _answer(response: httpx.Response | httpx.TransportError) -> Answer:
+def _unknown_answer(response: httpx.Response) -> ServiceError:
+    message = f"status {response.status_code}, and an answer that is not this service's"
+    return ServiceError(response.status_code, "unknown_answer", message)
+
+
+def _answer(response: httpx.Response | httpx.RequestError) -> Answer:
     content = _content(response)
-    predictions = tuple(
-        Prediction(
-            each["filename"],
-            each["width"],
-            each["height"],
-            tuple(ClassProbability(**entry) for entry in each["top"]),
-        )
-        for each in content["predictions"]
-    )
     assert isinstance(response, httpx.Response)
-    return Answer(
-        content["model"]["name"],
-        content["model"]["version"],
-        predictions,
-        content["timings_ms"],
-        response.headers.get("X-Request-ID", ""),
-    )
-
-
-def _models(outcome: httpx.Response | httpx.TransportError) -> tuple[ModelEntry, ...]:
-    entries = _content(outcome)["models"]
-    return tuple(
-        ModelEntry(
-            entry["name"],
-            entry["version"],
-            entry["current"],
-            entry["architecture"],
-            tuple(entry["classes"]),
-            entry["accuracy"],
+    try:
+        predictions = tuple(
+            Prediction(
+                each["filename"],
+                each["width"],
+                each["height"],
+                tuple(ClassProbability(**entry) for entry in each["top"]),
+            )
+            for each in content["predictions"]
         )
-        for entry in entries
-    )
+        return Answer(
+            content["model"]["name"],
+            content["model"]["version"],
+            predictions,
+            content["timings_ms"],
+            response.headers.get("X-Request-ID", ""),
+        )
+    except (KeyError, TypeError) as problem:
+        raise _unknown_answer(response) from problem
+
+
+def _models(response: httpx.Response | httpx.RequestError) -> tuple[ModelEntry, ...]:
+    content = _content(response)
+    assert isinstance(response, httpx.Response)
+    try:
+        return tuple(
+            ModelEntry(
+                entry["name"],
+                entry["version"],
+                entry["current"],
+                entry["architecture"],
+                tuple(entry["classes"]),
+                entry["accuracy"],
+            )
+            for entry in content["models"]
+        )
+    except (KeyError, TypeError) as problem:
+        raise _unknown_answer(response) from problem
 
 
 class Client:
@@ -184,7 +227,8 @@ class Client:
 
     A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
     time that the service names in Retry-After, unless that is more than a minute, else after a growing one.
-    `timeout` is in seconds, for each attempt. Every method raises `ServiceError`.
+    `timeout` is in seconds, for each attempt. Every method raises `ServiceError`, and so does the
+    construction.
     """
 
     def __init__(
@@ -197,7 +241,9 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._common = _Common(retries)
-        self._http = httpx.Client(**_settings(url, api_key, timeout), transport=transport)
+        settings = _settings(url, api_key, timeout)
+        with _proxies_explained():
+            self._http = httpx.Client(**settings, transport=transport)
 
     def predict(
         self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
@@ -214,7 +260,7 @@ class Client:
         """Whether the service takes requests now; asked once."""
         try:
             return self._http.get("/health/ready").is_success
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
 
     def close(self) -> None:
@@ -231,13 +277,13 @@ class Client:
     ) -> None:
         self.close()
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response | httpx.TransportError:  # noqa: ANN401
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response | httpx.RequestError:  # noqa: ANN401
         attempt = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = self._http.request(method, path, **options)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             delay = self._common.delay(attempt, outcome)
             if delay is None:
@@ -259,7 +305,9 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._common = _Common(retries)
-        self._http = httpx.AsyncClient(**_settings(url, api_key, timeout), transport=transport)
+        settings = _settings(url, api_key, timeout)
+        with _proxies_explained():
+            self._http = httpx.AsyncClient(**settings, transport=transport)
 
     async def predict(
         self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
@@ -276,7 +324,7 @@ class AsyncClient:
         """Whether the service takes requests now; asked once."""
         try:
             return (await self._http.get("/health/ready")).is_success
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
 
     async def close(self) -> None:
@@ -298,13 +346,13 @@ class AsyncClient:
         method: str,
         path: str,
         **options: Any,  # noqa: ANN401
-    ) -> httpx.Response | httpx.TransportError:
+    ) -> httpx.Response | httpx.RequestError:
         attempt = 0
         while True:
-            outcome: httpx.Response | httpx.TransportError
+            outcome: httpx.Response | httpx.RequestError
             try:
                 outcome = await self._http.request(method, path, **options)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
             delay = self._common.delay(attempt, outcome)
             if delay is None:

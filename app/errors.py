@@ -7,6 +7,10 @@ class StartError(Exception):
     """The service cannot start; the message is one line that says why."""
 
 
+class SettingsError(StartError):
+    """A setting is wrong; the message is one line that names the environment variable or the option."""
+
+
 class ProtocolError(ValueError):
     """The request is malformed; the message names the part and says what would be right."""
 

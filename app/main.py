@@ -14,6 +14,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
+from app import __version__
 from app.batching.thread_pools import ThreadPools
 from app.batching.throughput import Throughput
 from app.errors import StartError
@@ -36,7 +37,7 @@ from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
 from app.routes import augment_preview, augmentations, batch_norm, explain, health, metrics, models, predict
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from app.v2 import repository
 from app.v2 import routes as inference_v2
 from models.artifact.store import ArtifactError
@@ -104,23 +105,24 @@ def check(settings: Settings) -> list[str]:
 
 
 def create_app(
-    settings: Settings, measured: Metrics | None = None, membership: Membership | None = None
+    settings: Settings | None = None, measured: Metrics | None = None, membership: Membership | None = None
 ) -> FastAPI:
     """Build the service. Its lifespan loads and warms the models, and ends when running work is done.
 
-    `measured` takes the metrics; by default they are the app's own. `membership` is this process's place
-    among several that serve the same models. Entering the lifespan raises `ArtifactError` if a model is not
-    fit to serve, and `OSError` if a folder cannot be read.
+    `settings` are by default those of the environment. `measured` takes the metrics; by default they are the
+    app's own. `membership` is this process's place among several that serve the same models. Entering the
+    lifespan raises `ArtifactError` if a model is not fit to serve, and `OSError` if a folder cannot be read.
 
-    Raises `StartError` if the tracing that is asked for is not installed.
+    Raises `StartError` if a setting is wrong, or the tracing that is asked for is not installed.
     """
+    settings = settings or load_settings()
     measured = measured or Metrics()
     tracing = create_tracing(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
-        workers = ThreadPools(settings.decode_threads, options.threads, settings.max_waiting)
+        workers = ThreadPools(settings.decode_threads, options.threads, settings.max_concurrent_requests)
         throughput = Throughput()
         loader = ModelLoader(settings, options, workers, measured, throughput)
         control = ModelControl(
@@ -150,7 +152,7 @@ def create_app(
     app = FastAPI(
         title="resnet-serve",
         summary="Classify images, and see what the network saw when it learned.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,

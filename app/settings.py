@@ -1,213 +1,262 @@
-"""Every setting of the service, read from environment variables of the same name in capitals."""
+"""Every setting of the service: its name, type, range, default and description."""
 
-import re
-from collections.abc import Callable, Iterable
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from app.setting_types import Addresses, HostNames, RateLimits, parts
+from app.environment import PREFIX, Environment, refuse_wrong_names, variable, variable_in_use
+from app.errors import SettingsError
+from app.setting_types import Addresses, ApiKeys, HostNames, Origins, RateLimits, parse_keys, parts, read_keys
 
 # Found without an import of `models`, which would bring PyTorch into a process that only supervises.
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
 
-ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
-LEAST_KEY_LENGTH = 16
-
-
-class SettingsError(ValueError):
-    """A setting has an illegal value; the message is one line that names the variable."""
+SECRETS = ("api_keys",)
+"""Settings whose values no message shows."""
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults and ranges. An empty variable counts as not set."""
+    """All settings, from the command line, from environment variables with the prefix, or by default.
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+    An empty variable counts as not set.
+    """
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` is every network interface.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; `0.0.0.0` listens on every network interface."
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        description="Port to listen on; 0 takes any free one. Read from `PORT` as well.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="Least severe messages to log: `debug`, `info`, `warning` or `error`."
+        "warning", description="Lowest severity that is logged: `debug`, `info`, `warning` or `error`."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="What log lines are: `text`, or `json`, an object a line."
+        "text", description="Format of the log: `text`, or `json` with one object per line."
     )
     traces: Literal["none", "otlp"] = Field(
         "none",
-        description="Where spans of OpenTelemetry go: `none`, or `otlp`, to the collector that the variables"
+        description="Where OpenTelemetry traces are sent: `none`, or `otlp`, the collector that the variables"
         " `OTEL_EXPORTER_OTLP_...` name.",
     )
     workers: int = Field(
-        1, ge=1, le=64, description="Processes that serve, each with the whole model; they share the cores."
+        1,
+        ge=1,
+        le=64,
+        description="Number of worker processes. Each loads the model, and all share the CPU cores. Read from"
+        " `WORKERS` as well.",
     )
-    model_dir: Path = Field(BUNDLED_MODEL, description="Folder of the model to serve, `<name>/<version>`.")
+    model_dir: Path = Field(
+        BUNDLED_MODEL, description="Folder of the model to serve; its path ends in `<name>/<version>`."
+    )
     model_repository: Path | None = Field(
         None,
-        description="Folder of models, `<name>/<version>/`; the newest version of each is served, instead of"
-        " `MODEL_DIR`.",
+        description="Folder of several models, `<name>/<version>` each. The newest version of every model is"
+        " served, and the folder of a single model is not used.",
     )
     default_model: str = Field(
         "",
-        description="Name of the model for requests that name none; empty is the first in the alphabet.",
+        description="Name of the model that answers requests without a model name. Empty: the first in"
+        " alphabetical order.",
     )
     max_models: int = Field(
-        8, ge=1, le=1000, description="Most models and versions that are loaded at the same time."
+        8, ge=1, le=1000, description="Maximum number of model versions loaded at the same time."
     )
     management: bool = Field(
         default=False,
-        description="Let models of `MODEL_REPOSITORY` be loaded and unloaded over HTTP, while others serve.",
+        description="Allow models of the model repository to be loaded and unloaded over HTTP.",
     )
-    api_keys: SecretStr = Field(
+    api_keys: ApiKeys = Field(
         SecretStr(""),
-        description="Keys, with commas between them, one of which a request must carry;"
-        " without any, none is asked.",
+        description="API keys, separated by commas; a request must carry one of them. Empty: no key is"
+        " needed, unless the file of API keys has one. Keys on the command line are visible to other users of"
+        " the machine.",
     )
     api_keys_file: Path | None = Field(
-        None,
-        description="A file with further such keys, one a line; read once, at the start.",
+        None, description="File of further API keys, one per line; read once at the start."
     )
-    cors_origins: str = Field(
+    cors_origins: Origins = Field(
         "",
-        description="Other web sites whose pages may ask, such as `https://example.org`, with commas between"
-        " them; `*` is all of them, empty none.",
+        description="Origins of other web sites whose pages may read the answers, such as"
+        " `https://example.org`, separated by commas. `*`: all. Empty: none.",
     )
     trusted_hosts: HostNames = Field(
         "",
-        description="Names that the service goes by, such as `example.org, *.example.org, 10.0.0.7`, without"
-        " a port; by any other, but for health checks, it answers status 400. Empty or `*` is any.",
+        description="Host names of the service, without a port, such as `example.org, *.example.org,"
+        " 10.0.0.7`. A request to any other host name gets status 400, except for health checks. Empty or"
+        " `*`: any host name.",
     )
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto",
-        description="What computes: `torch`, `openvino` (processor only), or `auto`, which is `torch` on a"
-        " CUDA device and `openvino` elsewhere.",
+        description="Inference engine: `torch`, `openvino` (CPU only), or `auto`, which is `torch` on a CUDA"
+        " device and `openvino` on a CPU.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
+        "auto", description="Inference device: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
     )
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         "auto",
-        description="Arithmetic of the network; `auto` is the fastest that engine, model and hardware have.",
+        description="Inference precision: `float32`, `bfloat16`, `int8`, or `auto`, which is the fastest that"
+        " engine, model and hardware support.",
     )
     torch_compile: bool = Field(
         default=False,
-        description="Compile the network when the torch engine starts: slower start, faster batches.",
+        description="Use `torch.compile` in the torch engine: the start is slower, inference is faster.",
     )
     engine_threads: int = Field(
         0,
         ge=0,
         le=1024,
-        description="Processor threads that compute; 0 is one for each core that may be used, with several"
-        " workers each one's share of them, but at least 2.",
+        description="Number of CPU threads for inference in each worker. 0: the available cores divided by"
+        " the number of workers, but at least 2.",
     )
     decode_threads: int = Field(
-        2, ge=1, le=256, description="Requests whose larger images are decoded at the same time."
+        2, ge=1, le=256, description="Number of threads that decode large images in each worker."
     )
     max_batch: int = Field(
         0,
         ge=0,
         le=4096,
-        description="Most images that the network takes at once; 0 leaves the choice to the engine.",
+        description="Maximum batch size of inference, in images. 0: the engine chooses it.",
     )
     max_queue: int = Field(
         1024,
         ge=1,
         le=1_000_000,
-        description="Most images waiting for the network; a request that does not fit gets status 429.",
+        description="Maximum number of images in the queue for inference; a request that does not fit gets"
+        " status 429.",
     )
     request_seconds: float = Field(
         30,
         gt=0,
         le=3600,
-        description="Longest time for one request, and as long as none asks for less by the header"
-        " `X-Request-Timeout`; without a result by then, status 504.",
+        description="Timeout of a request in seconds; then it gets status 504. A request may set a shorter"
+        " one in the header `X-Request-Timeout`.",
     )
-    max_files: int = Field(256, ge=1, le=10_000, description="Most images in one request.")
+    max_files: int = Field(256, ge=1, le=10_000, description="Maximum number of images in one request.")
     cache_files: int = Field(
         0,
         ge=0,
         le=10_000_000,
-        description="For how many files each model's results are kept, to answer the same file again at once;"
-        " 0 keeps none.",
+        description="Capacity of each model's result cache, in files. A file that is in the cache is not"
+        " classified again. 0: no cache.",
     )
-    max_waiting: int = Field(
+    max_concurrent_requests: int = Field(
         256,
         ge=1,
         le=100_000,
-        description="Most requests being worked on or waiting; the next gets status 429.",
+        description="Maximum number of requests in progress, including those that wait; a further one gets"
+        " status 429.",
     )
     max_body_bytes: int = Field(
-        10_000_000, ge=1_000, le=1_000_000_000, description="Largest request body; above it, status 413."
+        10_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Maximum size of a request body in bytes; a larger one gets status 413.",
     )
     max_bodies_bytes: int = Field(
         500_000_000,
         ge=1_000,
         le=1_000_000_000_000,
-        description="Most bytes that the bodies of all requests hold together, in each worker, but always"
-        " enough for one; above it, status 429.",
+        description="Maximum size of all request bodies in memory together, in bytes in each worker; a"
+        " request that does not fit gets status 429. One body of the maximum size always fits.",
     )
     max_image_pixels: int = Field(
-        50_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
+        50_000_000,
+        ge=1,
+        le=150_000_000,
+        description="Maximum number of pixels of an image; a larger one gets status 413.",
     )
     max_connections: int = Field(
         900,
         ge=1,
         le=1_000_000,
-        description="Most connections at once, of each worker; the next gets status 503 and is closed.",
+        description="Maximum number of open connections of each worker; a further one gets status 503 and is"
+        " closed.",
     )
     header_seconds: float = Field(
         10,
         gt=0,
         le=3600,
-        description="How long a request's headers may take to arrive, or a new connection to ask for"
-        " anything; then status 408, and the connection is closed.",
+        description="Timeout in seconds for the headers of a request, counted from their first byte or from"
+        " the opening of the connection; then status 408, and the connection is closed.",
     )
     body_seconds: float = Field(
         30,
         gt=0,
         le=3600,
-        description="How long a request's body may take to arrive; then status 408, and the connection is"
+        description="Timeout in seconds for the body of a request; then status 408, and the connection is"
         " closed.",
     )
     rate_limit: RateLimits = Field(
         "",
-        description="Most requests of one client, its key or else its address, such as `100/minute` or"
-        " `10/second, 1000/hour`; the next gets status 429. Each of several workers counts for itself.",
+        description="Maximum request rate of a client, such as `100/minute` or `10/second, 1000/hour`; a"
+        " request above it gets status 429. Clients are told apart by API key, or by address where no key is"
+        " needed. Each worker counts by itself. Empty: no limit.",
     )
     trusted_proxies: Addresses = Field(
         "",
-        description="Addresses and networks of proxies, such as `10.0.0.5, 192.168.0.0/16`, whose"
-        " `X-Forwarded-For` says which address a client has.",
+        description="Addresses and networks of reverse proxies, such as `10.0.0.5, 192.168.0.0/16`. Only from"
+        " these is the client's address read from the header `X-Forwarded-For`.",
     )
     keep_alive_seconds: int = Field(
         15,
         ge=1,
         le=3600,
-        description="How long a connection is kept open while it is idle, or its client takes nothing of an"
+        description="Timeout in seconds of an idle connection, and of one whose client reads nothing of an"
         " answer.",
     )
     drain_seconds: int = Field(
         20,
         ge=0,
         le=3600,
-        description="How long running requests may take to finish when the service is stopped.",
+        description="Time in seconds that running requests have to finish when the service is stopped.",
     )
 
     @field_validator("management")
     @classmethod
     def _require_repository(cls, management: bool, info: ValidationInfo) -> bool:
         if management and info.data.get("model_repository") is None:
-            raise ValueError("needs MODEL_REPOSITORY, the folder that models are loaded from")
+            raise ValueError(f"needs {variable('model_repository')}, the folder that models are loaded from")
         return management
 
-    @field_validator("cors_origins")
+    @field_validator("api_keys_file")
     @classmethod
-    def _require_origins(cls, text: str) -> str:
-        for origin in parts(text):
-            if origin != "*" and not ORIGIN.fullmatch(origin):
-                raise ValueError("must be origins such as https://example.org:8443, without a path")
-        return text
+    def _require_file_of_long_keys(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_keys(path)
+        return path
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it knows nothing of names without prefix
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, Environment(settings_cls)
 
     def allowed_origins(self) -> list[str]:
         return parts(self.cors_origins)
@@ -225,51 +274,34 @@ class Settings(BaseSettings):
     def model_post_init(self, _: object) -> None:
         """Read the keys, once: a worker that is started later gets them with these settings.
 
-        So it neither disagrees with the others nor is open, whatever has become of the file. A setting that
-        is there and names no key is an error, for whoever wrote it does not mean to let everyone in.
+        So it neither disagrees with the others nor is open, whatever has become of the file.
         """
-        listed = self.api_keys.get_secret_value()
-        if listed:
-            self._keys += _keys_of("API_KEYS", lambda: listed.split(","))
-        if (path := self.api_keys_file) is not None:
-            self._keys += _keys_of("API_KEYS_FILE", lambda: path.read_text(encoding="utf-8").splitlines())
+        if listed := self.api_keys.get_secret_value():
+            self._keys += parse_keys(listed.split(","))
+        if self.api_keys_file is not None:
+            self._keys += read_keys(self.api_keys_file)
 
     def all_keys(self) -> tuple[str, ...]:
-        """The keys of both settings; none where no key is asked for."""
+        """The keys of both settings; none where no key is needed."""
         return self._keys
 
 
-def _keys_of(setting: str, read: Callable[[], Iterable[str]]) -> tuple[str, ...]:
-    """The keys among the texts that a setting holds. Raises `ValueError`, which never names a key."""
-    try:
-        keys = tuple(text.strip() for text in read() if text.strip())
-    except OSError as error:
-        raise ValueError(f"{setting}: the file cannot be read: {error.strerror}") from error
-    except UnicodeError as error:
-        raise ValueError(f"{setting}: the file must be text in UTF-8") from error
-    if not keys:
-        raise ValueError(f"{setting}: there is no key in it")
-    for number, key in enumerate(keys, start=1):
-        if len(key) < LEAST_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError(
-                f"{setting}: key {number} must be of at least {LEAST_KEY_LENGTH} visible ASCII characters,"
-                " none a space"
-            )
-    return keys
+def load_settings(command_line: CliSettingsSource[ArgumentParser] | None = None) -> Settings:
+    """Read the settings: from a parsed `command_line` first, then from the environment, else the defaults.
 
-
-def load_settings(**overrides: object) -> Settings:
-    """Read the environment; `overrides` that are not `None` take precedence.
-
-    Raises `SettingsError` for an illegal value.
+    Raises `SettingsError` for an illegal value and as `refuse_wrong_names` does.
     """
-    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    refuse_wrong_names(Settings.model_fields)
     try:
-        return Settings(**given)
+        # What is not named here comes from the environment.
+        return Settings(_cli_settings_source=command_line)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:  # of the keys, which are not to be shown
+        # Without a place it is the file of keys, which has changed since it was checked.
+        field = str(first["loc"][0]) if first["loc"] else "api_keys_file"
+        given = command_line is not None and field in command_line()
+        name = f"--{field.replace('_', '-')}" if given else variable_in_use(field)
+        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        if field in SECRETS:
             raise SettingsError(message) from None
-        message = f"{str(first['loc'][0]).upper()}: {message}"
         raise SettingsError(f"{message}, got {first['input']!r}") from error

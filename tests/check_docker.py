@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "app" / "static" / "samples" / "cat.png"
 START_SECONDS = 120
 TOLERANCE = 1e-4  # of a probability: the two sides may run different builds of PyTorch
-PASSED = {"CACHE_FILES": "100"}
+PASSED = {"RESNET_SERVE_CACHE_FILES": "100"}
 """A setting of the shell's that is to reach the service."""
 
 open_url = build_opener(ProxyHandler({})).open
@@ -67,7 +67,7 @@ def answer_of_local_service() -> dict[str, float]:
     """Start the service from this folder and return its probability for each class of the sample."""
     step("Asking the service that runs from this folder")
     port = free_port()
-    environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port)}
+    environment = os.environ | {"RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)}
     service = subprocess.Popen([sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environment)
     try:
         wait_until_ready(port, service)
@@ -88,7 +88,7 @@ def check_container(compose: list[str], expected: dict[str, float]) -> None:
         compare(classify(port), expected)
         check_confinement(container)
         passed = output(["docker", "exec", container, "printenv", *PASSED])
-        require(passed == PASSED["CACHE_FILES"], f"CACHE_FILES is '{passed}' in it")
+        require([passed] == [*PASSED.values()], f"{', '.join(PASSED)} is '{passed}' in it")
         run([*compose, "stop"])
         exit_code = output(["docker", "inspect", "--format", "{{.State.ExitCode}}", container])
         require(exit_code == "0", f"it stops with exit code {exit_code}, not 0, on SIGTERM")
@@ -98,7 +98,7 @@ def check_container(compose: list[str], expected: dict[str, float]) -> None:
 @contextmanager
 def started(compose: list[str], port: int) -> Iterator[str]:
     """Bring the service up on `port` of the loopback address; yields the container's id."""
-    environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port)} | PASSED
+    environment = os.environ | {"RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)} | PASSED
     try:
         run([*compose, "up", "--detach"], environment)
         yield output([*compose, "ps", "--quiet", "resnet-serve"])

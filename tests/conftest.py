@@ -1,10 +1,14 @@
 """What every kind of test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from app.environment import PREFIX, RENAMED
+from app.settings import Settings
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
@@ -30,6 +34,17 @@ def pytest_runtest_setup() -> None:
     module too.
     """
     torch.set_num_threads(TORCH_THREADS)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_shell() -> Iterator[None]:
+    """Take the service's settings out of the environment, and what would be read as one."""
+    with pytest.MonkeyPatch.context() as patch:
+        names = {field.upper() for field in Settings.model_fields} | RENAMED.keys()
+        for name in list(os.environ):
+            if name.startswith(PREFIX) or name in names:
+                patch.delenv(name)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.__main__",),
-    ("app.cli",),
+    ("app.commands",),
     ("app.server",),
     ("app.main",),
     ("app.routes", "app.v2"),
@@ -29,7 +29,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.batching",),
     ("app.observability", "app.drawing"),
     ("app.settings", "app.client"),
-    ("app.errors", "app.setting_types"),
+    ("app.environment", "app.setting_types"),
+    ("app.errors",),
 )
 """The rooms of the service from the street inwards: each imports from itself and from those further in."""
 

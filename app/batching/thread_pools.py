@@ -20,16 +20,16 @@ class ThreadPools:
     engine that computes one batch at a time always runs on the same thread.
     """
 
-    def __init__(self, decode_threads: int, inference_threads: int, max_waiting: int) -> None:
+    def __init__(self, decode_threads: int, inference_threads: int, max_concurrent_requests: int) -> None:
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
         self._inference = ThreadPoolExecutor(inference_threads, thread_name_prefix="inference")
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
-        self._max_waiting = max_waiting
+        self._max_concurrent_requests = max_concurrent_requests
         self.admitted = 0
 
     @property
     def is_full(self) -> bool:
-        return self.admitted >= self._max_waiting
+        return self.admitted >= self._max_concurrent_requests
 
     @contextmanager
     def admit(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Traces by OpenTelemetry: FastAPI's span of every request, and within it one for each stage.
 
-Off unless TRACES says otherwise; then the packages of the extra `tracing` have to be there. All else is told
-by the usual variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER:
+Off unless `traces` says otherwise; then the packages of the extra `tracing` have to be there. All else is
+told by the usual variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_TRACES_SAMPLER:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
 """
 
@@ -37,7 +37,10 @@ class Tracing:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
-            message = f"TRACES=otlp needs the extra `tracing`: pip install '.[tracing]' ({error})"
+            message = (
+                "RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install 'resnet-serve[tracing]'"
+                f" ({error})"
+            )
             raise StartError(message) from error
         own: dict[str, str | int] = {
             "service.name": SERVICE_NAME,
@@ -76,7 +79,7 @@ class Tracing:
 
 
 def create_tracing(settings: Settings) -> Tracing | None:
-    """The tracing that TRACES asks for. Raises `StartError`."""
+    """The tracing that the settings ask for. Raises `StartError`."""
     return Tracing() if settings.traces == "otlp" else None
 
 

@@ -121,8 +121,8 @@ class ModelControl:
             planned = staged.commit()
             if len(planned.entries) > limit:
                 raise RefusedChangeError(
-                    f"{len(self._plan.entries)} models are loaded, as many as may be (MAX_MODELS); "
-                    "unload one first"
+                    f"{len(self._plan.entries)} models are loaded, as many as may be "
+                    "(RESNET_SERVE_MAX_MODELS); unload one first"
                 )
             seen = self._seen
             try:
@@ -151,7 +151,8 @@ class ModelControl:
             planned = self._plan.remove(name, version)
             if self._plan.default not in planned.current:
                 raise RefusedChangeError(
-                    f"{name} answers the requests that name no model (DEFAULT_MODEL); one version must stay"
+                    f"{name} answers the requests that name no model "
+                    "(RESNET_SERVE_DEFAULT_MODEL); one version must stay"
                 )
             await self._apply(planned)
             await self._publish(planned)

@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 
 def first_plan(settings: Settings) -> Plan:
-    """What the start serves: the model in MODEL_DIR, or the newest version of each in MODEL_REPOSITORY.
+    """What the start serves: the model in `model_dir`, or the newest version of each in `model_repository`.
 
-    Raises `ArtifactError` if there is none, more than MAX_MODELS, or not the one that DEFAULT_MODEL names,
+    Raises `ArtifactError` if there is none, more than `max_models`, or not the one named by `default_model`,
     and `OSError` if the repository cannot be read.
     """
     if settings.model_repository is None:
@@ -37,15 +37,17 @@ def first_plan(settings: Settings) -> Plan:
         versions = Repository(settings.model_repository).versions()
         newest = {name: listed[-1] for name, listed in versions.items()}
         if not newest:
-            raise ArtifactError(f"MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it")
+            raise ArtifactError(
+                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it"
+            )
         if len(newest) > settings.max_models:
             raise ArtifactError(
-                f"MODEL_REPOSITORY={settings.model_repository}: {len(newest)} models are in it, "
-                f"more than MAX_MODELS={settings.max_models}"
+                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: {len(newest)} models are in it, "
+                f"more than RESNET_SERVE_MAX_MODELS={settings.max_models}"
             )
     default = settings.default_model or next(iter(newest))
     if default not in newest:
-        raise ArtifactError(f"DEFAULT_MODEL={default}: there is only {', '.join(newest)}")
+        raise ArtifactError(f"RESNET_SERVE_DEFAULT_MODEL={default}: there is only {', '.join(newest)}")
     return Plan.first(newest, default)
 
 

@@ -28,7 +28,7 @@ def bind(settings: Settings) -> socket.socket:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             undo.pop_all()
     except OSError as error:
-        message = f"cannot listen on HOST={settings.host} PORT={settings.port}: {error.strerror}"
+        message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         raise StartError(message) from error
     return listener
 

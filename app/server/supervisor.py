@@ -177,7 +177,8 @@ class Supervisor:
                 return False
             if not happened:
                 logger.warning(
-                    "running requests did not end within DRAIN_SECONDS=%d", self._settings.drain_seconds
+                    "running requests did not end within RESNET_SERVE_DRAIN_SECONDS=%d",
+                    self._settings.drain_seconds,
                 )
                 return False
             for worker in list(self._workers.values()):

@@ -94,7 +94,7 @@ def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
 async def index(
     service: ReadyService, asked: Annotated[IndexRequest, Depends(_from_body(IndexRequest))]
 ) -> list[RepositoryEntry]:
-    """What is served, and what of MODEL_REPOSITORY could be loaded besides."""
+    """What is served, and what of the model repository could be loaded besides."""
     plan = service.control.plan
     states: dict[tuple[str, str], Literal["READY", "LOADING"]] = {}
     if plan.staged is not None:
@@ -159,11 +159,14 @@ async def unload(
 def _managed(request: Request, service: Service) -> Repository:
     folder = service.settings.model_repository
     if not service.settings.management or folder is None:
-        message = "loading and unloading is off; start the service with MANAGEMENT=true and MODEL_REPOSITORY"
+        message = (
+            "loading and unloading is off; start the service with RESNET_SERVE_MANAGEMENT=true and"
+            " RESNET_SERVE_MODEL_REPOSITORY"
+        )
         raise ApiError(403, "management_off", message)
     origin = request.headers.get("origin")
     if origin is not None and not _is_trusted(origin, request, service):
-        message = f"a page of {origin!r} may not load and unload; CORS_ORIGINS must name it"
+        message = f"a page of {origin!r} may not load and unload; RESNET_SERVE_CORS_ORIGINS must name it"
         raise ApiError(403, "foreign_origin", message)
     return Repository(folder)
 

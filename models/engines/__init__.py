@@ -23,12 +23,12 @@ def create_engine(artifact: Artifact, name: str, options: EngineOptions) -> tupl
     Raises `EngineError` where it cannot serve the model with these options.
     """
     if name != "auto":
-        return ENGINES[name](artifact, options), f"ENGINE={name}"
+        return ENGINES[name](artifact, options), f"engine={name}"
     if options.device == "cuda":
-        return ENGINES["torch"](artifact, options), "DEVICE=cuda"
+        return ENGINES["torch"](artifact, options), "device=cuda"
     if options.device == "auto" and cuda.is_available():
         return ENGINES["torch"](artifact, options), "a CUDA device was found"
     if options.compile:
-        return ENGINES["torch"](artifact, options), "TORCH_COMPILE is on"
-    where = "DEVICE=cpu" if options.device == "cpu" else "no CUDA device was found"
+        return ENGINES["torch"](artifact, options), "torch_compile is on"
+    where = "device=cpu" if options.device == "cpu" else "no CUDA device was found"
     return ENGINES["openvino"](artifact, options), f"{where}, and OpenVINO is the fastest on a processor"

@@ -243,6 +243,6 @@ def test_a_view_that_takes_too_long_is_504(client: Client, monkeypatch: pytest.M
 def test_beyond_the_bound_on_requests_it_is_429(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     service = client.app.state.service
     with monkeypatch.context() as patch:
-        patch.setattr(service.workers, "admitted", service.settings.max_waiting)
+        patch.setattr(service.workers, "admitted", service.settings.max_concurrent_requests)
         response = client.get(PATH)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

@@ -61,8 +61,19 @@ def address(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("repository")
     for version in (model_dir, BUNDLED_MODEL):
         shutil.copytree(version, folder / version.parent.name / version.name)
-    models = {"MODEL_REPOSITORY": str(folder), "DEFAULT_MODEL": model_dir.parent.name}
-    with running(model_dir, {**models, "ENGINE": "torch", "API_KEYS": KEY, "MAX_BATCH": "8"}) as (
+    models = {
+        "RESNET_SERVE_MODEL_REPOSITORY": str(folder),
+        "RESNET_SERVE_DEFAULT_MODEL": model_dir.parent.name,
+    }
+    with running(
+        model_dir,
+        {
+            **models,
+            "RESNET_SERVE_ENGINE": "torch",
+            "RESNET_SERVE_API_KEYS": KEY,
+            "RESNET_SERVE_MAX_BATCH": "8",
+        },
+    ) as (
         _,
         address,
         _,

@@ -145,6 +145,6 @@ def test_an_explanation_that_takes_too_long_is_504(bundled: Client, monkeypatch:
 def test_beyond_the_bound_on_requests_it_is_429(bundled: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     workers = bundled.app.state.service.workers
     with monkeypatch.context() as patch:
-        patch.setattr(workers, "admitted", bundled.app.state.service.settings.max_waiting)
+        patch.setattr(workers, "admitted", bundled.app.state.service.settings.max_concurrent_requests)
         response = bundled.post(PATH, content=CAT, headers=RAW)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

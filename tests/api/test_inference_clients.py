@@ -151,7 +151,11 @@ def test_errors_reach_the_client_in_words(
 def test_models_are_loaded_and_unloaded(tmp_path: Path) -> None:
     for name, version in (("cats", "1"), ("cats", "2"), ("dogs", "1")):
         save_small_artifact(tmp_path / name / version, name=name, version=version)
-    settings = {"MODEL_REPOSITORY": str(tmp_path), "MANAGEMENT": "true", "ENGINE": "torch"}
+    settings = {
+        "RESNET_SERVE_MODEL_REPOSITORY": str(tmp_path),
+        "RESNET_SERVE_MANAGEMENT": "true",
+        "RESNET_SERVE_ENGINE": "torch",
+    }
     with (
         running(tmp_path, settings) as (_, address, _),
         triton.InferenceServerClient(address.removeprefix("http://")) as client,

@@ -30,7 +30,9 @@ def _check(response: httpx.Response, status: int, code: str, field: str | None) 
 
 def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two may be worked on; meanwhile the third is refused at once, and afterwards all is well again."""
-    with running(create_app(Settings(model_dir=model_dir, device="cpu", max_waiting=2))) as client:
+    with running(
+        create_app(Settings(model_dir=model_dir, device="cpu", max_concurrent_requests=2))
+    ) as client:
         release, busy = _blocked(client, monkeypatch)
         answers: list[int] = []
 

@@ -43,7 +43,7 @@ def test_each_key_has_its_own_limit_and_is_told_when_to_come_back(model_dir: Pat
 
 @pytest.fixture(scope="module")
 def url(model_dir: Path) -> Iterator[str]:
-    settings = {"RATE_LIMIT": "2/second", "TRUSTED_PROXIES": PROXY}
+    settings = {"RESNET_SERVE_RATE_LIMIT": "2/second", "RESNET_SERVE_TRUSTED_PROXIES": PROXY}
     with running_process(model_dir, settings) as (_, url, _):
         yield url
 

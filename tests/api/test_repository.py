@@ -184,7 +184,7 @@ def test_pages_of_other_sites_may_not_manage(tmp_path: Path) -> None:
             for path in ("load", "unload"):
                 answer = client.post(f"{ROOT}/models/dogs/{path}", headers={"Origin": origin})
                 assert answer.status_code == 403
-                assert "CORS_ORIGINS" in answer.json()["error"]
+                assert "RESNET_SERVE_CORS_ORIGINS" in answer.json()["error"]
         for origin in ("http://test", "https://friend.example"):
             assert client.post(f"{ROOT}/models/dogs/load", headers={"Origin": origin}).status_code == 200
 
@@ -233,7 +233,7 @@ def test_more_than_max_models_are_not_loaded(served: Client) -> None:
     refused = _load(served, "cats", "4")
     assert refused.status_code == 409
     assert "4 models are loaded" in refused.json()["error"]
-    assert "MAX_MODELS" in refused.json()["error"]
+    assert "RESNET_SERVE_MAX_MODELS" in refused.json()["error"]
 
 
 def test_no_request_is_lost_while_a_model_is_loaded_anew(served: Client) -> None:
@@ -262,7 +262,7 @@ def test_without_management_nothing_is_changed(action: str, client: Client) -> N
     """403, which says what would allow it."""
     refused = client.post(f"{ROOT}/models/lenet-test/{action}")
     assert refused.status_code == 403
-    assert "MANAGEMENT=true" in refused.json()["error"]
+    assert "RESNET_SERVE_MANAGEMENT=true" in refused.json()["error"]
     assert client.get("/v2/models/lenet-test/ready").status_code == 200
 
 
@@ -279,8 +279,8 @@ def test_default_model_answers_requests_that_name_none(repository: Path, tmp_pat
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"default_model": "birds"}, "DEFAULT_MODEL=birds: there is only cats, dogs"),
-        ({"max_models": 1}, "2 models are in it, more than MAX_MODELS=1"),
+        ({"default_model": "birds"}, "RESNET_SERVE_DEFAULT_MODEL=birds: there is only cats, dogs"),
+        ({"max_models": 1}, "2 models are in it, more than RESNET_SERVE_MAX_MODELS=1"),
         ({}, "the model calls itself cats/1, its folder does not"),
         ({"model_repository": "app/static"}, "no <name>/<version> in it"),
         ({"model_repository": "missing"}, "No such file or directory"),

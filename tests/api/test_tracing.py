@@ -1,4 +1,4 @@
-"""TRACES=otlp: a span of every request, with its stages as children, and nothing of its content."""
+"""`traces` set to otlp: a span of every request, with its stages as children, and nothing of its content."""
 
 import json
 import logging
@@ -253,7 +253,7 @@ def test_without_the_extra_the_start_stops_with_one_line(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], object]
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(StartError, match=r"TRACES=otlp needs the extra `tracing`: pip install"):
+    with pytest.raises(StartError, match=r"RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install"):
         start(_quick(model_dir))
 
 

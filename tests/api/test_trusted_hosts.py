@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from app.errors import SettingsError
 from app.http.middleware.trusted_hosts import TrustedHosts
 from app.main import create_app
-from app.settings import Settings, SettingsError, load_settings
+from app.settings import Settings, load_settings
 from tests.support.service import Client, error_of, running
 
 HOSTS = "example.org, *.Example.com,10.0.0.7, [fd00::1]"
@@ -88,7 +89,7 @@ def test_there_must_be_one_name_and_no_second(hosts: list[bytes]) -> None:
 
 @pytest.mark.parametrize("hosts", ["", "*", "example.org,*"])
 def test_without_names_any_will_do(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
-    monkeypatch.setenv("TRUSTED_HOSTS", hosts)
+    monkeypatch.setenv("RESNET_SERVE_TRUSTED_HOSTS", hosts)
     assert load_settings().known_hosts() == []
 
 
@@ -97,6 +98,8 @@ def test_without_names_any_will_do(monkeypatch: pytest.MonkeyPatch, hosts: str) 
     ["https://example.org", "example.org:8000", "*example.org", "a.*.org", "*.", "a b", "::1", "a..b"],
 )
 def test_what_is_no_name_stops_the_start(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
-    monkeypatch.setenv("TRUSTED_HOSTS", hosts)
-    with pytest.raises(SettingsError, match=r"^TRUSTED_HOSTS: must be names such as example.org"):
+    monkeypatch.setenv("RESNET_SERVE_TRUSTED_HOSTS", hosts)
+    with pytest.raises(
+        SettingsError, match=r"^RESNET_SERVE_TRUSTED_HOSTS: must be names such as example.org"
+    ):
         load_settings()

@@ -34,7 +34,12 @@ def _two_workers(
     model_dir: Path, folder: Path, drain_seconds: int = 20, others: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The parent, and the address; temporary files go to `folder`, `others` are further settings."""
-    settings = {"WORKERS": "2", "DRAIN_SECONDS": str(drain_seconds), "TMPDIR": str(folder), **(others or {})}
+    settings = {
+        "WORKERS": "2",
+        "RESNET_SERVE_DRAIN_SECONDS": str(drain_seconds),
+        "TMPDIR": str(folder),
+        **(others or {}),
+    }
     with running(model_dir, settings) as (process, address, printed):
         assert printed.count("Ready.") == 1
         yield process, address
@@ -142,7 +147,7 @@ def _half_a_request(address: str) -> Iterator[socket.socket]:
 def test_metrics_add_up_and_spans_are_sent_whoever_answers(model_dir: Path, tmp_path: Path) -> None:
     with (
         collecting() as collector,
-        _two_workers(model_dir, tmp_path, others={"TRACES": "otlp", **collector.settings}) as (
+        _two_workers(model_dir, tmp_path, others={"RESNET_SERVE_TRACES": "otlp", **collector.settings}) as (
             parent,
             address,
         ),
@@ -171,7 +176,7 @@ def test_metrics_add_up_and_spans_are_sent_whoever_answers(model_dir: Path, tmp_
 def test_a_killed_worker_is_replaced_and_nothing_counted_is_lost(model_dir: Path, tmp_path: Path) -> None:
     versions = tmp_path / "repository" / "lenet-test"
     save_small_artifact(versions / "1")
-    settings = {"MODEL_REPOSITORY": str(versions.parent), "ENGINE": "torch"}
+    settings = {"RESNET_SERVE_MODEL_REPOSITORY": str(versions.parent), "RESNET_SERVE_ENGINE": "torch"}
     with _two_workers(model_dir, tmp_path, others=settings) as (parent, address):
         victim, survivor = _workers(parent)
         with _client_of(survivor, address) as client:
@@ -206,7 +211,11 @@ def test_what_one_worker_loads_all_serve_and_so_does_one_that_starts_later(
     repository = tmp_path / "repository"
     versions = repository / "lenet-test"
     save_small_artifact(versions / "1")
-    settings = {"MODEL_REPOSITORY": str(repository), "MANAGEMENT": "true", "ENGINE": "torch"}
+    settings = {
+        "RESNET_SERVE_MODEL_REPOSITORY": str(repository),
+        "RESNET_SERVE_MANAGEMENT": "true",
+        "RESNET_SERVE_ENGINE": "torch",
+    }
     with _two_workers(model_dir, tmp_path, others=settings) as (parent, address):
         victim, survivor = _workers(parent)
         load = "/v2/repository/models/lenet-test/load"
@@ -286,4 +295,4 @@ def test_a_port_in_use_is_one_line_and_status_1(
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
     error = capsys.readouterr().err
-    assert error == f"resnet-serve: cannot listen on HOST=127.0.0.1 PORT={port}: Address already in use\n"
+    assert error == f"resnet-serve: cannot listen on 127.0.0.1 port {port}: Address already in use\n"

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -182,3 +184,59 @@ def test_bad_arguments_are_refused_by_name(ask: Callable[..., Any]) -> None:
         ask(Service(), lambda client: client.predict())
     with pytest.raises(ValueError, match="retries must be at least 0, got -1"):
         ask(Service(), lambda client: client.models(), retries=-1)
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b"[]", b'{"models": [{}], "predictions": [{}]}', b'{"models": 1}']
+)
+def test_a_good_answer_of_another_program_is_told_apart_too(ask: Callable[..., Any], content: bytes) -> None:
+    calls: list[Callable[[Any], Any]] = [lambda client: client.models(), lambda client: client.predict(b"x")]
+    for call in calls:
+        with pytest.raises(ServiceError, match="status 200, and an answer that is not this service's"):
+            ask(Service(httpx.Response(200, content=content)), call)
+
+
+def test_a_name_that_is_not_utf_8_is_sent_with_a_replacement(ask: Callable[..., Any], tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    file.write_bytes(b"content")
+    service = Service(answered())
+    ask(service, lambda client: client.predict(file))
+    assert 'filename="caf\ufffd.png"'.encode() in service.requests[0].content
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("proxy", "message"),
+    [
+        ("socks5://127.0.0.1:1080", r"a SOCKS proxy: pip install 'httpx\[socks\]', or unset"),
+        ("ftp://127.0.0.1", "a proxy that cannot be used: .*ftp"),
+        ("http://[::1", "a proxy that cannot be used: "),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_said_so(
+    monkeypatch: pytest.MonkeyPatch, client: type[Client] | type[AsyncClient], proxy: str, message: str
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ServiceError, match=f"^the environment names {message}") as caught:
+        client("http://127.0.0.1:8000")
+    assert (caught.value.status, caught.value.code) == (None, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "field"),
+    [
+        ("http://[::1", None, "url"),
+        ("http://test", "schlüssel", "api_key"),
+        ("http://test", "a\nb", "api_key"),
+    ],
+)
+def test_an_address_or_key_that_cannot_be_sent_is_refused_by_name(
+    url: str, key: str | None, field: str
+) -> None:
+    for client in (Client, AsyncClient):
+        with pytest.raises(ServiceError) as caught:
+            client(url, api_key=key)
+        assert caught.value.field == field

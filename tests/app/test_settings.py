@@ -1,19 +1,22 @@
-"""Settings come from the environment, are checked at start, and are all in the README."""
+"""Settings: their sources, what is told of illegal ones, and that the README lists them all."""
 
+import argparse
 import re
 from pathlib import Path
 
 import pytest
+from pydantic_settings import CliSettingsSource
 
-from app.settings import Settings, SettingsError, load_settings
+from app.environment import variable
+from app.errors import SettingsError
+from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+def command_line(*arguments: str) -> CliSettingsSource[argparse.ArgumentParser]:
+    source = CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=argparse.ArgumentParser())
+    return source(args=list(arguments))
 
 
 def test_defaults_without_environment() -> None:
@@ -22,37 +25,50 @@ def test_defaults_without_environment() -> None:
     assert settings.model_dir == ROOT / "models" / "weights" / "resnet18-cifar10" / "1"
 
 
-def test_environment_is_read_by_plain_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORT", "9000")
-    monkeypatch.setenv("MODEL_DIR", "/models/mine/2")
-    settings = load_settings()
-    assert settings.port == 9000
-    assert settings.model_dir == Path("/models/mine/2")
+def test_the_command_line_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_SERVE_HOST", "10.0.0.1")
+    monkeypatch.setenv("RESNET_SERVE_PORT", "9000")
+    monkeypatch.setenv("RESNET_SERVE_TORCH_COMPILE", "true")
+    settings = load_settings(command_line("--port", "9001", "--no-torch-compile"))
+    assert (settings.host, settings.port, settings.torch_compile) == ("10.0.0.1", 9001, False)
 
 
-def test_overrides_win_and_none_is_no_override(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOST", "10.0.0.1")
-    monkeypatch.setenv("PORT", "9000")
-    settings = load_settings(host=None, port="9001")
-    assert (settings.host, settings.port) == ("10.0.0.1", 9001)
+def test_every_setting_is_an_option_with_its_description() -> None:
+    parser = argparse.ArgumentParser()
+    CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=parser)
+    told = " ".join(parser.format_help().split()).replace("- ", "-")
+    for name, field in Settings.model_fields.items():
+        assert f" --{name.replace('_', '-')}" in told
+        assert field.description
+        assert field.description.replace("- ", "-") in told, name
 
 
-def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORT", "")
-    assert load_settings().port == 8000
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--max-batch", "many"), "--max-batch: .+, got 'many'"),
+        (("--port", "70000"), "--port: .+, got '70000'"),
+        (("--api-keys", "short"), "--api-keys: key 1 must be of at least 16 [^']+$"),
+    ],
+)
+def test_an_illegal_option_is_one_line_that_names_it(options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        load_settings(command_line(*options))
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PORT", "abc"),
+        ("WORKERS", "0"),
+        ("RESNET_SERVE_PORT", "abc"),
         ("PORT", "65536"),
-        ("LOG_LEVEL", "loud"),
-        ("ENGINE", "triton"),
-        ("DEVICE", "tpu"),
-        ("REQUEST_SECONDS", "0"),
-        ("MAX_BODY_BYTES", "0"),
-        ("MAX_BATCH", "1.5"),
+        ("RESNET_SERVE_LOG_LEVEL", "loud"),
+        ("RESNET_SERVE_ENGINE", "triton"),
+        ("RESNET_SERVE_DEVICE", "tpu"),
+        ("RESNET_SERVE_REQUEST_SECONDS", "0"),
+        ("RESNET_SERVE_MAX_BODY_BYTES", "0"),
+        ("RESNET_SERVE_MAX_BATCH", "1.5"),
     ],
 )
 def test_illegal_value_is_one_line_that_names_variable_and_value(
@@ -84,7 +100,7 @@ def test_readme_lists_every_setting_with_its_default_and_description() -> None:
         default = field.default
         shown = default.relative_to(ROOT) if isinstance(default, Path) else default
         written = str(shown).lower() if isinstance(shown, bool) else str(shown)
-        declared.append((name.upper(), written, field.description))
+        declared.append((variable(name), written, field.description))
     assert listed == declared
 
 
@@ -92,7 +108,7 @@ def test_compose_passes_every_setting_on_that_names_no_file() -> None:
     environment = re.search(r"environment:\n((?: +- \w+\n)+)", (ROOT / "docker-compose.yml").read_text())
     assert environment is not None
     passed = re.findall(r"\w+", environment[1])
-    of_the_image = {"HOST", "PORT"}
-    files = {"MODEL_DIR", "MODEL_REPOSITORY", "API_KEYS_FILE"}
-    assert set(passed) | of_the_image | files == {name.upper() for name in Settings.model_fields}
+    of_the_image = {"host", "port"}
+    files = {"model_dir", "model_repository", "api_keys_file"}
+    assert set(passed) == {*map(variable, Settings.model_fields.keys() - of_the_image - files), "WORKERS"}
     assert len(set(passed)) == len(passed)

@@ -2,7 +2,7 @@
 
     python -m tests.bench.decoding [--photos FOLDER] [--data data] [--images 1000]
 
-Compares `models.preprocessing.decode` at full and at reduced scale, through the model in MODEL_DIR: over the
+Compares `models.preprocessing.decode` at full and at reduced scale, through the model to be served: over the
 JPEGs in FOLDER, and over test images of CIFAR-10 enlarged to 640x480, which have labels. Differences are of
 the network's input, in levels of 0..255. Prints tables, and one JSON line last.
 """
@@ -22,9 +22,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from app.errors import SettingsError
 from app.main import engine_options
 from app.registry.served_model import ServedModel, load_model
-from app.settings import SettingsError, load_settings
+from app.settings import load_settings
 from models.artifact.store import ArtifactError
 from models.preprocessing.decode import decode
 from models.preprocessing.formats.jpeg import REDUCED_TO_SHORTEST

@@ -2,7 +2,7 @@
 
     python -m tests.bench.engines [--rounds 3] [--seconds 0.5]
 
-Of the model in MODEL_DIR, with as many threads as the service would take; what this machine or the model does
+Of the model to be served, with as many threads as the service would take; what this machine or the model does
 not have is left out, and said. All engines take turns, batch by batch; figures are medians over the rounds.
 Prints a table, and one JSON line last.
 """
@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import torch
 
+from app.errors import SettingsError
 from app.main import engine_options
-from app.settings import SettingsError, load_settings
+from app.settings import load_settings
 from models.artifact.store import Artifact, ArtifactError, load_artifact
 from models.engines import ENGINES, Engine, EngineError, EngineOptions, Precision
 from models.hardware import has_native_bfloat16

@@ -3,7 +3,7 @@
     python -m tests.bench.peers [--rounds 3] [--seconds 3] [--peers mosec litserve] [--int8 FILE]
 
 Of the same int8 file: this service, mosec and LitServe. Of the network in PyTorch float32, without int8: this
-service with ENGINE=torch, and plain FastAPI. How each is set up stands in `tests/bench/peer_servers`. One
+service with torch, and plain FastAPI. How each is set up stands in `tests/bench/peer_servers`. One
 server runs at a time; every figure is the median over the rounds. A peer that is not installed is skipped:
 the extra `bench` has them all. Prints a table, and one JSON line last.
 """
@@ -37,8 +37,8 @@ class Peer:
     ready_path: str = "/health/ready"
 
 
-INT8 = {"ENGINE": "openvino", "PRECISION": "int8", "DEVICE": "cpu"}
-EAGER = {"ENGINE": "torch", "PRECISION": "float32", "DEVICE": "cpu"}
+INT8 = {"RESNET_SERVE_ENGINE": "openvino", "RESNET_SERVE_PRECISION": "int8", "RESNET_SERVE_DEVICE": "cpu"}
+EAGER = {"RESNET_SERVE_ENGINE": "torch", "RESNET_SERVE_PRECISION": "float32", "RESNET_SERVE_DEVICE": "cpu"}
 
 MOSEC = ("tests.bench.peer_servers.mosec_server",)
 

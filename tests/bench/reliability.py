@@ -39,7 +39,7 @@ from tests.bench.program import BenchError, machine, run, say
 from tests.bench.server import OURS, ROOT, Server, running
 
 ADMITTED = 64
-"""MAX_WAITING of the overloaded service."""
+"""MAX_CONCURRENT_REQUESTS of the overloaded service."""
 
 CLIENTS = 8
 REPOSITORY = ROOT / "models" / "weights"
@@ -52,7 +52,7 @@ def overload(*, quick: bool) -> dict[str, Any]:
     seconds = 3 if quick else 30
     picture = pictures()["32x32-jpeg"]
     body = Body(f"image/{picture.kind}", picture.content)
-    with running(OURS, {"MAX_WAITING": str(ADMITTED)}) as server:
+    with running(OURS, {"RESNET_SERVE_MAX_CONCURRENT_REQUESTS": str(ADMITTED)}) as server:
         url = f"{server.address}/predict"
         capacity = drive(url, body, ADMITTED, seconds)
         say(f"capacity: {capacity.images_per_second:.0f} images/s, p99 {capacity.p99_ms:.0f} ms")
@@ -64,7 +64,7 @@ def overload(*, quick: bool) -> dict[str, Any]:
     tries = [status for status, *_, again in outcomes if again]
     return {
         "seconds": seconds,
-        "max_waiting": ADMITTED,
+        "max_concurrent_requests": ADMITTED,
         "capacity_images_per_second": capacity.images_per_second,
         "capacity_p99_ms": capacity.p99_ms,
         "offered_per_second": len(outcomes) / seconds,
@@ -103,7 +103,11 @@ def _open_loop(
 def reloads(*, quick: bool) -> dict[str, Any]:
     """Loading a model anew, by all workers, while both of them serve it."""
     times = 2 if quick else 20
-    settings = {"MODEL_REPOSITORY": str(REPOSITORY), "MANAGEMENT": "true", "WORKERS": "2"}
+    settings = {
+        "RESNET_SERVE_MODEL_REPOSITORY": str(REPOSITORY),
+        "RESNET_SERVE_MANAGEMENT": "true",
+        "WORKERS": "2",
+    }
     with running(OURS, settings) as server:
         before, seconds = server.memory_mib(), list[float]()
         with (

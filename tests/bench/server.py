@@ -49,7 +49,7 @@ def running(
     Raises `BenchError`, with the end of what it printed, if it does not become ready.
     """
     port = _free_port()
-    variables = {**os.environ, **environment, "HOST": "127.0.0.1", "PORT": str(port)}
+    variables = {**os.environ, **environment, "RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)}
     with tempfile.TemporaryFile() as printed:
         start = perf_counter()
         process = subprocess.Popen(

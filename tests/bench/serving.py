@@ -71,7 +71,7 @@ def main() -> int:
 
 def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     cases = choose(options.cases)
-    noop = {"ENGINE": "openvino", "DEVICE": "cpu", "PRECISION": "auto"}
+    noop = {"RESNET_SERVE_ENGINE": "openvino", "RESNET_SERVE_DEVICE": "cpu", "RESNET_SERVE_PRECISION": "auto"}
     with (
         server.running(server.OURS, {}) as served,
         limits.starting(os.environ) as process,

@@ -50,7 +50,7 @@ def test_quick_run_gives_every_figure(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        env={**os.environ, "MODEL_DIR": str(folder), "DEVICE": "cpu"},
+        env={**os.environ, "RESNET_SERVE_MODEL_DIR": str(folder), "RESNET_SERVE_DEVICE": "cpu"},
         capture_output=True,
         text=True,
         check=False,

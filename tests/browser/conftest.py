@@ -48,7 +48,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def server(browser: Browser, repository: Path) -> Iterator[str]:  # noqa: ARG001 - skips before the start
     """The address of the one server of this folder, with the bundled model."""
-    with running_server(free_port(), MODEL_REPOSITORY=str(repository), MANAGEMENT="true") as address:
+    with running_server(
+        free_port(), RESNET_SERVE_MODEL_REPOSITORY=str(repository), RESNET_SERVE_MANAGEMENT="true"
+    ) as address:
         yield address
 
 

@@ -77,7 +77,7 @@ def test_server_gone_and_back(
 ) -> None:
     expected_errors.append("net::ERR_CONNECTION_REFUSED")
     page, port = blank_page, free_port()
-    with running_server(port, MODEL_DIR=str(lenet_folder)) as address:
+    with running_server(port, RESNET_SERVE_MODEL_DIR=str(lenet_folder)) as address:
         open_page(page, address)
         page.get_by_role("tab", name="Augment").click()
         expect(page.locator(".grid img")).to_have_count(8)
@@ -95,7 +95,7 @@ def test_server_gone_and_back(
     page.get_by_role("tab", name="Augment").click()
     expect(page.locator("#augment").get_by_role("alert")).to_have_text(GONE)
 
-    with running_server(port, MODEL_DIR=str(lenet_folder)):
+    with running_server(port, RESNET_SERVE_MODEL_DIR=str(lenet_folder)):
         page.get_by_role("button", name="New seed").click()
         expect(page.locator(".grid img").first).to_be_visible()
         page.get_by_role("tab", name="Batch norm").click()

@@ -14,7 +14,9 @@ KEY = "correct-horse-battery"
 
 @pytest.fixture(scope="module")
 def guarded(browser: Browser, lenet_folder: Path) -> Iterator[str]:  # noqa: ARG001 - skips before the start
-    with running_server(free_port(), MODEL_DIR=str(lenet_folder), API_KEYS=KEY) as address:
+    with running_server(
+        free_port(), RESNET_SERVE_MODEL_DIR=str(lenet_folder), RESNET_SERVE_API_KEYS=KEY
+    ) as address:
         yield address
 
 

@@ -76,9 +76,9 @@ def free_port() -> int:
 def running_server(port: int, **settings: str) -> Iterator[str]:
     """The address of a server that is ready and ends with the context. Its log goes to this test's output."""
     environment = os.environ | {
-        "HOST": "127.0.0.1",
+        "RESNET_SERVE_HOST": "127.0.0.1",
         "PORT": str(port),
-        "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+        "RESNET_SERVE_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
         **settings,
     }
     address = f"http://127.0.0.1:{port}"

@@ -23,7 +23,12 @@ def start(
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "MODEL_DIR": str(model_dir), "DEVICE": "cpu", **(settings or {})},
+        env={
+            **os.environ,
+            "RESNET_SERVE_MODEL_DIR": str(model_dir),
+            "RESNET_SERVE_DEVICE": "cpu",
+            **(settings or {}),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

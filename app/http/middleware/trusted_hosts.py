@@ -1,10 +1,10 @@
 """By which names the service may be asked, where they are listed."""
 
-import re
 from collections.abc import Sequence
 
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ApiError
 from app.http.error_handlers import answer
@@ -12,7 +12,7 @@ from app.http.error_handlers import answer
 HEALTH = ("/health/", "/v2/health/")
 """Answered under any name: whoever watches over a service often asks by an address that no list can know."""
 
-_PORT = re.compile(rb":[0-9]*$")
+_IS_KNOWN = "app.host_is_known"
 
 
 class TrustedHosts:
@@ -24,21 +24,28 @@ class TrustedHosts:
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self.app = app
-        listed = [host.lower().encode() for host in hosts]
-        self._names = frozenset(host for host in listed if not host.startswith(b"*."))
-        self._endings = tuple(host[1:] for host in listed if host.startswith(b"*."))
+        self._judge = TrustedHostMiddleware(_note, allowed_hosts=hosts, www_redirect=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(HEALTH) or self._is_known(scope):
+        is_open = scope["type"] != "http" or scope["path"].startswith(HEALTH)
+        if is_open or await self._is_known(scope, receive):
             await self.app(scope, receive, send)
             return
         message = "the Host header is not a name that this service goes by"
         error = ApiError(400, "unknown_host", message, "Host")
         await answer(error, Request(scope, receive))(scope, receive, send)
 
-    def _is_known(self, scope: Scope) -> bool:
-        given = [value for name, value in scope["headers"] if name == b"host"]
-        if len(given) != 1:
-            return False
-        host = _PORT.sub(b"", given[0].lower())
-        return host in self._names or host.endswith(self._endings)
+    async def _is_known(self, scope: Scope, receive: Receive) -> bool:
+        if sum(name == b"host" for name, _ in scope["headers"]) != 1:
+            return False  # RFC 9112, section 3.2; Starlette would look at the first one alone
+        judged = {**scope, _IS_KNOWN: False}
+        await self._judge(judged, receive, _drop)
+        return bool(judged[_IS_KNOWN])
+
+
+async def _note(scope: Scope, _receive: Receive, _send: Send) -> None:
+    scope[_IS_KNOWN] = True
+
+
+async def _drop(_message: Message) -> None:
+    """Starlette's own answer, which is plain text."""

@@ -10,7 +10,7 @@ from app.batching.thread_pools import OverloadedError, ThreadPools
 
 def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
     async def scenario() -> tuple[str, str, str]:
-        workers = ThreadPools(decode_threads=2, inference_threads=2, max_waiting=1)
+        workers = ThreadPools(decode_threads=2, inference_threads=2, max_concurrent_requests=1)
         name = lambda: threading.current_thread().name  # noqa: E731
         names = await workers.decode(name), await workers.infer(name), await workers.infer(name)
         workers.close()
@@ -35,7 +35,7 @@ def test_as_many_inferences_at_a_time_as_there_are_threads() -> None:
         running.pop()
 
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=4, inference_threads=2, max_waiting=8)
+        workers = ThreadPools(decode_threads=4, inference_threads=2, max_concurrent_requests=8)
         await asyncio.gather(*(workers.infer(work) for _ in range(6)))
         workers.close()
 
@@ -48,7 +48,7 @@ def test_exception_reaches_the_caller() -> None:
         raise KeyError("broken")
 
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=1)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=1)
         try:
             await workers.infer(work)
         finally:
@@ -59,7 +59,7 @@ def test_exception_reaches_the_caller() -> None:
 
 
 def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
-    workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=2)
+    workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=2)
     with (
         workers.admit(),
         workers.admit(),
@@ -76,7 +76,7 @@ def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
 
 def test_close_drops_what_waits() -> None:
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         started = threading.Event()
         release = threading.Event()
 

@@ -22,7 +22,7 @@ TORCH = ("torch", EngineOptions("cpu", "float32", threads=1), 3)
 def test_fit_model_loads_with_all_that_requests_need(tmp_path: Path) -> None:
     model = load_model(save_small_artifact(tmp_path / "m" / "1"), *TORCH)
     assert model.metadata.classes == CLASSES
-    assert model.engine_reason == "ENGINE=torch"
+    assert model.engine_reason == "engine=torch"
     assert model.max_batch == 3
     assert model.preprocessing.input_size == 32
     assert model.engine.predict(torch.zeros(2, 3, 32, 32)).shape == (2, 10)

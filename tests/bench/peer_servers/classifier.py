@@ -18,7 +18,7 @@ from models.preprocessing.decode import decode
 from models.preprocessing.transform import Preprocessing
 
 INT8_NETWORK = "INT8_NETWORK"
-"""The environment variable that names another int8 file than the one beside the model in MODEL_DIR."""
+"""The environment variable that names another int8 file than the one beside the served model."""
 
 TOP = 5
 

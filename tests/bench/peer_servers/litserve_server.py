@@ -58,7 +58,7 @@ def main() -> None:
     # One worker: two would have one thread each, and answer a lone request in twice the time.
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1, timeout=60)
     server.run(
-        host=os.environ["HOST"],
+        host=os.environ["RESNET_SERVE_HOST"],
         port=int(os.environ["PORT"]),
         num_api_servers=1,
         log_level="warning",

@@ -64,7 +64,14 @@ class Classify(Worker):  # type: ignore[misc]
 
 def main() -> None:
     # Mosec reads its own arguments from the command line.
-    sys.argv[1:] = ["--address", os.environ["HOST"], "--port", os.environ["PORT"], "--timeout", "60000"]
+    sys.argv[1:] = [
+        "--address",
+        os.environ["RESNET_SERVE_HOST"],
+        "--port",
+        os.environ["PORT"],
+        "--timeout",
+        "60000",
+    ]
     sys.argv += ["--log-level", "warning"]
     server = Server()
     server.append_worker(Prepare, num=usable_cores(), route="/predict")

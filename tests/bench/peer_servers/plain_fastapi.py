@@ -38,7 +38,7 @@ def create_app() -> FastAPI:
 def main() -> None:
     uvicorn.run(
         create_app(),
-        host=os.environ["HOST"],
+        host=os.environ["RESNET_SERVE_HOST"],
         port=int(os.environ["PORT"]),
         log_level="warning",
         access_log=False,

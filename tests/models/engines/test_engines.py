@@ -80,13 +80,13 @@ def test_missing_cuda_is_refused(name: str, artifact: Artifact) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "has_cuda", "chosen", "reason"),
     [
-        ("torch", EngineOptions("cpu"), True, "torch", "ENGINE=torch"),
-        ("openvino", EngineOptions("auto"), True, "openvino", "ENGINE=openvino"),
+        ("torch", EngineOptions("cpu"), True, "torch", "engine=torch"),
+        ("openvino", EngineOptions("auto"), True, "openvino", "engine=openvino"),
         ("auto", EngineOptions("auto"), True, "torch", "a CUDA device was found"),
-        ("auto", EngineOptions("cuda"), True, "torch", "DEVICE=cuda"),
-        ("auto", EngineOptions("cpu"), True, "openvino", "DEVICE=cpu"),
+        ("auto", EngineOptions("cuda"), True, "torch", "device=cuda"),
+        ("auto", EngineOptions("cpu"), True, "openvino", "device=cpu"),
         ("auto", EngineOptions("auto"), False, "openvino", "no CUDA device was found"),
-        ("auto", EngineOptions("auto", compile=True), False, "torch", "TORCH_COMPILE is on"),
+        ("auto", EngineOptions("auto", compile=True), False, "torch", "torch_compile is on"),
     ],
 )
 def test_auto_takes_the_fastest_for_the_machine(

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from app.errors import SettingsError
 from app.http.middleware.api_keys import ApiKeys
 from app.main import create_app
-from app.settings import Settings, SettingsError, load_settings
+from app.settings import Settings, load_settings
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -18,8 +19,8 @@ def test_keys_come_from_the_environment_and_from_a_file(
     assert Settings().all_keys() == ()
     file = tmp_path / "keys"
     file.write_text(f"\n{OTHER}\n\n", encoding="utf-8")
-    monkeypatch.setenv("API_KEYS", f" {KEY}, ,")
-    monkeypatch.setenv("API_KEYS_FILE", str(file))
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS", f" {KEY}, ,")
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS_FILE", str(file))
     settings = load_settings()
     assert settings.all_keys() == (KEY, OTHER)
     assert KEY not in repr(settings)
@@ -30,14 +31,16 @@ def test_keys_come_from_the_environment_and_from_a_file(
 def test_an_unfit_key_is_refused_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str
 ) -> None:
-    monkeypatch.setenv("API_KEYS", f"{KEY},{key}")
-    with pytest.raises(SettingsError, match=r"^API_KEYS: key 2 must be of at least 16 visible") as caught:
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS", f"{KEY},{key}")
+    with pytest.raises(
+        SettingsError, match=r"^RESNET_SERVE_API_KEYS: key 2 must be of at least 16 visible"
+    ) as caught:
         load_settings()
     assert key not in str(caught.value)
-    monkeypatch.delenv("API_KEYS")
+    monkeypatch.delenv("RESNET_SERVE_API_KEYS")
     (tmp_path / "keys").write_text(key, encoding="utf-8")
-    monkeypatch.setenv("API_KEYS_FILE", str(tmp_path / "keys"))
-    with pytest.raises(SettingsError, match=r"^API_KEYS_FILE: key 1 must be") as caught:
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS_FILE", str(tmp_path / "keys"))
+    with pytest.raises(SettingsError, match=r"^RESNET_SERVE_API_KEYS_FILE: key 1 must be") as caught:
         load_settings()
     assert key not in str(caught.value)
 
@@ -51,8 +54,8 @@ def test_a_file_without_keys_is_refused(
 ) -> None:
     if content is not None:
         (tmp_path / "keys").write_bytes(content if isinstance(content, bytes) else content.encode())
-    monkeypatch.setenv("API_KEYS_FILE", str(tmp_path / "keys"))
-    with pytest.raises(SettingsError, match=f"^API_KEYS_FILE: {message}"):
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS_FILE", str(tmp_path / "keys"))
+    with pytest.raises(SettingsError, match=f"^RESNET_SERVE_API_KEYS_FILE: {message}"):
         load_settings()
 
 
@@ -60,8 +63,8 @@ def test_a_file_without_keys_is_refused(
 def test_a_setting_that_names_no_key_lets_nobody_in_by_mistake(
     monkeypatch: pytest.MonkeyPatch, keys: str
 ) -> None:
-    monkeypatch.setenv("API_KEYS", keys)
-    with pytest.raises(SettingsError, match=r"^API_KEYS: there is no key"):
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS", keys)
+    with pytest.raises(SettingsError, match=r"^RESNET_SERVE_API_KEYS: there is no key"):
         load_settings()
 
 
@@ -77,7 +80,7 @@ def test_keys_are_those_of_the_start_whatever_becomes_of_the_file(
     """A worker that is started later has them with its settings, which are sent to it."""
     file = tmp_path / "keys"
     file.write_text(KEY, encoding="utf-8")
-    monkeypatch.setenv("API_KEYS_FILE", str(file))
+    monkeypatch.setenv("RESNET_SERVE_API_KEYS_FILE", str(file))
     settings = load_settings()
     if change == "gone":
         file.unlink()
@@ -91,6 +94,6 @@ def test_keys_are_those_of_the_start_whatever_becomes_of_the_file(
 
 @pytest.mark.parametrize("origins", ["example.org", "https://example.org/path", "ftp://x", "https://a.org b"])
 def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
-    monkeypatch.setenv("CORS_ORIGINS", origins)
-    with pytest.raises(SettingsError, match=r"^CORS_ORIGINS: must be origins such as"):
+    monkeypatch.setenv("RESNET_SERVE_CORS_ORIGINS", origins)
+    with pytest.raises(SettingsError, match=r"^RESNET_SERVE_CORS_ORIGINS: must be origins such as"):
         load_settings()

@@ -9,9 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from app.errors import SettingsError
 from app.http.middleware.api_keys import ApiKeys
 from app.http.middleware.rate_limit import Quota, RateLimit, Windows
-from app.settings import SettingsError, load_settings
+from app.settings import load_settings
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -165,14 +166,18 @@ def test_a_client_with_a_key_is_its_key_which_is_not_remembered() -> None:
 
 @pytest.mark.parametrize("limits", ["100", "0/minute", "-1/minute", "5/fortnight", "10/second,", "many/day"])
 def test_what_is_no_limit_stops_the_start(monkeypatch: pytest.MonkeyPatch, limits: str) -> None:
-    monkeypatch.setenv("RATE_LIMIT", limits)
-    with pytest.raises(SettingsError, match=r"^RATE_LIMIT: must be limits such as 100/minute") as caught:
+    monkeypatch.setenv("RESNET_SERVE_RATE_LIMIT", limits)
+    with pytest.raises(
+        SettingsError, match=r"^RESNET_SERVE_RATE_LIMIT: must be limits such as 100/minute"
+    ) as caught:
         load_settings()
     assert repr(limits) in str(caught.value)
 
 
 @pytest.mark.parametrize("proxies", ["proxy.example.org", "10.0.0.1/8", "10.0.0.1:80", "*"])
 def test_what_is_no_address_of_a_proxy_stops_the_start(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
-    monkeypatch.setenv("TRUSTED_PROXIES", f"10.0.0.5, 192.168.0.0/16, {proxies}")
-    with pytest.raises(SettingsError, match=r"^TRUSTED_PROXIES: must be addresses such as 10.0.0.5 or"):
+    monkeypatch.setenv("RESNET_SERVE_TRUSTED_PROXIES", f"10.0.0.5, 192.168.0.0/16, {proxies}")
+    with pytest.raises(
+        SettingsError, match=r"^RESNET_SERVE_TRUSTED_PROXIES: must be addresses such as 10.0.0.5 or"
+    ):
         load_settings()

@@ -1,0 +1,74 @@
+"""`resnet-serve serve` and `check`: start the service, or load all that it would serve and end."""
+
+import argparse
+import logging
+import signal
+import socket
+from collections.abc import Sequence
+
+from pydantic_settings import CliSettingsSource
+
+from app.commands.output import show
+from app.environment import PREFIX, name_warnings
+from app.observability.logs import configure_logging
+from app.server.sockets import announce, bind
+from app.server.supervisor import Supervisor
+from app.settings import Settings, load_settings
+
+logger = logging.getLogger(__name__)
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Serve until a signal ends it; returns 0 for an orderly stop. Raises `StartError` and `OSError`."""
+    settings = _settings("serve", "Start the service.", arguments)
+    with bind(settings) as listener:
+        show(f"Loading {settings.model_repository or settings.model_dir} ...")
+        run = _serve if settings.workers == 1 else _supervise
+        return run(settings, listener)
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Load and check the models as the start does; returns 0. Raises `StartError` and `OSError`."""
+    settings = _settings(
+        "check", "Check settings and models as the start does, and serve nothing.", arguments
+    )
+    # Not at the top, as below.
+    from app.main import check as check_models
+
+    show("\n".join(check_models(settings)))
+    return 0
+
+
+def _settings(command: str, description: str, arguments: Sequence[str]) -> Settings:
+    """The settings of the command line and the environment, with logging as they say."""
+    parser = argparse.ArgumentParser(
+        prog=f"resnet-serve {command}",
+        description=description,
+        epilog="Each option may also be given as an environment variable: its name in capitals with"
+        f" underscores, after {PREFIX}, such as {PREFIX}LOG_LEVEL. An option overrides the variable.",
+        allow_abbrev=False,
+    )
+    command_line = CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=parser)
+    settings = load_settings(command_line(args=list(arguments)))
+    configure_logging(settings)
+    for warning in name_warnings(Settings.model_fields):
+        logger.warning(warning)
+    return settings
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    # Taken as Ctrl-C from the start, so that the model is not left half loaded nor a request half answered.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # Not at the top: a process that only supervises others does without PyTorch and its half gigabyte.
+        from app.server.process import serve as serve_in_this_process
+
+        serve_in_this_process(settings, listener, lambda: announce(settings, listener))
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _supervise(settings: Settings, listener: socket.socket) -> int:
+    in_order = Supervisor(settings, listener, lambda: announce(settings, listener)).run()
+    return 0 if in_order else 1
