@@ -36,7 +36,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     serve = commands.add_parser(
         "serve",
         help="start the service",
-        description="All further settings are environment variables; see README.md.",
+        description="All further settings are environment variables; see app/README.md.",
     )
     serve.set_defaults(run=_start)
     serve.add_argument("--host", help="address to listen on, instead of HOST")
