@@ -25,7 +25,7 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check train data bench bench-reliability bench-engines bench-page bench-peers \
+.PHONY: help serve test check docs train data bench bench-reliability bench-engines bench-page bench-peers \
   docker-test setup lock clean distclean
 
 help: ## List these commands
@@ -41,6 +41,9 @@ check: $(VENV)/.installed-test ## Lint, check the format and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
+
+docs: $(VENV)/.installed-test ## Write anew the tables in the documents that follow from the code
+	$(BIN)/python -m tests.documents.tables
 
 train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for another one)
 	@exec $(BIN)/python -m training train --recipe $(RECIPE) $(ARGS)

@@ -10,7 +10,6 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.http.error_handlers import REJECTIONS
 from app.observability.metrics import STAGES, Metrics
 from tests.support.exposition import samples
 
@@ -152,34 +151,6 @@ def test_names_are_as_prometheus_wants_them() -> None:
             for label in set(sample.labels) - reserved:
                 assert re.fullmatch("[a-z]+", label), family.name
                 assert label not in {"le", "quantile", "instance", "job"}, family.name
-
-
-def _metrics_section() -> str:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return readme.split("\n## Metrics, and several processes\n")[1].split("\n## ")[0]
-
-
-def test_readme_lists_every_metric_with_its_labels_and_description() -> None:
-    row = re.compile(r"^\| `(resnet_serve_\w+)`(.*?) \| (\w+) \| (.+) \|$", re.MULTILINE)
-    listed = [
-        (name, re.findall("`(.+?)`", labels), kind, meaning)
-        for name, labels, kind, meaning in row.findall(_metrics_section())
-    ]
-    told = []
-    for family in _families():
-        name = f"{family.name}_total" if family.type == "counter" else family.name
-        labels = [label for label in family.samples[0].labels if label != "le"]
-        told.append((name, sorted(labels), family.type, family.documentation))
-    assert [(name, sorted(labels), *rest) for name, labels, *rest in listed] == told
-
-
-def test_readme_lists_every_stage_and_every_reason() -> None:
-    section = _metrics_section()
-    refusals = (ROOT / "app" / "server" / "connection.py").read_text(encoding="utf-8")
-    of_connections = re.findall(r'ApiError\(\d+, "(\w+)"', refusals)
-    assert of_connections
-    for name in (*STAGES, *REJECTIONS, *of_connections):
-        assert f"`{name}`" in section, name
 
 
 WORKER = """
