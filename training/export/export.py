@@ -24,6 +24,7 @@ from models.artifact.store import (
 )
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
+from training.evaluation.engines import engine_logits
 from training.evaluation.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
 from training.export.quantize import Quantized, quantize
 from training.loop.batches import preprocessing_of
@@ -94,7 +95,7 @@ def describe_int8(
     quantized: Quantized, data: ImageData, preprocessing: Preprocessing, temperature: float
 ) -> Int8:
     """Measure the int8 network on the test set."""
-    logits = quantized.ir.predict(data.test.images, preprocessing)
+    logits = engine_logits(quantized.engine, data.test.images, preprocessing)
     return Int8(
         method=quantized.method,
         calibration_images=quantized.calibration_images,
@@ -148,7 +149,7 @@ def export_run(
         console.print(
             f"test accuracy {int8.metrics.accuracy:.2%} in int8, {evaluation.accuracy:.2%} in float32"
         )
-        int8_logits = quantized.ir.predict(golden_images, preprocessing)
+        int8_logits = engine_logits(quantized.engine, golden_images, preprocessing)
         files = {
             GOLDEN_FILE: make_golden(model, preprocessing, golden_images, int8_logits),
             INT8_NETWORK_FILE: quantized.ir.xml,

@@ -1,5 +1,3 @@
-from typing import Literal
-
 """JPEG without a file, against Pillow, which writes and reads one.
 
 libjpeg computes in whole numbers and rounds coefficients that lie between two steps now and then the other
@@ -7,6 +5,7 @@ way, so single pixels may differ by more than the mean.
 """
 
 import io
+from typing import Literal
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
+from training.evaluation.engines import engine_logits
 from training.evaluation.evaluate import predict
 from training.export.quantize import CALIBRATION_IMAGES, Quantized, calibration_images, quantize
 
@@ -79,7 +80,10 @@ def test_a_network_is_quantised_and_stays_as_good(quantized_lenet: tuple[Quantiz
 
     assert int8_weights(quantized) == 4  # all but the first convolution
     images = random_images(10, seed=4)
-    logits, float32 = quantized.ir.predict(images, PREPROCESSING), predict(lenet(), images, PREPROCESSING)
+    logits, float32 = (
+        engine_logits(quantized.engine, images, PREPROCESSING),
+        predict(lenet(), images, PREPROCESSING),
+    )
     assert not torch.equal(logits, float32)
     torch.testing.assert_close(logits, float32, rtol=0, atol=0.1)
 
