@@ -92,8 +92,8 @@ def parser() -> argparse.ArgumentParser:
         "--engine",
         choices=tuple(ENGINE_CHOICES),
         default="torch",
-        help="what computes: the stored weights in float32 or bfloat16, or the int8 network, by OpenVINO on the "
-        "CPU (default: %(default)s)",
+        help="what computes: the stored weights in float32 or bfloat16 by the engine of that name, or the "
+        "int8 network (default: %(default)s)",
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
