@@ -1,5 +1,7 @@
 """What `--engine` of the commands takes: an engine of `models.engines.ENGINES`, and its arithmetic."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,7 @@ def load_engine(artifact: Artifact, choice: str, device: torch.device) -> Engine
     Raises `EngineError` where the model or the machine lacks the precision.
     """
     name, precision = ENGINE_CHOICES[choice]
-    where = "cpu" if device.type == "cpu" else "auto"
+    where: Literal["auto", "cpu"] = "cpu" if device.type == "cpu" else "auto"
     return ENGINES[name](artifact, EngineOptions(where, precision, torch.get_num_threads()))
 
 

@@ -1,36 +1,18 @@
 """How good a network is: accuracy, per class, confusion and calibration, all from one set of logits."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.artifact.report import Evaluation
 from models.preprocessing.transform import Preprocessing
 from training.loop.device import autocast
 
 CALIBRATION_BINS = 15
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Figures over `images` images; accuracies, confidences and errors are in 0..1.
-
-    `confusion[i][j]` counts images of class i that were taken for class j. `bin_confidence`, `bin_accuracy`
-    and `bin_share` describe `CALIBRATION_BINS` equal bins of the highest probability; empty bins hold 0.
-    """
-
-    images: int
-    accuracy: float
-    negative_log_likelihood: float
-    expected_calibration_error: float
-    per_class_accuracy: dict[str, float]
-    confusion: list[list[int]]
-    bin_confidence: list[float]
-    bin_accuracy: list[float]
-    bin_share: list[float]
+"""Equal bins of the highest probability."""
 
 
 @torch.inference_mode()

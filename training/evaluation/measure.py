@@ -8,11 +8,12 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from models.artifact.report import Evaluation
 from models.artifact.store import Artifact, ArtifactError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
 from training.evaluation.engines import engine_logits, load_engine
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import evaluate
 
 
 @dataclass(frozen=True)

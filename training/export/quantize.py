@@ -41,7 +41,7 @@ Sample = tuple[Image, int]
 class Quantized:
     """An int8 network that keeps the bound, as stored and as the service computes it.
 
-    The accuracies are shares in 0..1 of the held-out images.
+    The accuracies are shares in 0..1 of the validation images.
     """
 
     ir: OpenVinoIR
@@ -56,7 +56,7 @@ def quantize(
     model: nn.Module,
     preprocessing: Preprocessing,
     data: ImageData,
-    held_out_logits: Tensor,
+    validation_logits: Tensor,
     *,
     name: str,
     console: Console,
@@ -64,19 +64,19 @@ def quantize(
     """Round weights and activations of `model`, in eval mode on the CPU, to 8 bits, by the first fit method.
 
     The activations' ranges are those of training images. A method is fit if its network gets no more than one
-    held-out image in `IMAGES_PER_LOST_ONE` fewer right than `held_out_logits`, (N, classes), the model's own
-    in float32. Where no method is fit, or no images were held out, the console says so, and the result is
-    None.
+    validation image in `IMAGES_PER_LOST_ONE` fewer right than `validation_logits`, (N, classes), the model's
+    own in float32. Where no method is fit, or there is no validation set, the console says so, and the result
+    is None.
     """
-    held_out = data.held_out
-    if not len(held_out):
-        console.print("no int8: no images were held out to judge it on")
+    validation = data.held_out
+    if not len(validation):
+        console.print("no int8: there is no validation set to judge it on")
         return None
     network = convert(model, preprocessing)
     calibration = calibration_images(data.train.images, preprocessing)
-    inputs = samples(held_out, preprocessing)
-    float32 = right_answers(held_out_logits, held_out)
-    allowed = len(held_out) // IMAGES_PER_LOST_ONE
+    inputs = samples(validation, preprocessing)
+    float32 = count_correct(validation_logits, validation)
+    allowed = len(validation) // IMAGES_PER_LOST_ONE
     for method, quantize_by in METHODS.items():
         quantized = quantize_by(network, calibration, inputs, allowed)
         if not is_quantized(quantized):
@@ -84,14 +84,14 @@ def quantize(
             continue
         ir = OpenVinoIR.of(quantized, name)
         engine = OpenVinoEngine(ir.network(), "int8", torch.get_num_threads())
-        right = right_answers(engine_logits(engine, held_out.images, preprocessing), held_out)
+        right = count_correct(engine_logits(engine, validation.images, preprocessing), validation)
         console.print(
-            f"int8, {method}: {right:,} of {len(held_out):,} held-out images right, float32 {float32:,}"
+            f"int8, {method}: {right:,} of {len(validation):,} validation images right, float32 {float32:,}"
         )
         if right >= float32 - allowed:
-            accuracies = right / len(held_out), float32 / len(held_out)
+            accuracies = right / len(validation), float32 / len(validation)
             return Quantized(ir, engine, method, len(calibration), *accuracies)
-    console.print(f"no int8: it may lose at most {allowed:,} of {len(held_out):,} held-out images")
+    console.print(f"no int8: it may lose at most {allowed:,} of {len(validation):,} validation images")
     return None
 
 
@@ -110,7 +110,7 @@ def samples(split: Split, preprocessing: Preprocessing) -> list[Sample]:
     return list(zip(images, split.labels.tolist(), strict=True))
 
 
-def right_answers(logits: Tensor, split: Split) -> int:
+def count_correct(logits: Tensor, split: Split) -> int:
     return int((logits.cpu().argmax(1) == split.labels.cpu()).sum())
 
 
@@ -130,7 +130,7 @@ def first_convolution(network: ov.Model) -> list[str]:
 
 
 def post_training(
-    network: ov.Model, calibration: list[Image], _held_out: list[Sample], _allowed: int
+    network: ov.Model, calibration: list[Image], _validation: list[Sample], _allowed: int
 ) -> ov.Model:
     """Every layer but the first in int8."""
     import nncf
@@ -144,9 +144,9 @@ def post_training(
 
 
 def accuracy_controlled(
-    network: ov.Model, calibration: list[Image], held_out: list[Sample], allowed: int
+    network: ov.Model, calibration: list[Image], validation: list[Sample], allowed: int
 ) -> ov.Model:
-    """As `post_training`, then layer by layer back to float32 until `allowed` held-out images are lost."""
+    """As `post_training`, then layer by layer back to float32 until `allowed` validation images are lost."""
     import nncf
 
     def count_right(compiled: ov.CompiledModel, items: Iterable[Sample]) -> tuple[float, None]:
@@ -155,7 +155,7 @@ def accuracy_controlled(
     return nncf.quantize_with_accuracy_control(
         network,
         nncf.Dataset(calibration),
-        nncf.Dataset(held_out, lambda item: item[0]),
+        nncf.Dataset(validation, lambda item: item[0]),
         validation_fn=count_right,
         max_drop=allowed,
         drop_type=nncf.DropType.ABSOLUTE,

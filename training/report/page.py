@@ -6,13 +6,11 @@ import json
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from models.artifact.report import EpochRecord, Evaluation, StoredReport
 from models.artifact.store import Artifact, ModelDescription
 from models.summary import summarize
-from training.evaluation.evaluate import Evaluation
-from training.loop.checkpoint import EpochRecord
 from training.report.model_card import limits_of_use
 from training.report.plots import calibration_figure, render, training_figure, watched_name
-from training.report.report import Report
 from training.report.training_command import training_command
 
 TEMPLATES = Environment(
@@ -24,7 +22,7 @@ TEMPLATES = Environment(
 )
 
 
-def report_page(artifact: Artifact, report: Report) -> str:
+def report_page(artifact: Artifact, report: StoredReport) -> str:
     """The page, in light and dark and for every width. Every text of the artifact is escaped."""
     model, evaluation = artifact.metadata, report.evaluation
     watched = watched_name(model.dataset.held_out_images)
@@ -82,7 +80,8 @@ def _cost(model: ModelDescription, history: list[EpochRecord]) -> dict[str, str]
         "speed": f"{images / seconds:,.0f} images/s on average" if seconds else "not known",
         "energy": "not measured",
         "data set": f"{data_set.name}: {data_set.train_images:,} images to train on, "
-        f"{data_set.held_out_images:,} held out, {data_set.test_images:,} to test; SHA-256 {data_set.sha256}",
+        f"{data_set.held_out_images:,} to validate, {data_set.test_images:,} to test; "
+        f"SHA-256 {data_set.sha256}",
         "libraries": ", ".join(f"{name} {version}" for name, version in model.library_versions.items()),
         "exported": model.created,
     }

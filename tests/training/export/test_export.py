@@ -93,7 +93,7 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
 
 
-def test_without_held_out_images_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
+def test_without_a_validation_set_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
     recipe = RECIPE.with_epochs(1).changed(held_out=0)
     data = replace(
         tiny_data(),
