@@ -9,7 +9,7 @@ from models.artifact.store import ArtifactError
 from training import cli
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER, DataError
-from training.evaluation.engines import ENGINES
+from training.evaluation.engines import ENGINE_CHOICES
 from training.loop.checkpoint import CheckpointError
 from training.loop.fine_tune import BUNDLED
 from training.loop.train import TrainingError
@@ -90,10 +90,10 @@ def parser() -> argparse.ArgumentParser:
     takes_device(sub)
     sub.add_argument(
         "--engine",
-        choices=tuple(ENGINES),
+        choices=tuple(ENGINE_CHOICES),
         default="torch",
-        help="what computes: the stored weights in float32 or bfloat16 by torch, in float32 by OpenVINO on "
-        "the CPU, or the int8 network by OpenVINO on the CPU",
+        help="what computes: the stored weights in float32 or bfloat16 by the engine of that name, or the "
+        "int8 network (default: %(default)s)",
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -102,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("a", type=Path, metavar="A", help="folder of an artifact")
     sub.add_argument("b", type=Path, metavar="B", help="folder of another, or the same with another engine")
-    sub.add_argument("--engine-a", choices=tuple(ENGINES), default="torch", help="what computes A")
-    sub.add_argument("--engine-b", choices=tuple(ENGINES), default="torch", help="what computes B")
+    sub.add_argument("--engine-a", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes A")
+    sub.add_argument("--engine-b", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes B")
     takes_data(sub)
     takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -10,8 +10,8 @@ from app.http.dependencies import ReadyService
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY, SINGLE_QUERY
 from app.registry.served_model import ServedModel
-from models.artifact.metadata import Metrics
-from models.artifact.report import Report
+from models.artifact.metadata import ModelMetrics
+from models.artifact.report import TrainingReport, parse_report
 from models.artifact.store import ModelMetadata
 from models.augmentations import to_spec
 from models.batch_norm.report import BatchNormLayer
@@ -52,7 +52,9 @@ class EngineDescription(BaseModel):
 
 class ModelDetails(BaseModel):
     metadata: ModelMetadata = Field(description="All that the stored model says about itself.")
-    metrics: Metrics = Field(description="On the test set, of the network that answers: in int8, int8's.")
+    metrics: ModelMetrics = Field(
+        description="On the test set, of the network that answers: in int8, int8's."
+    )
     engine: EngineDescription
     layers: list[LayerSummary] = Field(description="Every block: output shape, parameters, multiply-adds.")
     batch_norms: list[BatchNormLayer] = Field(
@@ -123,14 +125,14 @@ async def report(
     service: ReadyService,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
-) -> Report:
+) -> TrainingReport:
     """The epochs of training and, on the test set, confusion, calibration and the worst mistakes.
 
     From the report.json beside the stored weights; `no_report` where there is none, or one of another kind.
     """
     model = service.find(name, query.version)
     try:
-        return Report.model_validate_json(model.report or b"")
+        return parse_report(model.report or b"")
     except ValidationError as error:
         metadata = model.metadata
         raise ApiError(

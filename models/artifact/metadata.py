@@ -28,7 +28,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Metrics(Strict):
+class ModelMetrics(Strict):
     """What a network reaches on the test set, in one forward pass per image.
 
     `accuracy` and `per_class_accuracy` are shares in 0..1, `images` the number of test images,
@@ -66,7 +66,7 @@ class Int8(Strict):
     held_out_accuracy: Share
     held_out_accuracy_float32: Share
     held_out_images: Count
-    metrics: Metrics
+    metrics: ModelMetrics
 
 
 class ModelDescription(Strict):
@@ -90,7 +90,7 @@ class ModelDescription(Strict):
     std: tuple[float, ...]
     temperature: Annotated[float, Field(gt=0)]
     weights_dtype: Literal["float32", "float16", "bfloat16"]
-    metrics: Metrics
+    metrics: ModelMetrics
     int8: Int8 | None
     recipe: dict[str, JsonValue]
     dataset: Dataset
@@ -147,7 +147,7 @@ class ModelDescription(Strict):
                     raise ValueError(f"{field} must equal {other}, {expected}, got {count}")
         return self
 
-    def _require_accuracy_of_every_class(self, field: str, metrics: Metrics) -> None:
+    def _require_accuracy_of_every_class(self, field: str, metrics: ModelMetrics) -> None:
         measured = set(metrics.per_class_accuracy)
         if measured != set(self.classes):
             differing = ", ".join(sorted(measured ^ set(self.classes)))

@@ -1,28 +1,44 @@
-"""What an artifact's report.json tells of the run and of its test: the part that the API passes on."""
+"""What report.json of an artifact holds of the run and of its test: training writes it, the API passes it on.
 
-from pydantic import BaseModel, ConfigDict, Field
+Each record is a frozen dataclass that pydantic checks.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from models.artifact.store import ArtifactError
 
 FILE_NAME = "report.json"
 
 
-class Epoch(BaseModel):
-    """Losses are mean cross-entropies in nats, accuracies are in 0..1."""
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch showed. Losses are mean cross-entropies in nats, accuracies are in 0..1."""
 
     epoch: int
     image_size: int = Field(description="Side in pixels of the images it was trained on.")
     learning_rate: float
     train_loss: float
     train_accuracy: float
-    watched_loss: float = Field(description="On the images that were held out.")
+    watched_loss: float = Field(description="On the validation set, on the test set where there is none.")
     watched_accuracy: float
+    images_per_second: float
+    seconds: float
 
 
-class Evaluation(BaseModel):
+@dataclass(frozen=True)
+class Evaluation:
     """On the test set, of the stored weights in float32; shares, confidences and errors are in 0..1."""
 
     images: int
     accuracy: float
+    negative_log_likelihood: float = Field(description="The mean in nats.")
     expected_calibration_error: float
+    per_class_accuracy: dict[str, float]
     confusion: list[list[int]] = Field(
         description="Row i, column j: how many images of class i were taken for class j."
     )
@@ -33,21 +49,59 @@ class Evaluation(BaseModel):
     bin_share: list[float] = Field(description="The bin's share of all images.")
 
 
-class Mistake(BaseModel):
+@dataclass(frozen=True)
+class Mistake:
     """One of the test images that the model was most sure about, and wrong."""
 
     number: int = Field(description="Of the image in the test set, from 0.")
     true_class: str
     answer: str
     probability: float = Field(description="Of the answer; calibrated, 0..1.")
+    true_probability: float = Field(description="Of the true class; calibrated, 0..1.")
     picture: str = Field(description="The image as PNG, in Base64.")
 
 
-class Report(BaseModel):
-    model_config = ConfigDict(frozen=True)
+@dataclass(frozen=True)
+class AugmentationSample:
+    """A training image and what it may look like in successive epochs, each as PNG in Base64."""
 
-    history: list[Epoch] = Field(description="Of training, the first epoch first.")
+    true_class: str
+    original: str
+    augmented: list[str]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """The run's epochs and the figures on the test set: what the API passes on."""
+
+    history: list[EpochRecord] = Field(description="Of training, the first epoch first.")
     evaluation: Evaluation
     mistakes: list[Mistake] | None = Field(
-        None, description="The worst ones first; null where the artifact has none."
+        default=None, description="The worst ones first; null where the artifact has none."
     )
+
+
+@dataclass(frozen=True)
+class StoredReport(TrainingReport):
+    """All that report.json holds: enough to write card and page without the data set.
+
+    Artifacts that were exported before there were mistakes or samples have None.
+    """
+
+    augmentation: list[AugmentationSample] | None = None
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1).encode()
+
+
+def parse_report(content: bytes) -> TrainingReport:
+    """The part of a report.json that the API passes on. Raises pydantic's `ValidationError`."""
+    return TypeAdapter(TrainingReport).validate_json(content)
+
+
+def load_report(folder: Path) -> StoredReport:
+    """Read report.json of an artifact. Raises `ArtifactError`."""
+    try:
+        return TypeAdapter(StoredReport).validate_json((folder / FILE_NAME).read_bytes(), strict=True)
+    except (OSError, ValidationError) as error:
+        raise ArtifactError(f"{folder / FILE_NAME} cannot be read: {error}") from error

@@ -29,9 +29,9 @@ from models.artifact.metadata import (
     SCHEMA_VERSION,
     Dataset,
     Int8,
-    Metrics,
     ModelDescription,
     ModelMetadata,
+    ModelMetrics,
 )
 
 __all__ = [
@@ -43,9 +43,9 @@ __all__ = [
     "ArtifactError",
     "Dataset",
     "Int8",
-    "Metrics",
     "ModelDescription",
     "ModelMetadata",
+    "ModelMetrics",
     "load_artifact",
     "read_metadata",
     "save_artifact",

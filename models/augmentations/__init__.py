@@ -129,7 +129,7 @@ def _build(
     try:
         return validate(kind, given)
     except ValidationError as error:
-        raise ParameterError.told_by(error, kind, given) from error
+        raise ParameterError.from_validation_error(error, kind, given) from error
 
 
 def _composed(value: object) -> object:

@@ -29,7 +29,9 @@ class ParameterError(ValueError):
         self.parameter = parameter
 
     @classmethod
-    def told_by(cls, error: ValidationError, kind: type[Augmentation], given: Mapping[str, object]) -> Self:
+    def from_validation_error(
+        cls, error: ValidationError, kind: type[Augmentation], given: Mapping[str, object]
+    ) -> Self:
         """The first of pydantic's complaints about the parameters `given` to `kind`, as one sentence."""
         name = str(error.errors()[0]["loc"][0])
         legal = describe_legal(parameter_schemas(kind)[name])

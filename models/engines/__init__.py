@@ -1,4 +1,8 @@
-"""What computes logits: the engines, and the choice among them."""
+"""What computes logits: the engines, and the choice among them.
+
+A new one is a file beside this and one line in `ENGINES`: the service, `evaluate` and the tests that every
+engine has to pass find it there.
+"""
 
 from collections.abc import Callable
 
@@ -12,7 +16,7 @@ from models.engines.torch_engine import TorchEngine
 __all__ = ["ENGINES", "Engine", "EngineError", "EngineOptions", "Precision", "create_engine"]
 
 ENGINES: dict[str, Callable[[Artifact, EngineOptions], Engine]] = {
-    "openvino": OpenVinoEngine,
+    "openvino": OpenVinoEngine.of,
     "torch": TorchEngine,
 }
 

@@ -1,6 +1,7 @@
 """The network compiled for the processor by OpenVINO: in int8 where the model brings that."""
 
 from queue import SimpleQueue
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -24,8 +25,8 @@ than a batch can use are several batches computed at once."""
 class OpenVinoEngine:
     """One compiled network for every batch size; its threads are not bound to cores, which they share.
 
-    `auto` precision is int8 where the model has it, else bfloat16 where the processor computes it, else
-    float32. Raises `EngineError` for a GPU and for a precision that the model or the processor lacks.
+    `network` takes normalised images, float32 (N, C, S, S) with any N, to logits, float32 (N, classes). What
+    is not quantised in it computes in bfloat16 where `precision` is that, and otherwise in float32.
     """
 
     name = "openvino"
@@ -33,35 +34,45 @@ class OpenVinoEngine:
     device = "cpu"
     max_batch: int | None = MAX_BATCH
 
-    def __init__(self, artifact: Artifact, options: EngineOptions) -> None:
-        if options.device == "cuda":
-            raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
-        core, properties = openvino.Core(), openvino.properties
-        native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        has_int8 = artifact.metadata.int8 is not None
-        self.precision: Precision = _choose(options, has_int8, native_bfloat16)
-        self.concurrency = max(1, options.threads // THREADS_PER_BATCH)
-        network = (
-            core.read_model(artifact.folder / INT8_NETWORK_FILE)
-            if self.precision == "int8"
-            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
-        )
-        compiled = core.compile_model(
+    def __init__(self, network: openvino.Model, precision: Precision, threads: int) -> None:
+        properties = openvino.properties
+        self.precision: Precision = precision
+        self.concurrency = max(1, threads // THREADS_PER_BATCH)
+        compiled = openvino.Core().compile_model(
             network,
             "CPU",
             {
                 properties.num_streams: self.concurrency,
-                properties.inference_num_threads: options.threads,
+                properties.inference_num_threads: threads,
                 # The event loop needs a core too, and whichever it takes must not hold up a bound thread.
                 properties.hint.enable_cpu_pinning: False,
                 properties.hint.inference_precision: (
-                    openvino.Type.bf16 if self.precision == "bfloat16" else openvino.Type.f32
+                    openvino.Type.bf16 if precision == "bfloat16" else openvino.Type.f32
                 ),
             },
         )
         self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(self.concurrency):
             self._requests.put(compiled.create_infer_request())
+
+    @classmethod
+    def of(cls, artifact: Artifact, options: EngineOptions) -> Self:
+        """The engine of a stored model.
+
+        `auto` precision is int8 where the model has it, else bfloat16 where the processor computes it, else
+        float32. Raises `EngineError` for a GPU and for a precision that the model or the processor lacks.
+        """
+        if options.device == "cuda":
+            raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
+        core = openvino.Core()
+        native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = _choose(options, artifact.metadata.int8 is not None, native_bfloat16)
+        network = (
+            core.read_model(artifact.folder / INT8_NETWORK_FILE)
+            if precision == "int8"
+            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
+        )
+        return cls(network, precision, options.threads)
 
     def predict(self, images: Tensor) -> Tensor:
         request = self._requests.get()

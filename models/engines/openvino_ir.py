@@ -1,12 +1,13 @@
-"""A network as an OpenVINO IR: converted from PyTorch, stored as the bytes of two files, run on the CPU."""
+"""A network as an OpenVINO IR: converted from PyTorch, and stored as the bytes of two files."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.engines.quiet_openvino import openvino as ov
 from models.module_calls import MODULE_CALLS
@@ -35,21 +36,12 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     return network
 
 
+@dataclass(frozen=True)
 class OpenVinoIR:
-    """A network as the bytes of its two files, `xml` and `weights`, and ready to run on the CPU.
+    """A network as the bytes of its two files."""
 
-    Whatever is not quantised computes in float32, also where the processor has bfloat16.
-    """
-
-    def __init__(self, xml: bytes, weights: bytes) -> None:
-        self.xml = xml
-        self.weights = weights
-        core = ov.Core()
-        self._compiled = core.compile_model(
-            core.read_model(xml, weights),
-            "CPU",
-            {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"},
-        )
+    xml: bytes
+    weights: bytes
 
     @classmethod
     def of(cls, network: ov.Model, name: str) -> Self:
@@ -61,15 +53,9 @@ class OpenVinoIR:
             ov.save_model(network, xml, compress_to_fp16=False)
             return cls(xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
 
-    def predict(self, images: Tensor, preprocessing: Preprocessing, batch_size: int = 100) -> Tensor:
-        """Logits (N, classes) float32 on the CPU of uint8 `images` (N, C, S, S) on any device."""
-        return torch.cat(
-            [
-                # Copied out of the network's own memory, which the next batch takes.
-                torch.from_numpy(self._compiled(preprocessing.normalize(batch.cpu()).numpy())[0].copy())
-                for batch in torch.split(images, batch_size)
-            ]
-        )
+    def network(self) -> ov.Model:
+        """The network that the bytes are."""
+        return ov.Core().read_model(self.xml, self.weights)
 
 
 def _name_by_position(network: ov.Model) -> None:

@@ -8,9 +8,9 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import BUNDLED_MODEL, Settings
+from models.artifact.report import FILE_NAME, load_report
 from tests.support.artifacts import save_small_artifact
 from tests.support.service import Client, error_of, running
-from training.report.report import FILE_NAME, load_report
 
 
 def serving(settings: Settings, folder: Path, report: bytes) -> Settings:

@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.settings import BUNDLED_MODEL
+from models.artifact.report import load_report
 from models.artifact.store import read_metadata
 from tests.support.panels import open_model
 from tests.support.running_server import CLASSES
-from training.report.report import load_report
 
 METADATA = read_metadata(BUNDLED_MODEL)
 REPORT = load_report(BUNDLED_MODEL)

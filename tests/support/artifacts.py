@@ -8,7 +8,7 @@ from torch import nn
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, make_golden
-from models.artifact.store import Dataset, Metrics, ModelDescription, save_artifact
+from models.artifact.store import Dataset, ModelDescription, ModelMetrics, save_artifact
 from models.preprocessing.transform import Preprocessing
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -40,7 +40,7 @@ def description(name: str = "lenet-test", version: str = "1") -> ModelDescriptio
         std=(0.2470, 0.2435, 0.2616),
         temperature=1.5,
         weights_dtype="float32",
-        metrics=Metrics(
+        metrics=ModelMetrics(
             accuracy=0.1,
             images=10_000,
             negative_log_likelihood=2.3,

@@ -14,7 +14,7 @@ import torch
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, make_golden
-from models.artifact.metadata import Dataset, Metrics, ModelDescription
+from models.artifact.metadata import Dataset, ModelDescription, ModelMetrics
 from models.artifact.store import save_artifact
 from models.preprocessing.transform import Preprocessing
 
@@ -45,7 +45,7 @@ def save_lenet(folder: Path) -> None:
         std=(0.25, 0.25, 0.25),
         temperature=1.0,
         weights_dtype="float32",
-        metrics=Metrics(
+        metrics=ModelMetrics(
             accuracy=0.1234,
             images=1000,
             negative_log_likelihood=2.3,

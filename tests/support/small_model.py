@@ -12,8 +12,8 @@ from models.artifact.store import (
     INT8_WEIGHTS_FILE,
     Dataset,
     Int8,
-    Metrics,
     ModelDescription,
+    ModelMetrics,
 )
 
 CLASSES = ("cat", "dog", "frog")
@@ -54,7 +54,7 @@ DESCRIPTION = ModelDescription(
     std=(0.25, 0.25, 0.25),
     temperature=1.5,
     weights_dtype="float16",
-    metrics=Metrics(
+    metrics=ModelMetrics(
         accuracy=0.75,
         images=12,
         negative_log_likelihood=0.7,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from models.artifact.report import EpochRecord
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
 from training.campaign import (
     RESULT,
@@ -21,7 +22,7 @@ from training.campaign import (
     summary,
 )
 from training.data.cifar10 import ImageData
-from training.loop.checkpoint import EpochRecord, load_checkpoint
+from training.loop.checkpoint import load_checkpoint
 from training.recipes import RECIPES
 
 SHORT = {"tiny": RECIPE.with_epochs(2), "other": RECIPE.with_epochs(1).changed(name="other", held_out=0)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.artifact.store import Artifact, ArtifactError
 from models.summary import summarize
-from training.evaluation.engines import ENGINES
+from training.evaluation.engines import files_read
 from training.evaluation.measure import Measured
 
 Z95 = 1.959963984540054
@@ -198,7 +198,7 @@ def _side(measured: Measured) -> Side:
         negative_log_likelihood=evaluation.negative_log_likelihood,
         expected_calibration_error=evaluation.expected_calibration_error,
         parameters=sum(parameter.numel() for parameter in artifact.model.parameters()),
-        bytes_on_disk=sum((artifact.folder / name).stat().st_size for name in ENGINES[measured.engine].files),
+        bytes_on_disk=sum((artifact.folder / name).stat().st_size for name in files_read(measured.engine)),
         multiply_adds=sum(layer.multiply_adds for layer in layers),
         training_seconds=metadata.training_seconds,
         hardware=metadata.hardware,

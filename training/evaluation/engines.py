@@ -1,55 +1,44 @@
-"""What may compute an artifact's logits offline, by name: the plain dict `ENGINES`."""
+"""What `--engine` of the commands takes: an engine of `models.engines.ENGINES`, and its arithmetic."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from models.artifact.metadata import MODEL_FILE
-from models.artifact.store import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, Artifact, ArtifactError
-from models.engines.openvino_ir import OpenVinoIR, convert
+from models.artifact.metadata import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, MODEL_FILE
+from models.artifact.store import Artifact
+from models.engines import ENGINES, Engine, EngineOptions, Precision
 from models.preprocessing.transform import Preprocessing
-from training.evaluation.evaluate import predict
 
+BATCH_SIZE = 500
+"""Images that an engine is given at once which has no largest batch."""
 
-@dataclass(frozen=True)
-class Engine:
-    """`logits` turns uint8 images (N, C, S, S), of the size that the artifact takes, into (N, classes).
-
-    The torch engines compute on the device of the images, the others on the CPU. `files` are those of the
-    artifact that the engine reads.
-    """
-
-    logits: Callable[[Artifact, Tensor], Tensor]
-    files: tuple[str, ...]
-
-
-def _torch(dtype: torch.dtype) -> Callable[[Artifact, Tensor], Tensor]:
-    def logits(artifact: Artifact, images: Tensor) -> Tensor:
-        model = artifact.model.to(images.device).to(memory_format=torch.channels_last)
-        return predict(model, images, Preprocessing.from_metadata(artifact.metadata), dtype)
-
-    return logits
-
-
-def _openvino(artifact: Artifact, images: Tensor) -> Tensor:
-    preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    network = convert(artifact.model.cpu(), preprocessing)
-    return OpenVinoIR.of(network, artifact.metadata.name).predict(images, preprocessing)
-
-
-def _int8(artifact: Artifact, images: Tensor) -> Tensor:
-    if artifact.metadata.int8 is None:
-        raise ArtifactError(f"{artifact.folder}: there is no int8 network in it, use --engine torch")
-    xml, weights = ((artifact.folder / name).read_bytes() for name in (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE))
-    return OpenVinoIR(xml, weights).predict(images, Preprocessing.from_metadata(artifact.metadata))
-
-
-ENGINES: dict[str, Engine] = {
-    "torch": Engine(_torch(torch.float32), (MODEL_FILE,)),
-    "torch-bfloat16": Engine(_torch(torch.bfloat16), (MODEL_FILE,)),
-    "openvino": Engine(_openvino, (MODEL_FILE,)),
-    "int8": Engine(_int8, (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE)),
+ENGINE_CHOICES: dict[str, tuple[str, Precision]] = {
+    **{name: (name, "float32") for name in ENGINES},
+    **{f"{name}-bfloat16": (name, "bfloat16") for name in ENGINES},
+    # The int8 network of an artifact is a file of OpenVINO.
+    "int8": ("openvino", "int8"),
 }
-"""The stored weights in float32 and bfloat16 by PyTorch, in float32 by OpenVINO, and the int8 network."""
+"""The engine, and the precision that it computes in."""
+
+
+def load_engine(artifact: Artifact, choice: str, device: torch.device) -> Engine:
+    """The engine that `choice`, a key of `ENGINE_CHOICES`, names; on the processor if it has no other device.
+
+    Raises `EngineError` where the model or the machine lacks the precision.
+    """
+    name, precision = ENGINE_CHOICES[choice]
+    where: Literal["auto", "cpu"] = "cpu" if device.type == "cpu" else "auto"
+    return ENGINES[name](artifact, EngineOptions(where, precision, torch.get_num_threads()))
+
+
+def files_read(choice: str) -> tuple[str, ...]:
+    """The files of an artifact from which the engine of this choice computes."""
+    _, precision = ENGINE_CHOICES[choice]
+    return (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE) if precision == "int8" else (MODEL_FILE,)
+
+
+def engine_logits(engine: Engine, images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Logits (N, classes) float32 on the CPU of uint8 `images` (N, C, S, S) on any device."""
+    batches = torch.split(images, engine.max_batch or BATCH_SIZE)
+    return torch.cat([engine.predict(preprocessing.normalize(batch.cpu())) for batch in batches])

@@ -8,11 +8,12 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from models.artifact.report import Evaluation
 from models.artifact.store import Artifact, ArtifactError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
-from training.evaluation.engines import ENGINES
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.engines import engine_logits, load_engine
+from training.evaluation.evaluate import evaluate
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,17 @@ def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:
-    """Run the test images of `data` through `artifact`; `engine` is a key of `ENGINES`.
+    """Run the test images of `data` through `artifact`; `engine` is a key of `ENGINE_CHOICES`.
 
-    Raises `ArtifactError` where the artifact's classes are not the data set's, or the engine lacks its files.
+    Raises `ArtifactError` where the artifact's classes are not the data set's, and `EngineError` where the
+    engine cannot compute it.
     """
     metadata = artifact.metadata
     if metadata.classes != data.classes:
         raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
-    images = as_served(data.test.images.to(device), Preprocessing.from_metadata(metadata))
-    logits = ENGINES[engine].logits(artifact, images).cpu()
+    preprocessing = Preprocessing.from_metadata(metadata)
+    images = as_served(data.test.images, preprocessing)
+    logits = engine_logits(load_engine(artifact, engine, device), images, preprocessing)
     labels = data.test.labels.cpu()
     return Measured(
         artifact=artifact,

@@ -12,27 +12,28 @@ from torch import Tensor, nn
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.report import Evaluation, StoredReport
 from models.artifact.store import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
     Dataset,
     Int8,
-    Metrics,
     ModelDescription,
+    ModelMetrics,
     load_artifact,
     save_artifact,
 )
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
-from training.evaluation.evaluate import Evaluation, accuracy, evaluate, fit_temperature, predict
+from training.evaluation.engines import engine_logits
+from training.evaluation.evaluate import accuracy, evaluate, fit_temperature, predict
 from training.export.quantize import Quantized, quantize
 from training.loop.batches import preprocessing_of
 from training.loop.checkpoint import CheckpointError, RunState
 from training.report.augmentation_samples import augmentation_samples
 from training.report.files import render_report
 from training.report.mistakes import worst_mistakes
-from training.report.report import FILE_NAME as REPORT_FILE
-from training.report.report import Report
 
 GOLDEN_IMAGES = 16
 SAME_ACCURACY = 0.0005
@@ -49,8 +50,8 @@ def round_weights(model: nn.Module, dtype: torch.dtype) -> None:
             parameter.copy_(parameter.to(dtype))
 
 
-def metrics(evaluation: Evaluation) -> Metrics:
-    return Metrics(
+def metrics(evaluation: Evaluation) -> ModelMetrics:
+    return ModelMetrics(
         accuracy=evaluation.accuracy,
         images=evaluation.images,
         negative_log_likelihood=evaluation.negative_log_likelihood,
@@ -71,7 +72,7 @@ def finished_model(state: RunState, data: ImageData) -> nn.Module:
     return model.to(data.train.images.device).to(memory_format=torch.channels_last).eval()
 
 
-def round_where_harmless(
+def choose_weights_dtype(
     model: nn.Module, data: ImageData, preprocessing: Preprocessing, console: Console
 ) -> tuple[Literal["float16", "float32"], Tensor]:
     """Round the weights to float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`.
@@ -94,7 +95,7 @@ def describe_int8(
     quantized: Quantized, data: ImageData, preprocessing: Preprocessing, temperature: float
 ) -> Int8:
     """Measure the int8 network on the test set."""
-    logits = quantized.ir.predict(data.test.images, preprocessing)
+    logits = engine_logits(quantized.engine, data.test.images, preprocessing)
     return Int8(
         method=quantized.method,
         calibration_images=quantized.calibration_images,
@@ -118,7 +119,7 @@ def export_run(
     """Write the artifact of a finished run to `folder`.
 
     Weights are stored as float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`, and
-    as float32 otherwise. The temperature is fitted on the held-out images (1 where none were held out). The
+    as float32 otherwise. The temperature is fitted on the validation set (1 where there is none). The
     figures in the artifact are those of the stored weights in float32 arithmetic, one forward pass an image;
     those under `int8` are of the int8 network, which is made of the stored weights too, and only exported
     where `quantize` finds one that is fit.
@@ -129,9 +130,9 @@ def export_run(
     preprocessing = preprocessing_of(state.recipe, data)
 
     console.print("measuring the weights as trained, then as stored")
-    weights_dtype, logits = round_where_harmless(model, data, preprocessing, console)
-    held_out_logits = predict(model, data.held_out.images, preprocessing)
-    temperature = fit_temperature(held_out_logits, data.held_out.labels) if len(data.held_out) else 1.0
+    weights_dtype, logits = choose_weights_dtype(model, data, preprocessing, console)
+    validation_logits = predict(model, data.held_out.images, preprocessing)
+    temperature = fit_temperature(validation_logits, data.held_out.labels) if len(data.held_out) else 1.0
     evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
     console.print(f"stored as {weights_dtype}, temperature {temperature}")
 
@@ -139,7 +140,7 @@ def export_run(
     golden_images = data.test.images[:GOLDEN_IMAGES].cpu()
     quantized: Quantized | None = None
     if with_int8:
-        quantized = quantize(model, preprocessing, data, held_out_logits, name=name, console=console)
+        quantized = quantize(model, preprocessing, data, validation_logits, name=name, console=console)
     if quantized is None:
         int8 = None
         files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
@@ -148,7 +149,7 @@ def export_run(
         console.print(
             f"test accuracy {int8.metrics.accuracy:.2%} in int8, {evaluation.accuracy:.2%} in float32"
         )
-        int8_logits = quantized.ir.predict(golden_images, preprocessing)
+        int8_logits = engine_logits(quantized.engine, golden_images, preprocessing)
         files = {
             GOLDEN_FILE: make_golden(model, preprocessing, golden_images, int8_logits),
             INT8_NETWORK_FILE: quantized.ir.xml,
@@ -183,7 +184,7 @@ def export_run(
         library_versions=library_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    report = Report(
+    report = StoredReport(
         history=state.history,
         evaluation=evaluation,
         mistakes=worst_mistakes(logits, data.test, data.classes, temperature),

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
+from models.engines.base import Engine
+from models.engines.openvino_engine import OpenVinoEngine
 from models.engines.openvino_ir import OpenVinoIR, convert
 from models.engines.quiet_openvino import openvino as ov
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
+from training.evaluation.engines import engine_logits
 
 if TYPE_CHECKING:
     import nncf
@@ -36,9 +39,13 @@ Sample = tuple[Image, int]
 
 @dataclass(frozen=True)
 class Quantized:
-    """An int8 network that keeps the bound. The accuracies are shares in 0..1 of the held-out images."""
+    """An int8 network that keeps the bound, as stored and as the service computes it.
+
+    The accuracies are shares in 0..1 of the validation images.
+    """
 
     ir: OpenVinoIR
+    engine: Engine
     method: Method
     calibration_images: int
     held_out_accuracy: float
@@ -49,7 +56,7 @@ def quantize(
     model: nn.Module,
     preprocessing: Preprocessing,
     data: ImageData,
-    held_out_logits: Tensor,
+    validation_logits: Tensor,
     *,
     name: str,
     console: Console,
@@ -57,32 +64,34 @@ def quantize(
     """Round weights and activations of `model`, in eval mode on the CPU, to 8 bits, by the first fit method.
 
     The activations' ranges are those of training images. A method is fit if its network gets no more than one
-    held-out image in `IMAGES_PER_LOST_ONE` fewer right than `held_out_logits`, (N, classes), the model's own
-    in float32. Where no method is fit, or no images were held out, the console says so, and the result is
-    None.
+    validation image in `IMAGES_PER_LOST_ONE` fewer right than `validation_logits`, (N, classes), the model's
+    own in float32. Where no method is fit, or there is no validation set, the console says so, and the result
+    is None.
     """
-    held_out = data.held_out
-    if not len(held_out):
-        console.print("no int8: no images were held out to judge it on")
+    validation = data.held_out
+    if not len(validation):
+        console.print("no int8: there is no validation set to judge it on")
         return None
     network = convert(model, preprocessing)
     calibration = calibration_images(data.train.images, preprocessing)
-    inputs = samples(held_out, preprocessing)
-    float32 = right_answers(held_out_logits, held_out)
-    allowed = len(held_out) // IMAGES_PER_LOST_ONE
+    inputs = samples(validation, preprocessing)
+    float32 = count_correct(validation_logits, validation)
+    allowed = len(validation) // IMAGES_PER_LOST_ONE
     for method, quantize_by in METHODS.items():
         quantized = quantize_by(network, calibration, inputs, allowed)
         if not is_quantized(quantized):
             console.print(f"int8, {method}: no layer of the network is left in int8")
             continue
         ir = OpenVinoIR.of(quantized, name)
-        right = right_answers(ir.predict(held_out.images, preprocessing), held_out)
+        engine = OpenVinoEngine(ir.network(), "int8", torch.get_num_threads())
+        right = count_correct(engine_logits(engine, validation.images, preprocessing), validation)
         console.print(
-            f"int8, {method}: {right:,} of {len(held_out):,} held-out images right, float32 {float32:,}"
+            f"int8, {method}: {right:,} of {len(validation):,} validation images right, float32 {float32:,}"
         )
         if right >= float32 - allowed:
-            return Quantized(ir, method, len(calibration), right / len(held_out), float32 / len(held_out))
-    console.print(f"no int8: it may lose at most {allowed:,} of {len(held_out):,} held-out images")
+            accuracies = right / len(validation), float32 / len(validation)
+            return Quantized(ir, engine, method, len(calibration), *accuracies)
+    console.print(f"no int8: it may lose at most {allowed:,} of {len(validation):,} validation images")
     return None
 
 
@@ -101,7 +110,7 @@ def samples(split: Split, preprocessing: Preprocessing) -> list[Sample]:
     return list(zip(images, split.labels.tolist(), strict=True))
 
 
-def right_answers(logits: Tensor, split: Split) -> int:
+def count_correct(logits: Tensor, split: Split) -> int:
     return int((logits.cpu().argmax(1) == split.labels.cpu()).sum())
 
 
@@ -121,7 +130,7 @@ def first_convolution(network: ov.Model) -> list[str]:
 
 
 def post_training(
-    network: ov.Model, calibration: list[Image], _held_out: list[Sample], _allowed: int
+    network: ov.Model, calibration: list[Image], _validation: list[Sample], _allowed: int
 ) -> ov.Model:
     """Every layer but the first in int8."""
     import nncf
@@ -135,9 +144,9 @@ def post_training(
 
 
 def accuracy_controlled(
-    network: ov.Model, calibration: list[Image], held_out: list[Sample], allowed: int
+    network: ov.Model, calibration: list[Image], validation: list[Sample], allowed: int
 ) -> ov.Model:
-    """As `post_training`, then layer by layer back to float32 until `allowed` held-out images are lost."""
+    """As `post_training`, then layer by layer back to float32 until `allowed` validation images are lost."""
     import nncf
 
     def count_right(compiled: ov.CompiledModel, items: Iterable[Sample]) -> tuple[float, None]:
@@ -146,7 +155,7 @@ def accuracy_controlled(
     return nncf.quantize_with_accuracy_control(
         network,
         nncf.Dataset(calibration),
-        nncf.Dataset(held_out, lambda item: item[0]),
+        nncf.Dataset(validation, lambda item: item[0]),
         validation_fn=count_right,
         max_drop=allowed,
         drop_type=nncf.DropType.ABSOLUTE,

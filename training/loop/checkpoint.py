@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from models.artifact.report import EpochRecord
 from training.recipes.recipe import Recipe
 
 FILE_NAME = "checkpoint.pt"
@@ -14,21 +15,6 @@ FILE_NAME = "checkpoint.pt"
 
 class CheckpointError(ValueError):
     """The checkpoint is absent, damaged, or of another run; the message says which."""
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch showed. Losses are mean cross-entropies in nats, accuracies are in 0..1."""
-
-    epoch: int
-    image_size: int
-    learning_rate: float
-    train_loss: float
-    train_accuracy: float
-    watched_loss: float
-    watched_accuracy: float
-    images_per_second: float
-    seconds: float
 
 
 @dataclass

@@ -74,7 +74,7 @@ ALONE = Processes()
 
 
 @contextmanager
-def losing_a_peer() -> Iterator[None]:
+def detect_peer_loss() -> Iterator[None]:
     """Turn what a collective operation raises, once a process is gone, into `PeerLostError`."""
     try:
         yield

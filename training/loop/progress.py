@@ -8,7 +8,8 @@ from rich import progress as bar
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
-from training.loop.checkpoint import EpochRecord, RunState
+from models.artifact.report import EpochRecord
+from training.loop.checkpoint import RunState
 from training.recipes.recipe import Recipe
 
 

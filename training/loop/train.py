@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from models import create_model
 from models.architectures.initialization import initialize
+from models.artifact.report import EpochRecord
 from models.artifact.store import Artifact
 from models.batch_norm.layer import BatchNorm
 from training.data.balance import class_weights
@@ -18,9 +19,9 @@ from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import accuracy, predict
 from training.loop.batch_norm_statistics import reestimate_batch_norm
 from training.loop.batches import Batches, preprocessing_of
-from training.loop.checkpoint import EpochRecord, RunState, load_checkpoint, require_same_run, save_checkpoint
+from training.loop.checkpoint import RunState, load_checkpoint, require_same_run, save_checkpoint
 from training.loop.device import autocast, describe_hardware, resolve_precision
-from training.loop.distributed import ALONE, PeerLostError, Processes, losing_a_peer
+from training.loop.distributed import ALONE, PeerLostError, Processes, detect_peer_loss
 from training.loop.ema import Ema
 from training.loop.fine_tune import start_from
 from training.loop.lookahead import Lookahead
@@ -252,7 +253,7 @@ def train(
     """
     progress = progress or Progress.silent()
     try:
-        with losing_a_peer():
+        with detect_peer_loss():
             run = Run(recipe, data, seed, out, processes, initial)
             if resume:
                 run.restore()

@@ -121,7 +121,8 @@ class Recipe(Checked):
     """Of several processes: normalise by the batch of all of them, as one process with that batch would, and
     not each by its own share, of which the first one's running statistics are then kept."""
     held_out: int = Field(0, ge=0)
-    """Training images kept apart to make choices on. Without any, epochs are watched on the test set."""
+    """Training images kept apart as the validation set, to make choices on. Without any, epochs are watched
+    on the test set."""
     augmentation: Spec
     """Applied in its order to images (N, 3, H, W) in 0..1."""
 

@@ -1,9 +1,8 @@
 """What a recipe's augmentation makes of a few training images."""
 
-from dataclasses import dataclass
-
 import torch
 
+from models.artifact.report import AugmentationSample
 from models.augmentations.horizontal_flip import HorizontalFlip
 from training.data.cifar10 import Split
 from training.recipes.recipe import Recipe
@@ -12,15 +11,6 @@ from training.report.thumbnail import thumbnail
 IMAGES = 6
 EPOCHS = 5
 SEED = 0
-
-
-@dataclass(frozen=True)
-class AugmentationSample:
-    """A training image and what it may look like in successive epochs, as thumbnails."""
-
-    true_class: str
-    original: str
-    augmented: list[str]
 
 
 def augmentation_samples(recipe: Recipe, train: Split, classes: tuple[str, ...]) -> list[AugmentationSample]:

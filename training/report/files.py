@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from models.artifact.report import StoredReport, load_report
 from models.artifact.store import ModelDescription, load_artifact
 from training.report.model_card import model_card
 from training.report.page import report_page
@@ -14,12 +15,11 @@ from training.report.plots import (
     training_figure,
     watched_name,
 )
-from training.report.report import Report, load_report
 
 PAGE = "report.html"
 
 
-def render_report(description: ModelDescription, report: Report) -> dict[str, bytes]:
+def render_report(description: ModelDescription, report: StoredReport) -> dict[str, bytes]:
     """The card and its plots, as files by name."""
     watched = watched_name(description.dataset.held_out_images)
     figures = {

@@ -1,28 +1,12 @@
 """The worst mistakes of a network: the wrong answers on the test set that it was surest of."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
+from models.artifact.report import Mistake
 from training.data.cifar10 import Split
 from training.report.thumbnail import thumbnail
 
 SHOWN = 24
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One wrong answer to the test image `number`, counted from 0; its `picture` is a thumbnail.
-
-    `probability` is that of the answer, `true_probability` that of the true class, both calibrated, in 0..1.
-    """
-
-    number: int
-    true_class: str
-    answer: str
-    probability: float
-    true_probability: float
-    picture: str
 
 
 def worst_mistakes(

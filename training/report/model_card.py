@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterable
 
+from models.artifact.report import StoredReport
 from models.artifact.store import Int8, ModelDescription
 from training.report.plots import watched_name
-from training.report.report import Report
 from training.report.training_command import training_command
 
 
@@ -20,7 +20,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def model_card(description: ModelDescription, report: Report) -> str:
+def model_card(description: ModelDescription, report: StoredReport) -> str:
     """The card as Markdown: what the model is, how good, how it was made, and where it should not be used."""
     evaluation, recipe, data = report.evaluation, description.recipe, description.dataset
     per_class = table(
@@ -77,7 +77,7 @@ and these figures are theirs in float32 arithmetic.
 
 {description.training_seconds / 60:.0f} minutes on {description.hardware},
 torch {description.library_versions["torch"]}.
-Trained on {data.train_images:,} images, {data.held_out_images:,} more held out.
+Trained on {data.train_images:,} images, {data.held_out_images:,} more are the validation set.
 An epoch's {watched} accuracy is taken at the image size of that epoch. It chose nothing: the result is
 the weights after the last step.
 
@@ -109,7 +109,7 @@ the same, often with confidence. Larger pictures are reduced to {size} pixels ar
 or off-centre objects are lost. The probabilities are calibrated on images like those of the data set."""
 
 
-def _mistakes_section(report: Report) -> str:
+def _mistakes_section(report: StoredReport) -> str:
     if report.mistakes is None:
         return "The artifact does not hold any: it was exported before they were kept."
     if not report.mistakes:
@@ -134,7 +134,7 @@ def _mistakes_section(report: Report) -> str:
 {rows}"""
 
 
-def _augmentation_section(report: Report) -> str:
+def _augmentation_section(report: StoredReport) -> str:
     if not report.augmentation:
         return "The artifact holds no samples of the augmentation: it was exported before they were kept."
     return """Training images, and what the recipe's augmentation may make of them in five epochs:
@@ -147,7 +147,7 @@ def _int8_paragraph(int8: Int8 | None) -> str:
         return "There is no int8 network beside them."
     return f"""**In int8 {int8.metrics.accuracy:.2%}** of the same images: {int8.method} quantisation by NNCF,
 with ranges from {int8.calibration_images:,} training images, run by OpenVINO. Of the {int8.held_out_images:,}
-held-out images, on which it was admitted, int8 gets {int8.held_out_accuracy:.2%} right and float32
+validation images, on which it was admitted, int8 gets {int8.held_out_accuracy:.2%} right and float32
 {int8.held_out_accuracy_float32:.2%}; more than 0.1 points less would not have been exported."""
 
 

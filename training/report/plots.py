@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from training.evaluation.evaluate import CALIBRATION_BINS, Evaluation
-from training.loop.checkpoint import EpochRecord, RunState
-from training.report.augmentation_samples import AugmentationSample
-from training.report.mistakes import Mistake
+from models.artifact.report import AugmentationSample, EpochRecord, Evaluation, Mistake
+from training.evaluation.evaluate import CALIBRATION_BINS
+from training.loop.checkpoint import RunState
 from training.report.thumbnail import decode_thumbnail
 
 # Told apart without colour too: by line style and marker.
@@ -163,7 +162,7 @@ def render(figure: Figure, name: str) -> dict[str, bytes]:
 
 def watched_name(held_out: int) -> str:
     """What the epochs of a run were watched on."""
-    return "held-out" if held_out else "test"
+    return "validation" if held_out else "test"
 
 
 def write_run_plots(folder: Path, state: RunState) -> None:

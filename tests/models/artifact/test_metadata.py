@@ -9,15 +9,15 @@ from pydantic import BaseModel, ValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from models.artifact.metadata import Dataset, Int8, Metrics, ModelDescription, ModelMetadata
+from models.artifact.metadata import Dataset, Int8, ModelDescription, ModelMetadata, ModelMetrics
 from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
 from tests.support.small_model import DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
-RECORDS: tuple[type[BaseModel], ...] = (Metrics, Dataset, Int8, ModelDescription, ModelMetadata)
+RECORDS: tuple[type[BaseModel], ...] = (ModelMetrics, Dataset, Int8, ModelDescription, ModelMetadata)
 TOP_LEVEL = sorted(ModelMetadata.model_fields)
 NESTED = [
     (name, field)
-    for name, record in (("metrics", Metrics), ("dataset", Dataset), ("int8", Int8))
+    for name, record in (("metrics", ModelMetrics), ("dataset", Dataset), ("int8", Int8))
     for field in record.model_fields
 ]
 

@@ -45,7 +45,7 @@ def test_without_int8_auto_precision_is_what_the_processor_computes_itself(
 ) -> None:
     monkeypatch.setattr(_Recorded, "capabilities", capabilities)
     monkeypatch.setattr(openvino, "Core", _Recorded)
-    engine = OpenVinoEngine(artifact, EngineOptions())
+    engine = OpenVinoEngine.of(artifact, EngineOptions())
     assert engine.precision == precision
     asked = _Recorded.config[hint.inference_precision]
     assert asked == (openvino.Type.bf16 if precision == "bfloat16" else openvino.Type.f32)
@@ -56,7 +56,7 @@ def test_bfloat16_is_refused_where_the_processor_lacks_it(
 ) -> None:
     monkeypatch.setattr(openvino, "Core", _Recorded)
     with pytest.raises(EngineError, match="does not compute in bfloat16"):
-        OpenVinoEngine(artifact, EngineOptions(precision="bfloat16"))
+        OpenVinoEngine.of(artifact, EngineOptions(precision="bfloat16"))
 
 
 @pytest.mark.parametrize(("threads", "concurrency"), [(1, 1), (2, 1), (7, 1), (8, 2), (32, 8)])
@@ -64,13 +64,13 @@ def test_many_threads_compute_several_batches_at_once(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, threads: int, concurrency: int
 ) -> None:
     monkeypatch.setattr(openvino, "Core", _Recorded)
-    engine = OpenVinoEngine(artifact, EngineOptions(threads=threads))
+    engine = OpenVinoEngine.of(artifact, EngineOptions(threads=threads))
     assert engine.concurrency == _Recorded.config[num_streams] == concurrency
     assert _Recorded.config[inference_num_threads] == threads
 
 
 def test_any_number_of_images_is_one_batch(artifact: Artifact) -> None:
-    engine = OpenVinoEngine(artifact, EngineOptions(precision="float32", threads=2))
+    engine = OpenVinoEngine.of(artifact, EngineOptions(precision="float32", threads=2))
     for size in (1, 3, 33):
         images = torch.randn(size, 3, 32, 32, generator=torch.Generator().manual_seed(size))
         with torch.inference_mode():
@@ -78,7 +78,7 @@ def test_any_number_of_images_is_one_batch(artifact: Artifact) -> None:
 
 
 def test_a_failed_batch_does_not_use_the_engine_up(artifact: Artifact) -> None:
-    engine = OpenVinoEngine(artifact, EngineOptions(precision="float32"))
+    engine = OpenVinoEngine.of(artifact, EngineOptions(precision="float32"))
     with pytest.raises(RuntimeError):
         engine.predict(torch.zeros(1, 5, 32, 32))
     assert engine.predict(IMAGES).shape == (4, 10)

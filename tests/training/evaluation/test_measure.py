@@ -10,16 +10,22 @@ from rich.console import Console
 
 from models import create_model
 from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.engines import ENGINES, EngineError
+from models.engines.quiet_openvino import openvino
 from models.preprocessing.transform import Preprocessing
 from tests.conftest import REPOSITORY
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.support.tiny_run import tiny_data
 from training.data.cifar10 import ImageData, Split, build
-from training.evaluation.engines import ENGINES
+from training.evaluation.engines import ENGINE_CHOICES, files_read, load_engine
 from training.evaluation.measure import as_served, measure
 
 CPU = torch.device("cpu")
+NATIVE_BFLOAT16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+COMPUTED_HERE = [choice for choice in ENGINE_CHOICES if choice != "openvino-bfloat16" or NATIVE_BFLOAT16]
 BUNDLED = REPOSITORY / "models" / "weights" / "resnet18-cifar10" / "1"
+
+each_engine = pytest.mark.parametrize("engine", COMPUTED_HERE)
 
 
 def noise(channels: int = 3, classes: tuple[str, ...] = CLASSES) -> ImageData:
@@ -29,14 +35,14 @@ def noise(channels: int = 3, classes: tuple[str, ...] = CLASSES) -> ImageData:
     return build("noise", classes, split(6), split(12), held_out=0)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each_engine
 def test_every_engine_gives_the_figures_of_the_artifact(exported: Path, engine: str) -> None:
     artifact = load_artifact(exported)
     measured = measure(artifact, engine, tiny_data(), CPU)
     metadata = artifact.metadata
     assert metadata.int8 is not None
     stated = metadata.int8.metrics if engine == "int8" else metadata.metrics
-    tolerance = 0.05 if engine == "torch-bfloat16" else 1e-5
+    tolerance = 0.05 if engine.endswith("bfloat16") else 1e-5
     assert measured.evaluation.negative_log_likelihood == pytest.approx(
         stated.negative_log_likelihood, abs=tolerance
     )
@@ -44,7 +50,7 @@ def test_every_engine_gives_the_figures_of_the_artifact(exported: Path, engine: 
     assert measured.same_data
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each_engine
 def test_the_bundled_model_knows_real_images_by_every_engine(engine: str) -> None:
     artifact = load_artifact(BUNDLED)
     classes = artifact.metadata.classes
@@ -60,7 +66,7 @@ def test_the_bundled_model_knows_real_images_by_every_engine(engine: str) -> Non
     assert not measured.same_data
 
 
-@pytest.mark.parametrize("engine", ["torch", "torch-bfloat16", "openvino"])
+@pytest.mark.parametrize("engine", [choice for choice in COMPUTED_HERE if choice != "int8"])
 def test_a_greyscale_artifact_is_measured_on_colour_as_the_service_would(tmp_path: Path, engine: str) -> None:
     torch.manual_seed(0)
     model = create_model("lenet", len(CLASSES), in_channels=1)
@@ -77,10 +83,22 @@ def test_a_greyscale_artifact_is_measured_on_colour_as_the_service_would(tmp_pat
                 for pixels in colour.test.images
             ]
         )
-    tolerance = 0.05 if engine == "torch-bfloat16" else 1e-4
+    tolerance = 0.05 if engine.endswith("bfloat16") else 1e-4
     measured = measure(artifact, engine, colour, CPU)
     torch.testing.assert_close(measured.logits, expected, rtol=0, atol=tolerance)
     assert measure(artifact, engine, noise(channels=1), CPU).logits.shape == (12, len(CLASSES))
+
+
+def test_every_engine_of_the_registry_can_be_chosen() -> None:
+    assert set(ENGINES) <= set(ENGINE_CHOICES)
+    assert {name for name, _ in ENGINE_CHOICES.values()} == set(ENGINES)
+
+
+@each_engine
+def test_what_measures_is_the_engine_of_the_service(exported: Path, engine: str) -> None:
+    loaded = load_engine(load_artifact(exported), engine, CPU)
+    assert (loaded.name, loaded.precision) == ENGINE_CHOICES[engine]
+    assert all((exported / file).is_file() for file in files_read(engine))
 
 
 def test_images_are_scaled_only_where_they_must_be() -> None:
@@ -93,7 +111,7 @@ def test_images_are_scaled_only_where_they_must_be() -> None:
 
 def test_int8_of_an_artifact_without_it_is_refused(tmp_path: Path) -> None:
     save_artifact(tmp_path / "a", lenet(), DESCRIPTION, {})
-    with pytest.raises(ArtifactError, match="there is no int8 network in it, use --engine torch"):
+    with pytest.raises(EngineError, match="the model was exported without int8"):
         measure(load_artifact(tmp_path / "a"), "int8", noise(), CPU)
 
 

@@ -8,10 +8,10 @@ import torch
 
 from models.artifact.golden import check_golden
 from models.artifact.store import load_artifact
-from models.engines.openvino_ir import OpenVinoIR
 from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import RECIPE, tiny_data
 from tests.training.conftest import QUIET
+from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy, evaluate, predict
 from training.export.export import export_run, metrics, require_equal_weights
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
@@ -54,20 +54,23 @@ def test_the_golden_tensors_are_reproduced(exported: Path) -> None:
 
 
 def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path) -> None:
-    metadata, data = load_artifact(exported).metadata, tiny_data()
-    preprocessing = Preprocessing.from_metadata(metadata)
-    ir = OpenVinoIR((exported / "int8.xml").read_bytes(), (exported / "int8.bin").read_bytes())
+    artifact, data = load_artifact(exported), tiny_data()
+    metadata, preprocessing = artifact.metadata, Preprocessing.from_metadata(artifact.metadata)
+    engine = load_engine(artifact, "int8", torch.device("cpu"))
     int8 = metadata.int8
     assert int8 is not None
     assert (int8.calibration_images, int8.held_out_images) == (48, 12)
-    held_out = ir.predict(data.held_out.images, preprocessing)
+    held_out = engine_logits(engine, data.held_out.images, preprocessing)
     assert int8.held_out_accuracy == accuracy(held_out, data.held_out.labels)
     float32 = predict(load_artifact(exported).model, data.held_out.images, preprocessing)
     assert int8.held_out_accuracy_float32 == accuracy(float32, data.held_out.labels)
-    logits = ir.predict(data.test.images, preprocessing)
+    logits = engine_logits(engine, data.test.images, preprocessing)
     assert int8.metrics == metrics(evaluate(logits, data.test.labels, data.classes, metadata.temperature))
     check_golden(
-        exported, lambda images: ir.predict(images, preprocessing), tolerance=1e-4, expected="int8_logits"
+        exported,
+        lambda images: engine_logits(engine, images, preprocessing),
+        tolerance=1e-4,
+        expected="int8_logits",
     )
 
 
@@ -90,7 +93,7 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
 
 
-def test_without_held_out_images_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
+def test_without_a_validation_set_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
     recipe = RECIPE.with_epochs(1).changed(held_out=0)
     data = replace(
         tiny_data(),

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
+from training.evaluation.engines import engine_logits
 from training.evaluation.evaluate import predict
 from training.export.quantize import CALIBRATION_IMAGES, Quantized, calibration_images, quantize
 
@@ -75,11 +76,14 @@ def test_a_network_is_quantised_and_stays_as_good(quantized_lenet: tuple[Quantiz
     assert quantized is not None
     assert (quantized.method, quantized.calibration_images) == ("post-training", 40)
     assert quantized.held_out_accuracy == quantized.held_out_accuracy_float32 == 1
-    assert shown == "int8, post-training: 60 of 60 held-out images right, float32 60\n"
+    assert shown == "int8, post-training: 60 of 60 validation images right, float32 60\n"
 
     assert int8_weights(quantized) == 4  # all but the first convolution
     images = random_images(10, seed=4)
-    logits, float32 = quantized.ir.predict(images, PREPROCESSING), predict(lenet(), images, PREPROCESSING)
+    logits, float32 = (
+        engine_logits(quantized.engine, images, PREPROCESSING),
+        predict(lenet(), images, PREPROCESSING),
+    )
     assert not torch.equal(logits, float32)
     torch.testing.assert_close(logits, float32, rtol=0, atol=0.1)
 
@@ -118,7 +122,7 @@ def test_a_network_that_is_ruined_gets_single_layers_back_in_float32() -> None:
     ruined, rescued = shown.splitlines()
     assert ruined.startswith("int8, post-training: ")
     assert int(ruined.split()[2]) < 40
-    assert rescued == "int8, accuracy-controlled: 40 of 40 held-out images right, float32 40"
+    assert rescued == "int8, accuracy-controlled: 40 of 40 validation images right, float32 40"
     assert quantized is not None
     assert quantized.method == "accuracy-controlled"
     assert 0 < int8_weights(quantized) < 3
@@ -148,17 +152,17 @@ def test_a_network_of_which_no_layer_stays_in_int8_is_not_exported() -> None:
     assert quantized is None
     assert shown.splitlines()[1:] == [
         "int8, accuracy-controlled: no layer of the network is left in int8",
-        "no int8: it may lose at most 0 of 40 held-out images",
+        "no int8: it may lose at most 0 of 40 validation images",
     ]
 
 
 @pytest.mark.parametrize(("lost", "fit"), [(1, True), (2, False)])
-def test_one_held_out_image_in_a_thousand_may_be_lost(lost: int, fit: bool) -> None:
+def test_one_validation_image_in_a_thousand_may_be_lost(lost: int, fit: bool) -> None:
     model = lenet()
     data = data_labelled_by(model, held_out=1000)
     relabel(data.held_out, lost)
     quantized, shown = run(model, data, right_logits(data.held_out.labels))
-    assert f"int8, post-training: {1000 - lost} of 1,000 held-out images right, float32 1,000\n" in shown
+    assert f"int8, post-training: {1000 - lost} of 1,000 validation images right, float32 1,000\n" in shown
     assert (quantized is not None) == fit
 
 
@@ -169,18 +173,18 @@ def test_a_network_that_cannot_be_kept_as_good_is_not_exported() -> None:
     quantized, shown = run(model, data, right_logits(data.held_out.labels))
     assert quantized is None
     assert shown.splitlines() == [
-        "int8, post-training: 28 of 30 held-out images right, float32 30",
-        "int8, accuracy-controlled: 28 of 30 held-out images right, float32 30",
-        "no int8: it may lose at most 0 of 30 held-out images",
+        "int8, post-training: 28 of 30 validation images right, float32 30",
+        "int8, accuracy-controlled: 28 of 30 validation images right, float32 30",
+        "no int8: it may lose at most 0 of 30 validation images",
     ]
 
 
-def test_without_held_out_images_there_is_none_and_the_reason_is_told() -> None:
+def test_without_a_validation_set_there_is_none_and_the_reason_is_told() -> None:
     model = lenet()
     data = data_labelled_by(model, held_out=0)
     quantized, shown = run(model, data, torch.empty(0, len(CLASSES)))
     assert quantized is None
-    assert shown == "no int8: no images were held out to judge it on\n"
+    assert shown == "no int8: there is no validation set to judge it on\n"
 
 
 def test_calibration_takes_some_of_the_images_once_each_normalised_as_for_serving() -> None:

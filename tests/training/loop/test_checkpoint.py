@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.artifact.report import EpochRecord
 from tests.support.tiny_run import RECIPE
 from training.loop.checkpoint import (
     FILE_NAME,
     CheckpointError,
-    EpochRecord,
     RunState,
     load_checkpoint,
     require_same_run,

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from models.artifact.report import AugmentationSample
 from models.augmentations import Compose
 from tests.support.tiny_run import RECIPE, tiny_data
 from training.data.cifar10 import Split
-from training.report.augmentation_samples import EPOCHS, AugmentationSample, augmentation_samples
+from training.report.augmentation_samples import EPOCHS, augmentation_samples
 from training.report.thumbnail import decode_thumbnail, thumbnail
 
 

@@ -3,11 +3,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+from models.artifact.report import Mistake, load_report
 from models.artifact.store import Artifact, load_artifact
 from tests.conftest import REPOSITORY
-from training.report.mistakes import Mistake
 from training.report.page import report_page
-from training.report.report import load_report
 
 BUNDLED = REPOSITORY / "models" / "weights" / "resnet18-cifar10" / "1"
 SECTIONS = (

@@ -30,7 +30,7 @@ def texts(figure: Figure) -> str:
 def test_every_figure_is_a_png_and_an_svg_and_always_the_same(kind: str) -> None:
     def draw() -> dict[str, bytes]:
         figures = {
-            "training": training_figure([RECORD], "held-out"),
+            "training": training_figure([RECORD], "validation"),
             "confusion": confusion_figure(EVALUATION, ("a", "b", "c")),
             "calibration": calibration_figure(EVALUATION),
         }
@@ -43,8 +43,8 @@ def test_every_figure_is_a_png_and_an_svg_and_always_the_same(kind: str) -> None
 
 
 def test_the_training_figure_names_its_axes_and_curves() -> None:
-    svg = texts(training_figure([RECORD, RECORD], "held-out", test_accuracy=0.925))
-    for text in ("epoch", "cross-entropy (nats)", "accuracy", "training", "held-out", "92.50%"):
+    svg = texts(training_figure([RECORD, RECORD], "validation", test_accuracy=0.925))
+    for text in ("epoch", "cross-entropy (nats)", "accuracy", "training", "validation", "92.50%"):
         assert text in svg
 
 

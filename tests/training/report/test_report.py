@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from models.artifact.report import load_report
 from models.artifact.store import ArtifactError, load_artifact
 from tests.training.export.test_export import PLOTS
 from training.report.files import write_report
 from training.report.model_card import model_card
-from training.report.report import load_report
 
 
 def test_the_card_states_accuracy_command_hardware_and_limits(exported: Path) -> None:
