@@ -14,6 +14,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
+from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
 from app.batching.thread_pools import ThreadPools
 from app.batching.throughput import Throughput
 from app.errors import StartError
@@ -120,7 +121,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
-        workers = ThreadPools(settings.decode_threads, options.threads, settings.max_waiting)
+        workers = ThreadPools(
+            settings.decode_threads,
+            options.threads,
+            settings.max_waiting,
+            DecodingMemory(settings.max_decoding_bytes or default_decoding_bytes(settings.workers)),
+        )
         throughput = Throughput()
         loader = ModelLoader(settings, options, workers, measured, throughput)
         control = ModelControl(

@@ -103,7 +103,11 @@ class Settings(BaseSettings):
         " workers each one's share of them, but at least 2.",
     )
     decode_threads: int = Field(
-        2, ge=1, le=256, description="Requests whose larger images are decoded at the same time."
+        2,
+        ge=1,
+        le=256,
+        description="Requests whose larger images are decoded at the same time; as many again have threads"
+        " for smaller ones.",
     )
     max_batch: int = Field(
         0,
@@ -149,7 +153,22 @@ class Settings(BaseSettings):
         " enough for one; above it, status 429.",
     )
     max_image_pixels: int = Field(
-        50_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
+        25_000_000, ge=1, le=150_000_000, description="Most pixels of one image; above it, status 413."
+    )
+    max_request_pixels: int = Field(
+        100_000_000,
+        ge=1,
+        le=100_000_000_000,
+        description="Most pixels of all images of one request together, counted again for every ten scans of"
+        " a JPEG, but always enough for one image; above it, status 413.",
+    )
+    max_decoding_bytes: int = Field(
+        0,
+        ge=0,
+        le=1_000_000_000_000,
+        description="Most bytes that images take while they are decoded, all together, in each worker; one"
+        " that needs more gets status 413. 0 is half of what the container's memory limit leaves beside the"
+        " service itself, from 64 MiB to 1 GiB.",
     )
     max_connections: int = Field(
         900,

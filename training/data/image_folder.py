@@ -19,7 +19,7 @@ from training.data.cifar10 import DataError, ImageData, Split, channel_statistic
 from training.data.split import Role, split
 
 ROLE_FOLDERS: dict[str, Role] = {"train": "train", "val": "held_out", "test": "test"}
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 25_000_000
 """Of one image, as the service has it by default: a larger one could not be sent there either."""
 MEMORY_SHARE = 0.5
 """Of the machine's memory, that the images may take, the copy included that is made to split them."""
