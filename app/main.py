@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
+from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
 from app.batching.thread_pools import ThreadPools
 from app.batching.throughput import Throughput
 from app.errors import StartError
@@ -122,7 +123,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
-        workers = ThreadPools(settings.decode_threads, options.threads, settings.max_concurrent_requests)
+        workers = ThreadPools(
+            settings.decode_threads,
+            options.threads,
+            settings.max_concurrent_requests,
+            DecodingMemory(settings.max_decoding_bytes or default_decoding_bytes(settings.workers)),
+        )
         throughput = Throughput()
         loader = ModelLoader(settings, options, workers, measured, throughput)
         control = ModelControl(

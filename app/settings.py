@@ -131,7 +131,11 @@ class Settings(BaseSettings):
         " the number of workers, but at least 2.",
     )
     decode_threads: int = Field(
-        2, ge=1, le=256, description="Number of threads that decode large images in each worker."
+        2,
+        ge=1,
+        le=256,
+        description="Number of threads that decode larger images in each worker; as many again decode"
+        " smaller ones.",
     )
     max_batch: int = Field(
         0,
@@ -182,10 +186,25 @@ class Settings(BaseSettings):
         " request that does not fit gets status 429. One body of the maximum size always fits.",
     )
     max_image_pixels: int = Field(
-        50_000_000,
+        25_000_000,
         ge=1,
         le=150_000_000,
         description="Maximum number of pixels of an image; a larger one gets status 413.",
+    )
+    max_request_pixels: int = Field(
+        100_000_000,
+        ge=1,
+        le=100_000_000_000,
+        description="Maximum number of pixels of all images of one request together, counted again for every"
+        " ten scans of a JPEG; beyond it, status 413. One image of the maximum size always fits.",
+    )
+    max_decoding_bytes: int = Field(
+        0,
+        ge=0,
+        le=1_000_000_000_000,
+        description="Maximum memory of all images that are being decoded, in bytes in each worker; an image"
+        " that needs more gets status 413. 0: half of what the container's memory limit leaves beside the"
+        " service itself, from 64 MiB to 1 GiB.",
     )
     max_connections: int = Field(
         900,

@@ -1,10 +1,15 @@
 """Where work off the event loop runs, and how much of it may wait."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
+
+from app.batching.decoding_memory import MOST_BYTES, DecodingMemory
+from models.preprocessing.stopping import Stop
 
 T = TypeVar("T")
 
@@ -13,18 +18,55 @@ class OverloadedError(Exception):
     """As much work as may wait is waiting already."""
 
 
+class _Admission:
+    """The place of a request; given back by `release` when the request and all its work have ended."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release = release
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def enter(self) -> None:
+        with self._lock:
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        self._release()
+
+
+_ADMISSION: ContextVar[_Admission | None] = ContextVar("admission", default=None)
+"""That of the request which is being worked on."""
+
+
 class ThreadPools:
     """Threads for decoding, for inference and for loading, behind a bound on the requests that use them.
+
+    There are `decode_threads` for large pictures, and as many for small ones and for drawing, which so never
+    wait behind them; `memory` bounds what the large ones take together.
 
     Threads start when they are first needed, and work goes to an idle one before another is started: an
     engine that computes one batch at a time always runs on the same thread.
     """
 
-    def __init__(self, decode_threads: int, inference_threads: int, max_concurrent_requests: int) -> None:
+    def __init__(
+        self,
+        decode_threads: int,
+        inference_threads: int,
+        max_concurrent_requests: int,
+        memory: DecodingMemory | None = None,
+    ) -> None:
         self._decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode")
+        self._large_decoders = ThreadPoolExecutor(decode_threads, thread_name_prefix="decode-large")
         self._inference = ThreadPoolExecutor(inference_threads, thread_name_prefix="inference")
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
         self._max_concurrent_requests = max_concurrent_requests
+        self._lock = threading.Lock()
+        self._stops: set[Stop] = set()
+        self.memory = memory or DecodingMemory(MOST_BYTES)
         self.admitted = 0
 
     @property
@@ -33,18 +75,49 @@ class ThreadPools:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Count a request as being worked on. Raises `OverloadedError` at once if there are too many."""
+        """Count a request as being worked on. Raises `OverloadedError` at once if there are too many.
+
+        It counts until what it had decoded has ended as well, even if nobody waits for that any more.
+        """
         if self.is_full:
             raise OverloadedError(f"{self.admitted} requests are already being worked on; try again later")
-        self.admitted += 1
+        with self._lock:
+            self.admitted += 1
+        admission = _Admission(self._give_back)
+        token = _ADMISSION.set(admission)
         try:
             yield
         finally:
+            _ADMISSION.reset(token)
+            admission.leave()
+
+    def _give_back(self) -> None:
+        with self._lock:
             self.admitted -= 1
 
-    def decode(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `work`, which decodes or draws images, on one of the decoding threads."""
-        return asyncio.get_running_loop().run_in_executor(self._decoders, work)
+    def decode(
+        self, work: Callable[[], T], *, is_large: bool = False, stop: Stop | None = None
+    ) -> asyncio.Future[T]:
+        """Run `work`, which decodes or draws images, on one of the decoding threads.
+
+        `stop` is asked, for the work to look at, once nobody waits for it: when the future is cancelled, or
+        the threads are closed.
+        """
+        running = (self._large_decoders if is_large else self._decoders).submit(work)
+        admission = _ADMISSION.get()
+        if admission is not None:
+            admission.enter()
+            running.add_done_callback(lambda _: admission.leave())
+        future = asyncio.wrap_future(running)
+        if stop is not None:
+            self._stops.add(stop)
+            future.add_done_callback(lambda _: self._end(stop))
+        return future
+
+    def _end(self, stop: Stop) -> None:
+        # Of work that is done it means nothing.
+        stop.ask()
+        self._stops.discard(stop)
 
     def infer(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run `work`, which computes a batch, on one of the inference threads."""
@@ -55,7 +128,8 @@ class ThreadPools:
         return asyncio.get_running_loop().run_in_executor(self._loading, work)
 
     def close(self) -> None:
-        """Finish what runs, drop what waits, and end the threads."""
-        self._decoders.shutdown(cancel_futures=True)
-        self._inference.shutdown(cancel_futures=True)
-        self._loading.shutdown(cancel_futures=True)
+        """Stop what can be, finish what else runs, drop what waits, and end the threads."""
+        for stop in list(self._stops):
+            stop.ask()
+        for pool in (self._decoders, self._large_decoders, self._inference, self._loading):
+            pool.shutdown(cancel_futures=True)

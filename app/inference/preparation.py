@@ -1,21 +1,35 @@
 """Uploaded files to network inputs: decoded and resized, off the event loop where that takes long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 from torch import Tensor
 
+from app.batching.decoding_memory import DecodingMemory
 from app.errors import ApiError
 from app.inference.context import Service
 from app.inference.deadline import Deadline, done_by
 from app.registry.served_model import ServedModel
-from models.preprocessing.decode import ImageError, decode
+from models.preprocessing.colours import SRGB
+from models.preprocessing.decode import decode_picture, inspect
+from models.preprocessing.image_error import ImageError
+from models.preprocessing.picture import Picture
+from models.preprocessing.stopping import Stop
+from models.preprocessing.strips import STRIP_BYTES, STRIP_PIXELS
 
 INLINE_BYTES = 16_384
 INLINE_PIXELS = 64 * 64
 """A lone image of so few bytes and pixels is decoded on the event loop."""
+
+_INLINE_FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
+"""Those of which the header tells how much work they are."""
+
+SMALL_PIXELS = 1 << 20
+SMALL_BYTES = 8 << 20
+"""A request of so few pixels, none of its images taking more bytes, does not wait behind larger ones."""
 
 _IMAGE_STATUS = {"empty_file": 400, "damaged_image": 400, "image_too_large": 413, "unsupported_image": 415}
 
@@ -40,6 +54,37 @@ class Prepared:
     preprocess_seconds: float
 
 
+@dataclass(frozen=True)
+class Limits:
+    """`max_pixels` are those of one image, `max_request_pixels` of all together."""
+
+    max_pixels: int
+    max_request_pixels: int
+    memory: DecodingMemory
+
+    @classmethod
+    def of(cls, service: Service) -> "Limits":
+        settings = service.settings
+        most = max(settings.max_request_pixels, settings.max_image_pixels)
+        return cls(settings.max_image_pixels, most, service.workers.memory)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """The pictures of a request, of which no pixel is decoded yet, and what to call each in an error."""
+
+    pictures: list[Picture]
+    prefixes: list[str]
+    model: ServedModel
+    seconds: float
+
+    @property
+    def is_small(self) -> bool:
+        side = self.model.preprocessing.input_size
+        pixels = sum(map(work_of, self.pictures))
+        return pixels <= SMALL_PIXELS and all(each.memory(side) <= SMALL_BYTES for each in self.pictures)
+
+
 async def prepare_images(
     uploads: Sequence[Upload],
     model: ServedModel,
@@ -50,12 +95,12 @@ async def prepare_images(
     """Decode a small image at once, for less than a thread costs, and all others on the decoding threads.
 
     `numbers` are the places, from 1, that the files have among those of the request, where it has several.
+    What nobody waits for any more ends soon.
     """
     prepared = _prepared_at_once(uploads, model, numbers)
     if prepared is None:
         asked = perf_counter()
-        work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
-        prepared = await done_by(deadline, service.workers.decode(work), "the images to be decoded")
+        prepared = await _prepared_on_threads(uploads, model, service, deadline, numbers)
         service.trace_stage("queue", asked, prepared.started)
     # Of several images they alternate; their spans show how much of each there was, and when it was over.
     between = prepared.started + prepared.decode_seconds
@@ -64,44 +109,150 @@ async def prepare_images(
     return prepared
 
 
+async def _prepared_on_threads(
+    uploads: Sequence[Upload],
+    model: ServedModel,
+    service: Service,
+    deadline: Deadline,
+    numbers: Sequence[int] | None,
+) -> Prepared:
+    limits, stop = Limits.of(service), Stop()
+    work = partial(prepare_small, uploads, model, limits, numbers, stop)
+    waiting_for = "the images to be decoded"
+    prepared = await done_by(deadline, service.workers.decode(work, stop=stop), waiting_for)
+    if isinstance(prepared, Prepared):
+        return prepared
+    stop = Stop()
+    large = partial(prepare, prepared, limits.memory, stop)
+    return await done_by(deadline, service.workers.decode(large, is_large=True, stop=stop), waiting_for)
+
+
 def _prepared_at_once(
     uploads: Sequence[Upload], model: ServedModel, numbers: Sequence[int] | None
 ) -> Prepared | None:
     """None for what takes too long for the event loop."""
     if len(uploads) > 1 or len(uploads[0].content) > INLINE_BYTES:
         return None
-    try:
-        return prepare(uploads, model, INLINE_PIXELS, numbers)
-    except ApiError as error:
-        # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
-        if error.code != "image_too_large":
-            raise
+    prefixes = _prefixes(uploads, numbers)
+    started = perf_counter()
+    with _named(prefixes[0]):
+        try:
+            picture = inspect(uploads[0].content, INLINE_PIXELS)
+        except ImageError as error:
+            # Few bytes can hold many pixels. An image above the real limit is refused on its thread.
+            if error.code != "image_too_large":
+                raise
+            return None
+    if picture.name not in _INLINE_FORMATS or picture.colours != SRGB:
         return None
+    return prepare(Inspected([picture], prefixes, model, perf_counter() - started), None, Stop())
 
 
-def prepare(
-    uploads: Sequence[Upload], model: ServedModel, max_pixels: int, numbers: Sequence[int] | None = None
-) -> Prepared:
+def prepare_small(
+    uploads: Sequence[Upload],
+    model: ServedModel,
+    limits: Limits,
+    numbers: Sequence[int] | None,
+    stop: Stop,
+) -> Prepared | Inspected:
+    """Decode small pictures; of larger ones, say what they are. Raises `ApiError` for one that is refused."""
+    inspected = inspect_all(uploads, model, limits, numbers, stop)
+    # Small ones are bounded by the number of their threads.
+    return prepare(inspected, None, stop) if inspected.is_small else inspected
+
+
+def inspect_all(
+    uploads: Sequence[Upload],
+    model: ServedModel,
+    limits: Limits,
+    numbers: Sequence[int] | None,
+    stop: Stop,
+) -> Inspected:
+    """Raises `ApiError` for an image that is refused, naming it where there are `numbers`."""
+    started = perf_counter()
+    pictures, prefixes = [], _prefixes(uploads, numbers)
+    pixels = 0
+    for upload, prefix in zip(uploads, prefixes, strict=True):
+        stop.check()
+        with _named(prefix):
+            picture = inspect(upload.content, limits.max_pixels)
+            needed = memory_of(picture, model.preprocessing.input_size)
+            if needed > limits.memory.size:
+                raise ImageError(
+                    "image_too_large",
+                    f"a {picture.name} image of {picture.width}x{picture.height} pixels takes {needed} bytes"
+                    f" to decode; at most {limits.memory.size} are given",
+                )
+            pixels += work_of(picture)
+            if pixels > limits.max_request_pixels:
+                raise ImageError(
+                    "image_too_large",
+                    f"with this image there are {pixels} pixels to decode, counted again for every ten scans;"
+                    f" at most {limits.max_request_pixels} are accepted in one request",
+                )
+        pictures.append(picture)
+    return Inspected(pictures, prefixes, model, perf_counter() - started)
+
+
+def work_of(picture: Picture) -> int:
+    """Pixels, as often as the decoder goes over them."""
+    return picture.width * picture.height * picture.passes
+
+
+def memory_of(picture: Picture, side: int) -> int:
+    """Bytes that the picture takes at most while it is decoded, to be scaled to `side`."""
+    return picture.memory(side) + min(
+        STRIP_BYTES, STRIP_BYTES // STRIP_PIXELS * picture.width * picture.height
+    )
+
+
+def prepare(inspected: Inspected, memory: DecodingMemory | None, stop: Stop) -> Prepared:
     """Decode and resize one image after the other, so that only one is ever held in full size.
 
-    Raises `ApiError` for an image that is refused, naming it where there are `numbers`.
+    Each takes its part of `memory`, if that is given. Raises `ApiError` for an image that is damaged.
     """
+    preprocessing = inspected.model.preprocessing
+    side = preprocessing.input_size
     images, sizes = [], []
-    decode_seconds = preprocess_seconds = 0.0
-    started = perf_counter()
-    for index, upload in enumerate(uploads):
-        start = perf_counter()
-        try:
-            decoded = decode(upload.content, max_pixels, model.preprocessing.input_size)
-        except ImageError as error:
-            prefix = f"file {numbers[index]} ({upload.filename}): " if numbers else ""
-            raise of_image(error, prefix) from error
-        between = perf_counter()
-        images.append(model.preprocessing.resize(decoded.image, decoded.box))
-        sizes.append((decoded.width, decoded.height))
+    preprocess_seconds = 0.0
+    started = perf_counter() - inspected.seconds
+    decode_seconds = inspected.seconds
+    for picture, prefix in zip(inspected.pictures, inspected.prefixes, strict=True):
+        stop.check()
+        with _part(memory, memory_of(picture, side), stop):
+            start = perf_counter()
+            with _named(prefix):
+                decoded = decode_picture(picture, side, stop)
+            between = perf_counter()
+            images.append(preprocessing.resize(decoded.image, decoded.box))
+            sizes.append((decoded.width, decoded.height))
+            del decoded
         decode_seconds += between - start
         preprocess_seconds += perf_counter() - between
     return Prepared(images, sizes, started, decode_seconds, preprocess_seconds)
+
+
+@contextmanager
+def _part(memory: DecodingMemory | None, needed: int, stop: Stop) -> Iterator[None]:
+    if memory is None:
+        yield
+    else:
+        with memory.hold(needed, stop):
+            yield
+
+
+def _prefixes(uploads: Sequence[Upload], numbers: Sequence[int] | None) -> list[str]:
+    if not numbers:
+        return [""] * len(uploads)
+    return [f"file {n} ({upload.filename}): " for n, upload in zip(numbers, uploads, strict=True)]
+
+
+@contextmanager
+def _named(prefix: str) -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        raise of_image(error, prefix) from error
 
 
 def of_image(error: ImageError, prefix: str = "") -> ApiError:

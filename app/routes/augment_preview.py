@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,14 +22,13 @@ from app.http.error_handlers import documented
 from app.http.query import SINGLE_QUERY
 from app.http.uploads import read_uploads, upload_body
 from app.inference.context import Service
-from app.inference.deadline import done_by
-from app.inference.preparation import Upload
+from app.inference.deadline import Deadline, done_by
+from app.inference.preparation import Upload, prepare_images
 from app.registry.served_model import ServedModel
 from app.routes.augmentation_query import openapi_parameters
 from app.routes.preview_request import Preview, PreviewQuery, PreviewResponse
 from app.routes.samples import SAMPLES, read_sample
 from app.routes.schemas import ClassProbability
-from models.preprocessing.decode import decode
 
 router = APIRouter(tags=["augment-preview"], dependencies=SINGLE_QUERY)
 
@@ -80,11 +80,10 @@ async def preview_upload(
     async def read() -> Upload:
         return (await read_uploads(request, max_files=1))[0]
 
-    def at_the_models_size(upload: Upload, model: ServedModel) -> Tensor:
-        preprocessing = model.preprocessing
-        decoded = decode(upload.content, service.settings.max_image_pixels, preprocessing.input_size)
+    async def at_the_models_size(upload: Upload, model: ServedModel, deadline: Deadline) -> Tensor:
+        prepared = await prepare_images([upload], model, service, deadline)
         # Augmentations are for colour images; a greyscale model's input is shown as grey.
-        return preprocessing.resize(decoded.image, decoded.box).expand(3, -1, -1)
+        return prepared.images[0].expand(3, -1, -1)
 
     return await _preview(request, service, query, read, at_the_models_size)
 
@@ -94,7 +93,7 @@ async def _preview(
     service: Service,
     query: PreviewQuery,
     read: Callable[[], Awaitable[Upload]],
-    to_pixels: Callable[[Upload, ServedModel], Tensor],
+    to_pixels: Callable[[Upload, ServedModel, Deadline], Awaitable[Tensor]],
 ) -> Response:
     deadline = deadline_of(request, service.settings.request_seconds)
     own = type(query).model_fields
@@ -107,15 +106,16 @@ async def _preview(
         upload = await read()
         deadline.check("the request's body")
 
-        def make() -> tuple[Tiles, list[Tensor]]:
-            image = to_pixels(upload, model)
+        def make(image: Tensor) -> tuple[Tiles, list[Tensor]]:
             tiles = preview.make(image)
             if not query.predict:
                 return tiles, []
             return tiles, network_inputs(torch.cat([image.unsqueeze(0), tiles.images]), model.preprocessing)
 
         with service.workers.admit(), given_up_on_disconnect(request):
-            tiles, inputs = await done_by(deadline, service.workers.decode(make), "the tiles to be drawn")
+            image = await to_pixels(upload, model, deadline)
+            drawn = service.workers.decode(partial(make, image))
+            tiles, inputs = await done_by(deadline, drawn, "the tiles to be drawn")
             predictions = []
             if inputs:
                 scores = await service.score(inputs, loaded, deadline)
@@ -139,6 +139,6 @@ def _check_queue(images: int, most: int) -> None:
         )
 
 
-def _at_its_size(sample: Upload, _: ServedModel) -> Tensor:
+async def _at_its_size(sample: Upload, _model: ServedModel, _deadline: Deadline) -> Tensor:
     with Image.open(io.BytesIO(sample.content)) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)

@@ -48,7 +48,7 @@ class Picture(Protocol):
         """How often the decoder goes over the picture; 1 for all but JPEGs of several scans."""
 
     def memory(self, shortest_side: int | None) -> int:
-        """Bytes that it takes at most to decode the picture and turn it upright, without the file's own."""
+        """Bytes for the picture in full, decoded and turned upright; strips and the file come on top."""
 
     def read(self, stop: Stop, shortest_side: int | None) -> Stored:
         """Decode the pixels, at a reduced scale where that is possible and `shortest_side` allows it.

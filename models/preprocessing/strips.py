@@ -7,6 +7,9 @@ from models.preprocessing.stopping import Stop
 STRIP_PIXELS = 1 << 19
 """A strip is decoded or converted in some milliseconds, and its copies take a few megabytes."""
 
+STRIP_BYTES = 24 * STRIP_PIXELS
+"""What the copies of one strip take at most."""
+
 Strip = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels: always the whole width."""
 

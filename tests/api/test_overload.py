@@ -164,7 +164,7 @@ def test_a_request_that_takes_too_long_to_parse_is_504(
 def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
-        monkeypatch.setattr(preparation, "prepare", lambda *_: release.wait(10))
+        monkeypatch.setattr(preparation, "prepare_small", lambda *_: release.wait(10))
         large = {"content": PNG + b" " * preparation.INLINE_BYTES, "headers": RAW}
         response = client.post("/predict", **large)
         release.set()

@@ -14,7 +14,9 @@ from PIL import Image
 from app.inference import preparation
 from app.routes import predict
 from models.artifact.store import load_artifact
-from models.preprocessing.decode import Decoded, decode
+from models.preprocessing.decode import Decoded, decode_picture
+from models.preprocessing.picture import Picture
+from models.preprocessing.stopping import Stop
 from models.preprocessing.transform import Preprocessing
 from tests.support.artifacts import CLASSES
 from tests.support.service import Client, chunks, error_of, png_of
@@ -150,17 +152,16 @@ def test_a_lone_small_image_is_decoded_at_once_and_all_others_off_the_event_loop
     """By bytes and by pixels: an image of one colour has few bytes however large it is."""
     threads: list[str] = []
 
-    def spy(content: bytes, max_pixels: int, shortest_side: int) -> Decoded:
-        decoded = decode(content, max_pixels, shortest_side)
+    def spy(picture: Picture, shortest_side: int, stop: Stop) -> Decoded:
         threads.append(threading.current_thread().name.partition("_")[0])
-        return decoded
+        return decode_picture(picture, shortest_side, stop)
 
-    monkeypatch.setattr(preparation, "decode", spy)
+    monkeypatch.setattr(preparation, "decode_picture", spy)
     for image in (_image(), Image.new("RGB", (2000, 1000)), _image(size=(80, 80))):
         assert client.post("/predict", files=[_file(png_of(image))]).status_code == 200
     assert client.post("/predict", files=[_file(png_of(_image()))] * 2).status_code == 200
     assert threads[0] != "decode"
-    assert threads[1:] == ["decode"] * 4
+    assert threads[1:] == ["decode-large", "decode", "decode", "decode"]
 
 
 def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from training.data.memory import lack_of_memory
 from training.data.split import Role, split
 
 ROLES: tuple[Role, ...] = ("train", "held_out", "test")
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 25_000_000
 """Of one image, as the service has it by default: a larger one could not be sent there either."""
 
 

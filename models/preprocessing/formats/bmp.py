@@ -204,4 +204,6 @@ def _field(values: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
     # More than 8 bits lose their lower ones.
     shift, bits = shift + max(bits - 8, 0), min(bits, 8)
     levels = (np.arange(2**bits) * 255 / (2**bits - 1)).round().astype(np.uint8)
-    return levels[(values & np.uint32(mask)) >> np.uint32(shift) & np.uint32(2**bits - 1)]
+    field = (values & np.uint32(mask)) >> np.uint32(shift) & np.uint32(2**bits - 1)
+    scaled: NDArray[np.uint8] = levels[field]
+    return scaled

@@ -123,7 +123,8 @@ class Jpeg:
 
 def inspect(content: bytes) -> Jpeg:
     """Raises `ImageError`."""
-    kept, profile_parts = [_START], {}
+    kept = [_START]
+    profile_parts: dict[int, tuple[int, bytes]] = {}
     frame: tuple[int, bytes] | None = None
     orientation, tables = 0, 0
     start = 2
