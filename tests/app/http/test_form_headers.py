@@ -1,0 +1,57 @@
+"""Names of fields and files, as clients write them, and what reading them may cost."""
+
+import encodings
+
+import pytest
+
+from app.http.form_headers import MAX_OPTIONS, HeaderError, disposition_of, options_of
+
+
+@pytest.mark.parametrize(
+    ("header", "filename"),
+    [
+        (b'form-data; name="file"; filename="Gr\xc3\xb6\xc3\x9fe.png"', "Größe.png"),
+        (b"form-data; name=file; filename*=utf-8''Gr%C3%B6%C3%9Fe.png", "Größe.png"),
+        (b"form-data; name=file; FileName* = \"UTF-8'de'Gr%C3%B6%C3%9Fe.png\"", "Größe.png"),
+        (b"form-data; name=file; filename*=iso-8859-1''Gr%F6%DFe.png", "Größe.png"),
+        (b"form-data; name=file; filename*=nonsense''a.png", "a.png"),
+        (b'form-data; name=file; filename="=?utf-8?B?R3LDtsOfZS5wbmc=?="', "Größe.png"),
+        (
+            b"form-data; name=file; filename=\"=?utf-8?B?R3LDtsOfZS5wbmc=?=\"; filename*=utf-8''other.png",
+            "Größe.png",
+        ),
+        (b'form-data; name=file; filename="=?ISO-8859-1?q?Gr=F6=DFe_1.png?="', "Größe 1.png"),
+        (b'form-data; name=file; filename="=?utf-8?B?x?="', "=?utf-8?B?x?="),
+        (b'form-data; name=file; filename="a; b; c.png"', "a; b; c.png"),
+        (b"form-data; name=file; filename*=", None),
+        (b"form-data; name=file", None),
+    ],
+)
+def test_a_files_name_is_read_as_it_is_meant(header: bytes, filename: str | None) -> None:
+    assert disposition_of(header, b"utf-8") == ("file", filename)
+
+
+def test_a_fields_name_may_be_an_encoded_word() -> None:
+    assert disposition_of(b'form-data; name="=?utf-8?B?ZmlsZQ==?="', b"utf-8") == ("file", None)
+
+
+def test_what_stands_in_quotes_is_no_name_of_a_file() -> None:
+    header = b"form-data; name=\"; filename*=utf-8''a\""
+    assert disposition_of(header, b"utf-8") == ("; filename*=utf-8''a", None)
+
+
+def test_options_are_bounded() -> None:
+    assert options_of(b"a" + b";b=c" * MAX_OPTIONS) == {b"b": b"c"}
+    with pytest.raises(HeaderError, match=str(MAX_OPTIONS)):
+        options_of(b"a" + b";" * (MAX_OPTIONS + 1))
+
+
+def test_no_charset_that_is_asked_for_stays_in_memory() -> None:
+    """Python keeps every name of an encoding that it is asked for, found or not."""
+    header = b'form-data; name="file"; filename="Gr\xc3\xb6\xc3\x9fe.png"'
+    disposition_of(header, b"utf-8")
+    before = len(encodings._cache)  # type: ignore[attr-defined]
+    for i in range(200):
+        for charset in (b"x" * 60_000 + b"%d" % i, b"unknown-%d" % i, b"utf" + b"-." * i + b"8"):
+            disposition_of(header, charset)
+    assert len(encodings._cache) == before  # type: ignore[attr-defined]
