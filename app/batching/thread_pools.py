@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class OverloadedError(Exception):
@@ -46,9 +47,9 @@ class ThreadPools:
         """Run `work`, which decodes or draws images, on one of the decoding threads."""
         return asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    def infer(self, work: Callable[[], T]) -> asyncio.Future[T]:
+    def infer(self, work: Callable[[Unpack[Args]], T], *given: *Args) -> asyncio.Future[T]:
         """Run `work`, which computes a batch, on one of the inference threads."""
-        return asyncio.get_running_loop().run_in_executor(self._inference, work)
+        return asyncio.get_running_loop().run_in_executor(self._inference, work, *given)
 
     def load(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run `work`, which loads a model, on a thread of its own, while others serve."""

@@ -8,8 +8,7 @@ from time import perf_counter
 from torch import Tensor
 
 from app.errors import ApiError
-from app.inference.context import Service
-from app.inference.deadline import Deadline, done_by
+from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from models.preprocessing.decode import ImageError, decode
 
@@ -41,26 +40,22 @@ class Prepared:
 
 
 async def prepare_images(
-    uploads: Sequence[Upload],
-    model: ServedModel,
-    service: Service,
-    deadline: Deadline,
-    numbers: Sequence[int] | None = None,
+    uploads: Sequence[Upload], scope: RequestScope, numbers: Sequence[int] | None = None
 ) -> Prepared:
     """Decode a small image at once, for less than a thread costs, and all others on the decoding threads.
 
     `numbers` are the places, from 1, that the files have among those of the request, where it has several.
     """
-    prepared = _prepared_at_once(uploads, model, numbers)
+    prepared = _prepared_at_once(uploads, scope.model, numbers)
     if prepared is None:
         asked = perf_counter()
-        work = partial(prepare, uploads, model, service.settings.max_image_pixels, numbers)
-        prepared = await done_by(deadline, service.workers.decode(work), "the images to be decoded")
-        service.trace_stage("queue", asked, prepared.started)
+        work = partial(prepare, uploads, scope.model, scope.context.settings.max_image_pixels, numbers)
+        prepared = await scope.run(work, "the images to be decoded")
+        scope.record("queue", asked, prepared.started)
     # Of several images they alternate; their spans show how much of each there was, and when it was over.
     between = prepared.started + prepared.decode_seconds
-    service.trace_stage("decode", prepared.started, between)
-    service.trace_stage("preprocess", between, between + prepared.preprocess_seconds)
+    scope.record("decode", prepared.started, between)
+    scope.record("preprocess", between, between + prepared.preprocess_seconds)
     return prepared
 
 
