@@ -49,7 +49,7 @@ class ServiceMetrics:
 
         self._requests = Counter(
             "resnet_serve_requests_total",
-            "Requests by route, method and response status; 499 is a client that closed the connection first.",
+            "Requests by route, method and response status; 499: the client closed the connection first.",
             ["route", "method", "status"],
             registry=own,
         )
