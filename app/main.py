@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse
@@ -17,21 +17,18 @@ from fastapi.staticfiles import StaticFiles
 from app import __version__
 from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
 from app.batching.thread_pools import ThreadPools
-from app.batching.throughput import Throughput
 from app.errors import StartError
 from app.http import error_handlers
 from app.http.middleware.api_keys import ApiKeys
-from app.http.middleware.body_limit import BodyLimit
-from app.http.middleware.fast_path import Endpoint, FastPath
-from app.http.middleware.head import HeadRequests
+from app.http.middleware.dispatch import Dispatch, Endpoint
 from app.http.middleware.rate_limit import RateLimit
-from app.http.middleware.request_id import RequestLog
-from app.http.middleware.request_metrics import RequestMetrics
-from app.http.middleware.security_headers import SecurityHeaders
+from app.http.middleware.telemetry import RequestTelemetry
 from app.http.middleware.trusted_hosts import TrustedHosts
 from app.http.openapi import complete_document
-from app.inference.context import Service
-from app.observability.metrics import Metrics
+from app.http.request_scope import BodyLimits
+from app.http.security_headers import SECURITY_HEADERS
+from app.inference.context import InferenceContext
+from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import create_tracing
 from app.registry.control import ModelControl
 from app.registry.free_memory import return_free_memory
@@ -50,8 +47,22 @@ STATIC = Path(__file__).parent / "static"
 COMPRESSED_FROM = 1000
 """Bytes: below, a file fits into the packet that its headers need anyway."""
 
-DIRECT_ENDPOINTS: dict[tuple[str, str], Endpoint] = {("POST", "/predict"): predict.predict_directly}
+ROUTERS: dict[str, APIRouter] = {
+    "predict": predict.router,
+    "explain": explain.router,
+    "augment_preview": augment_preview.router,
+    "augmentations": augmentations.router,
+    "models": models.router,
+    "batch_norm": batch_norm.router,
+    "inference_v2": inference_v2.router,
+    "repository": repository.router,
+    "health": health.router,
+    "metrics": metrics.router,
+}
+"""The endpoints of each file; another one is added by its line here."""
 
+FAST_PATH: dict[tuple[str, str], Endpoint] = {("POST", "/predict"): predict.predict_fast}
+"""Endpoints that are called past FastAPI's routing; each is a route as well."""
 
 LEAST_THREADS = 2
 """Of an engine, though several processes share the cores: two on one batch answer a lone image in little more
@@ -106,7 +117,9 @@ def check(settings: Settings) -> list[str]:
 
 
 def create_app(
-    settings: Settings | None = None, measured: Metrics | None = None, membership: Membership | None = None
+    settings: Settings | None = None,
+    measured: ServiceMetrics | None = None,
+    membership: Membership | None = None,
 ) -> FastAPI:
     """Build the service. Its lifespan loads and warms the models, and ends when running work is done.
 
@@ -117,41 +130,40 @@ def create_app(
     Raises `StartError` if a setting is wrong, or the tracing that is asked for is not installed.
     """
     settings = settings or load_settings()
-    measured = measured or Metrics()
+    measured = measured or ServiceMetrics()
     tracing = create_tracing(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         options = engine_options(settings)
-        workers = ThreadPools(
+        threads = ThreadPools(
             settings.decode_threads,
             options.threads,
             settings.max_concurrent_requests,
             DecodingMemory(settings.max_decoding_bytes or default_decoding_bytes(settings.workers)),
         )
-        throughput = Throughput()
-        loader = ModelLoader(settings, options, workers, measured, throughput)
+        loader = ModelLoader(settings, options, threads, measured)
         control = ModelControl(
             partial(first_plan, settings),
             loader.load,
             loader.forget,
-            partial(workers.load, return_free_memory),
+            partial(threads.load, return_free_memory),
             membership,
         )
         try:
             await control.start()
             loader.beside_requests = True
-            service = Service(settings, workers, control, measured, throughput, tracing)
-            measured.queue_depth(service.queue_depth)
-            measured.cached_files(service.cached_files)
-            app.state.service = service
+            context = InferenceContext(settings, threads, control, measured, tracing)
+            measured.queue_depth(context.queue_depth)
+            measured.cached_files(context.cached_files)
+            app.state.context = context
             _spare_the_collector()
             yield
-            app.state.service = None
+            app.state.context = None
             await control.close()
         finally:
-            app.state.service = None
-            workers.close()
+            app.state.context = None
+            threads.close()
             if tracing is not None:
                 await asyncio.to_thread(tracing.close)
 
@@ -161,6 +173,7 @@ def create_app(
         version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         telemetry={
             "tracing": tracing is not None,
@@ -171,25 +184,21 @@ def create_app(
             "auto_configure": False,
         },
     )
-    app.state.service = None
+    app.state.context = None
     app.state.metrics = measured
-    error_handlers.install(app)
-    app.add_middleware(FastPath, endpoints=DIRECT_ENDPOINTS)
-    app.add_middleware(HeadRequests)
-    app.add_middleware(
-        BodyLimit,
-        max_bytes=settings.max_body_bytes,
-        seconds=settings.body_seconds,
-        max_total_bytes=max(settings.max_bodies_bytes, settings.max_body_bytes),
+    app.state.body_limits = BodyLimits(
+        settings.max_body_bytes,
+        settings.body_seconds,
+        max(settings.max_bodies_bytes, settings.max_body_bytes),
     )
+    error_handlers.install(app)
+    app.add_middleware(Dispatch, fast_path=FAST_PATH)
     if settings.rate_limit:
         app.add_middleware(RateLimit, limits=settings.rate_limit)
     if keys := settings.all_keys():
         app.add_middleware(ApiKeys, keys=keys)
     if hosts := settings.known_hosts():
         app.add_middleware(TrustedHosts, hosts=hosts)
-    app.add_middleware(RequestMetrics, metrics=measured)
-    app.add_middleware(SecurityHeaders)
     if origins := settings.allowed_origins():
         app.add_middleware(
             CORSMiddleware,
@@ -198,26 +207,20 @@ def create_app(
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
         )
-    app.add_middleware(RequestLog)
-    for module in (
-        predict,
-        explain,
-        augment_preview,
-        augmentations,
-        models,
-        batch_norm,
-        inference_v2,
-        repository,
-        health,
-        metrics,
-    ):
-        app.include_router(module.router)
+    app.add_middleware(RequestTelemetry, metrics=measured, headers=SECURITY_HEADERS)
+    for router in ROUTERS.values():
+        app.include_router(router)
     complete_document(app, settings)
-    # Alone among the answers, as these are text and many; all others go out as they are.
+    # Alone among the responses, as these are text and many; all others go out as they are.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), COMPRESSED_FROM), name="static")
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    # FastAPI's own page would load Swagger UI from another host.
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(STATIC / "docs" / "index.html")
 
     return app

@@ -9,8 +9,6 @@ import torch
 from models.cgroup import cpu_quota, memory_limit
 
 CPU_INFO = Path("/proc/cpuinfo")
-MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Of a container, in versions 2 and 1 of control groups."""
 
 
 def usable_cores() -> int:
@@ -32,17 +30,6 @@ def usable_memory() -> float:
     except (AttributeError, OSError, ValueError):  # not on this system
         memory = math.inf
     return min(memory, memory_limit())
-
-
-def memory_limit() -> int:
-    """Bytes that all processes here may use together: by the container's limit, or else all there are."""
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in MEMORY_LIMITS:
-        try:
-            limit = min(limit, int(path.read_text(encoding="ascii")))
-        except (OSError, ValueError):  # absent, or "max" for no limit
-            continue
-    return limit
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

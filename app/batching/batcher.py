@@ -9,14 +9,19 @@ that 256 images cannot hold back a single image behind them. Items of one submis
 """
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+MEMORY_SECONDS = 5.0
+"""After so long, a finished item counts a third in the recent throughput."""
 
 
 class QueueFullError(Exception):
@@ -47,6 +52,38 @@ class ClosedError(RuntimeError):
     """The batcher was closed and takes no more work."""
 
 
+class Throughput:
+    """How many items a second were finished recently; the past fades exponentially. `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        self._updated = 0.0
+        self._finished = 0.0
+
+    def add(self, count: int) -> None:
+        """Count items that were finished just now."""
+        self._fade()
+        self._finished += count
+
+    def per_second(self) -> float:
+        """The rate since the first item, or 0 before there is one."""
+        self._fade()
+        if self._began is None or self._updated == self._began:
+            return 0.0
+        # Without this, the rate would seem low until a memory's length has passed.
+        seen = -math.expm1(-(self._updated - self._began) / MEMORY_SECONDS)
+        return self._finished / (MEMORY_SECONDS * seen)
+
+    def _fade(self) -> None:
+        now = self._clock()
+        if self._began is None:
+            self._began = now
+        else:
+            self._finished *= math.exp(-(now - self._updated) / MEMORY_SECONDS)
+        self._updated = now
+
+
 @dataclass(eq=False, slots=True)
 class _Submission(Generic[Item, Result]):
     items: Sequence[Item]
@@ -66,8 +103,8 @@ class Batcher(Generic[Item, Result]):
 
     `run` gets the items of one batch (1 to `max_batch`) and returns an awaitable of their results, one for
     each item, in the same order; it is never cancelled from here. At most `concurrency` batches run at a time
-    and at most `max_queue` items wait. `on_batch(size, seconds)` is called for each batch once it has
-    started, with the seconds that its oldest submission waited. Raises `ValueError` for a limit below 1.
+    and at most `max_queue` items wait. `on_batch(size)` is called for each batch once it has started.
+    `throughput` counts what is finished. Raises `ValueError` for a limit below 1.
     """
 
     def __init__(
@@ -77,7 +114,7 @@ class Batcher(Generic[Item, Result]):
         max_batch: int,
         max_queue: int,
         concurrency: int = 1,
-        on_batch: Callable[[int, float], None] | None = None,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         for name, limit in (("max_batch", max_batch), ("max_queue", max_queue), ("concurrency", concurrency)):
             if limit < 1:
@@ -87,6 +124,7 @@ class Batcher(Generic[Item, Result]):
         self._max_queue = max_queue
         self._concurrency = concurrency
         self._on_batch = on_batch
+        self.throughput = Throughput()
         # An ordered set: the front has the next turn, and a submission can leave from anywhere.
         self._waiting: OrderedDict[_Submission[Item, Result], None] = OrderedDict()
         self._depth = 0
@@ -173,7 +211,7 @@ class Batcher(Generic[Item, Result]):
             self._runs.add(run)
             run.add_done_callback(partial(self._finish, batch))
             if self._on_batch is not None:
-                self._on_batch(len(batch), loop.time() - min(submission.submitted for submission, _ in batch))
+                self._on_batch(len(batch))
 
     def _take(self, now: float) -> _Batch[Item, Result]:
         """The items of the next batch; empty if nothing waits that is still wanted."""
@@ -197,6 +235,7 @@ class Batcher(Generic[Item, Result]):
 
     def _finish(self, batch: _Batch[Item, Result], run: asyncio.Future[Sequence[Result]]) -> None:
         self._runs.discard(run)
+        self.throughput.add(len(batch))
         try:
             self._deliver(batch, run.result())
         except asyncio.CancelledError:

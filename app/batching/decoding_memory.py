@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.hardware import memory_limit
+from models.hardware import usable_memory
 from models.preprocessing.stopping import Stop
 
 SERVICE_BYTES = 896 << 20
@@ -49,5 +49,5 @@ class DecodingMemory:
 
 def default_decoding_bytes(workers: int) -> int:
     """Half of what the memory limit leaves each of `workers` processes beside the service itself."""
-    left = memory_limit() // workers - SERVICE_BYTES
-    return min(max(left // 2, LEAST_BYTES), MOST_BYTES)
+    left = usable_memory() / workers - SERVICE_BYTES
+    return int(min(max(left / 2, LEAST_BYTES), MOST_BYTES))

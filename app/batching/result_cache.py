@@ -1,4 +1,4 @@
-"""What one loaded model said of images that it has seen, found again by the bytes of their files."""
+"""Cached results of one loaded model, looked up by the bytes of the image files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from cachetools import LRUCache
 
 from app.batching.scores import Scores
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of a file: its scores, and the width and height of the image in it, in pixels."""
+    """A file's scores, and the width and height of its image in pixels."""
 
     scores: Scores
     size: tuple[int, int]
 
 
 class _Entries(LRUCache[bytes, Result]):
-    """The most recently asked for stay. Counts those that go."""
+    """Evicts the least recently used result, and counts it."""
 
-    def __init__(self, max_files: int, metrics: Metrics) -> None:
+    def __init__(self, max_files: int, metrics: ServiceMetrics) -> None:
         super().__init__(max_files)
         self._metrics = metrics
 
     def popitem(self) -> tuple[bytes, Result]:
-        self._metrics.cache_evicted()
+        self._metrics.cache_eviction()
         return super().popitem()
 
 
@@ -36,7 +36,7 @@ class ResultCache:
     It belongs to one loaded model and goes with it, so that no other version ever answers from it.
     """
 
-    def __init__(self, max_files: int, metrics: Metrics) -> None:
+    def __init__(self, max_files: int, metrics: ServiceMetrics) -> None:
         self._entries = _Entries(max_files, metrics)
         self._metrics = metrics
 
@@ -44,10 +44,10 @@ class ResultCache:
         return len(self._entries)
 
     def find(self, digests: Sequence[bytes]) -> list[Result | None]:
-        """The result of each file, None where it is not known. What is found took no time to compute."""
+        """The result of each file, None where it is not cached. Its `inference_seconds` are 0."""
         found = [self._entries.get(digest) for digest in digests]
         hits = sum(result is not None for result in found)
-        self._metrics.cache_asked(hits, len(found) - hits)
+        self._metrics.cache_lookups(hits, len(found) - hits)
         return found
 
     def keep(self, digest: bytes, result: Result) -> None:

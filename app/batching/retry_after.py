@@ -8,7 +8,7 @@ LATEST_SECONDS = 60
 """Nobody is sent away for longer: a rate so low is more likely the end of a pause than what is to come."""
 
 
-class Schedule:
+class RetryAfterSchedule:
     """Gives out the seconds to come, each to as many as can be served in it. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

@@ -1,40 +1,53 @@
-"""A compressed request body, decompressed under the limit that holds for any other."""
+"""A compressed request body, decompressed piece by piece, each counted before the next is made."""
 
 import zlib
-
-from fastapi import Request
+from collections.abc import Callable
 
 from app.errors import ApiError
 
 WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """How zlib is to read each encoding that is understood."""
 
+PIECE_BYTES = 65_536
+"""Read and made at a time; zlib lets other threads run meanwhile."""
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, decompressed if Content-Encoding says that it is not as it is.
 
-    Raises `ApiError`: 415 for another encoding, 400 for a damaged stream, and 413 if more than `max_bytes`
-    come out of it, of which no more is ever held.
+def is_compressed(encoding: str | None) -> bool:
+    """Whether a body with this Content-Encoding has to be decompressed.
+
+    Raises `ApiError` 415 for an encoding that is not understood.
     """
-    body = await request.body()
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "identity":
-        return body
-    if encoding not in WINDOW_BITS:
+    if encoding is None or encoding.strip().lower() in ("", "identity"):
+        return False
+    if encoding.strip().lower() not in WINDOW_BITS:
         message = f"Content-Encoding must be one of {', '.join(WINDOW_BITS)} or identity, got {encoding!r}"
         raise ApiError(415, "unsupported_encoding", message, "Content-Encoding")
-    stream = zlib.decompressobj(WINDOW_BITS[encoding])
+    return True
+
+
+def decompress(body: bytes, encoding: str, hold: Callable[[int], None]) -> bytes:
+    """To be called off the event loop. `hold` is told the size of each piece, and raises if it is too much.
+
+    Raises `ApiError` 400 for a damaged stream, one that is cut off, or with anything behind it.
+    """
+    name = encoding.strip().lower()
+    stream = zlib.decompressobj(WINDOW_BITS[name])
+    pieces: list[bytes] = []
     try:
-        content = stream.decompress(body, max_bytes + 1)
+        for start in range(0, len(body), PIECE_BYTES):
+            rest = body[start : start + PIECE_BYTES]
+            while rest or (pieces and len(pieces[-1]) == PIECE_BYTES and not stream.eof):
+                if stream.eof:
+                    raise _damaged(name)
+                pieces.append(stream.decompress(rest, PIECE_BYTES))
+                hold(len(pieces[-1]))
+                rest = stream.unconsumed_tail
     except zlib.error as error:
-        raise _damaged(encoding) from error
-    if len(content) > max_bytes:
-        message = f"the request body is larger than {max_bytes} bytes once it is decompressed"
-        raise ApiError(413, "body_too_large", message)
+        raise _damaged(name) from error
     if not stream.eof or stream.unused_data:
-        raise _damaged(encoding)
-    return content
+        raise _damaged(name)
+    return b"".join(pieces)
 
 
-def _damaged(encoding: str) -> ApiError:
-    return ApiError(400, "damaged_body", f"the request body is not sound {encoding}", "Content-Encoding")
+def _damaged(name: str) -> ApiError:
+    return ApiError(400, "damaged_body", f"the request body is not valid {name}", "Content-Encoding")

@@ -39,11 +39,9 @@ from starlette.requests import ClientDisconnect
 from app.batching.batcher import ClosedError, DeadlineError, QueueFullError
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError, ProtocolError, client_left, invalid_parameter
-from app.http.middleware.head import allowed_methods
-from app.http.middleware.request_id import HEADER as REQUEST_ID
+from app.http.allowed_methods import allowed_methods
 from app.inference.preparation import of_image
-from app.observability.request_context import request_id
-from app.observability.tracing import note_refusal
+from app.observability.tracing import note_error
 from app.registry.control import FollowError, RefusedChangeError
 from app.registry.plan_folder import BusyError
 from app.registry.repository import UnknownModelError
@@ -77,6 +75,14 @@ def _of_overload(error: OverloadedError | QueueFullError) -> ApiError:
     return ApiError(429, "overloaded", str(error))
 
 
+def _of_unknown_model(error: UnknownModelError, request: Request) -> ApiError:
+    if error.version is not None:
+        return ApiError(404, "unknown_version", str(error), "version")
+    # The name is a part of the path or a query parameter.
+    field = "name" if "name" in request.path_params else "model"
+    return ApiError(404, "unknown_model", str(error), field)
+
+
 def _of_validation(error: RequestValidationError) -> ApiError:
     first = error.errors()[0]
     field = str(first["loc"][-1])
@@ -99,7 +105,7 @@ def to_api_error(error: Exception, request: Request) -> ApiError:
         case ImageError():
             return of_image(error)
         case UnknownModelError():
-            return ApiError(404, "unknown_model", str(error), "name")
+            return _of_unknown_model(error, request)
         case BusyError() | RefusedChangeError():
             return ApiError(409, "conflict", str(error))
         case ArtifactError():
@@ -131,33 +137,29 @@ REJECTIONS = frozenset({"overloaded", "rate_limited", "not_ready", "stopping", "
 """The codes of requests that were in order and could still not be served; the metrics count them by code."""
 
 
-def answer(error: Exception, request: Request) -> JSONResponse:
-    """Answer any exception, and count it if it is a rejection."""
+def error_response(error: Exception, request: Request) -> JSONResponse:
+    """The response to any exception, which is counted if it is a rejection."""
     answered = to_api_error(error, request)
-    note_refusal(answered.code, answered.message if answered.status >= 500 else None)
+    note_error(answered.code, answered.message if answered.status >= 500 else None)
     if answered.code == "overloaded":
-        service = request.app.state.service
+        context = request.app.state.context
         answered.headers = {
             **(answered.headers or {}),
-            "Retry-After": str(service.retry_after() if service else 1),
+            "Retry-After": str(context.retry_after() if context else 1),
         }
     if answered.status == 405 and (methods := allowed_methods(request.app.routes, request.scope["path"])):
         # Of several routes for a path, the error knows the methods of the first one only.
         answered.headers = {"Allow": ", ".join(methods)}
     if answered.code in REJECTIONS:
         request.app.state.metrics.rejected(answered.code)
-    response = render(answered, request.url.path)
-    if answered.status == 500 and (known := request_id.get()) is not None:
-        # This one is sent from outside all middleware, which gives the others their id.
-        response.headers[REQUEST_ID] = known
-    return response
+    return render(answered, request.url.path)
 
 
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered in the one shape; `app.state.metrics` counts the rejections."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        return answer(error, request)
+        return error_response(error, request)
 
     for kind in (
         ApiError,

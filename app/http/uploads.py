@@ -32,24 +32,23 @@ def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
     }
 
 
-async def read_uploads(request: Request, max_files: int) -> list[Upload]:
+def read_uploads(request: Request, body: bytes, max_files: int) -> list[Upload]:
     """Read the files of the multipart field `file`, in order, or the raw body if its type is an image's.
 
-    The content is not looked at. The body's size is bounded by `middleware.body_limit`, and nothing is
-    written to disk. Raises `ApiError`: 400 for a malformed form or too many files, 415 for another content
-    type, 422 for a form without `file` or with other fields.
+    The content is not looked at, and nothing is written to disk. Raises `ApiError`: 400 for a malformed form
+    or too many files, 415 for another content type, 422 for a form without `file` or with other fields.
     """
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         try:
             # One part more than may be, so that a field of another name can be reported by its name.
-            parts = parse_form(content_type, await request.body(), max_files + 1)
+            parts = parse_form(content_type, body, max_files + 1)
         except FormError as error:
             raise _malformed(str(error)) from error
         return _files(parts, max_files)
     if media_type.startswith("image/"):
-        return [Upload(None, await request.body())]
+        return [Upload(None, body)]
     raise ApiError(
         415,
         "unsupported_media_type",

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from app.batching.result_cache import Result, ResultCache, digests_of
 from app.batching.scores import Scores
-from app.inference.context import Service
-from app.inference.deadline import Deadline, done_by
-from app.inference.preparation import INLINE_BYTES, Prepared, Upload, prepare_images
-from app.registry.loaded_model import LoadedModel
+from app.inference.preparation import INLINE_BYTES, Upload, prepare_images
+from app.inference.request_scope import RequestScope
 
 CACHE_STATUS = "Cache-Status"
 
@@ -22,8 +20,6 @@ class Classified:
 
     scores: list[Scores]
     sizes: list[tuple[int, int]]
-    decode_seconds: float
-    preprocess_seconds: float
     cached: int | None = None
 
     @property
@@ -35,58 +31,37 @@ class Classified:
         return {CACHE_STATUS: f"resnet-serve; {outcome}"}
 
 
-async def classify_files(
-    uploads: Sequence[Upload], loaded: LoadedModel, service: Service, deadline: Deadline
-) -> Classified:
-    """Raises what `prepare_images` and `Service.score` raise; nothing of such a request is cached."""
-    if loaded.cache is None:
-        every = range(len(uploads))
-        prepared, scores = await _compute(uploads, every, loaded, service, deadline)
-        return Classified(scores, prepared.sizes, prepared.decode_seconds, prepared.preprocess_seconds)
-    return await _with_cache(loaded.cache, uploads, loaded, service, deadline)
+async def classify_files(uploads: Sequence[Upload], scope: RequestScope) -> Classified:
+    """Raises what `prepare_images` and `RequestScope.score` raise; nothing of such a request is cached."""
+    if scope.loaded.cache is None:
+        return Classified(*await _compute(uploads, range(len(uploads)), scope))
+    return await _with_cache(scope.loaded.cache, uploads, scope)
 
 
-async def _with_cache(
-    cache: ResultCache,
-    uploads: Sequence[Upload],
-    loaded: LoadedModel,
-    service: Service,
-    deadline: Deadline,
-) -> Classified:
+async def _with_cache(cache: ResultCache, uploads: Sequence[Upload], scope: RequestScope) -> Classified:
     contents = [upload.content for upload in uploads]
     if sum(map(len, contents)) <= INLINE_BYTES:
         digests = digests_of(contents)
     else:
-        work = service.workers.decode(lambda: digests_of(contents))
-        digests = await done_by(deadline, work, "the files to be looked up")
+        digests = await scope.run(lambda: digests_of(contents), "the files to be looked up")
     results = cache.find(digests)
     missing = [index for index, result in enumerate(results) if result is None]
-    cached = len(uploads) - len(missing)
-    prepared = Prepared([], [], 0.0, 0.0, 0.0)
     if missing:
-        prepared, scores = await _compute(uploads, missing, loaded, service, deadline)
-        for index, score, size in zip(missing, scores, prepared.sizes, strict=True):
+        for index, score, size in zip(missing, *await _compute(uploads, missing, scope), strict=True):
             results[index] = Result(score, size)
             cache.keep(digests[index], Result(score, size))
     known = [result for result in results if result is not None]
     return Classified(
         [result.scores for result in known],
         [result.size for result in known],
-        prepared.decode_seconds,
-        prepared.preprocess_seconds,
-        cached,
+        len(uploads) - len(missing),
     )
 
 
 async def _compute(
-    uploads: Sequence[Upload],
-    chosen: Sequence[int],
-    loaded: LoadedModel,
-    service: Service,
-    deadline: Deadline,
-) -> tuple[Prepared, list[Scores]]:
+    uploads: Sequence[Upload], chosen: Sequence[int], scope: RequestScope
+) -> tuple[list[Scores], list[tuple[int, int]]]:
     """Of the `chosen` of `uploads`."""
     numbers = [index + 1 for index in chosen] if len(uploads) > 1 else None
-    files = [uploads[index] for index in chosen]
-    prepared = await prepare_images(files, loaded.model, service, deadline, numbers)
-    return prepared, await service.score(prepared.images, loaded, deadline)
+    prepared = await prepare_images([uploads[index] for index in chosen], scope, numbers)
+    return await scope.score(prepared.images), prepared.sizes

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from app.batching.decoding_memory import DecodingMemory
 from app.errors import ApiError
-from app.inference.context import Service
-from app.inference.deadline import Deadline, done_by
+from app.inference.context import InferenceContext
+from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from models.preprocessing.colours import SRGB
 from models.preprocessing.decode import decode_picture, inspect
@@ -63,10 +63,10 @@ class Limits:
     memory: DecodingMemory
 
     @classmethod
-    def of(cls, service: Service) -> "Limits":
-        settings = service.settings
+    def of(cls, context: InferenceContext) -> "Limits":
+        settings = context.settings
         most = max(settings.max_request_pixels, settings.max_image_pixels)
-        return cls(settings.max_image_pixels, most, service.workers.memory)
+        return cls(settings.max_image_pixels, most, context.threads.memory)
 
 
 @dataclass(frozen=True)
@@ -86,45 +86,38 @@ class Inspected:
 
 
 async def prepare_images(
-    uploads: Sequence[Upload],
-    model: ServedModel,
-    service: Service,
-    deadline: Deadline,
-    numbers: Sequence[int] | None = None,
+    uploads: Sequence[Upload], scope: RequestScope, numbers: Sequence[int] | None = None
 ) -> Prepared:
     """Decode a small image at once, for less than a thread costs, and all others on the decoding threads.
 
     `numbers` are the places, from 1, that the files have among those of the request, where it has several.
     What nobody waits for any more ends soon.
     """
-    prepared = _prepared_at_once(uploads, model, numbers)
+    prepared = _prepared_at_once(uploads, scope.model, numbers)
     if prepared is None:
         asked = perf_counter()
-        prepared = await _prepared_on_threads(uploads, model, service, deadline, numbers)
-        service.trace_stage("queue", asked, prepared.started)
+        prepared = await _prepared_on_threads(uploads, scope, numbers)
+        scope.record("queue", asked, prepared.started)
     # Of several images they alternate; their spans show how much of each there was, and when it was over.
     between = prepared.started + prepared.decode_seconds
-    service.trace_stage("decode", prepared.started, between)
-    service.trace_stage("preprocess", between, between + prepared.preprocess_seconds)
+    scope.record("decode", prepared.started, between)
+    scope.record("preprocess", between, between + prepared.preprocess_seconds)
     return prepared
 
 
 async def _prepared_on_threads(
-    uploads: Sequence[Upload],
-    model: ServedModel,
-    service: Service,
-    deadline: Deadline,
-    numbers: Sequence[int] | None,
+    uploads: Sequence[Upload], scope: RequestScope, numbers: Sequence[int] | None
 ) -> Prepared:
-    limits, stop = Limits.of(service), Stop()
-    work = partial(prepare_small, uploads, model, limits, numbers, stop)
+    limits, stop = Limits.of(scope.context), Stop()
+    work = partial(prepare_small, uploads, scope.model, limits, numbers, stop)
     waiting_for = "the images to be decoded"
-    prepared = await done_by(deadline, service.workers.decode(work, stop=stop), waiting_for)
+    prepared = await scope.run(work, waiting_for, stop=stop)
     if isinstance(prepared, Prepared):
         return prepared
     stop = Stop()
-    large = partial(prepare, prepared, limits.memory, stop)
-    return await done_by(deadline, service.workers.decode(large, is_large=True, stop=stop), waiting_for)
+    return await scope.run(
+        partial(prepare, prepared, limits.memory, stop), waiting_for, is_large=True, stop=stop
+    )
 
 
 def _prepared_at_once(

@@ -24,7 +24,7 @@ REQUEST_SECONDS = (1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 BATCH_SIZES = tuple(2**power for power in range(13))
 
 
-class Metrics:
+class ServiceMetrics:
     """All metrics of one app. Every method may be called from any thread and takes a few microseconds.
 
     With a `folder`, this is `worker`'s part of metrics that add up over processes. The switch is made for the
@@ -49,20 +49,20 @@ class Metrics:
 
         self._requests = Counter(
             "resnet_serve_requests_total",
-            "Requests answered. Status 499: the client left before its answer.",
+            "Requests by route, method and response status; 499: the client closed the connection first.",
             ["route", "method", "status"],
             registry=own,
         )
         self._request_seconds = Histogram(
             "resnet_serve_request_duration_seconds",
-            "Time from a request's headers to the end of its answer.",
+            "Seconds from a request's headers to the end of its response.",
             ["route"],
             buckets=REQUEST_SECONDS,
             registry=own,
         )
         stage_seconds = Histogram(
             "resnet_serve_stage_duration_seconds",
-            "Time that a classifying request spent in one stage.",
+            "Seconds that a request for classification spent in a stage.",
             ["stage"],
             buckets=STAGE_SECONDS,
             registry=own,
@@ -72,42 +72,44 @@ class Metrics:
         )
         self._batch_size = Histogram(
             "resnet_serve_batch_size",
-            "Images in one batch; the count is the number of batches.",
+            "Batch sizes in images; the count is the number of batches.",
             buckets=BATCH_SIZES,
             registry=own,
         )
         self._queue_depth = Gauge(
             "resnet_serve_queue_depth",
-            "Images waiting for a batch.",
+            "Images that wait for a batch.",
             multiprocess_mode="livesum",
             registry=own,
         )
         self._rejections = Counter(
             "resnet_serve_rejections_total",
-            "Requests and connections turned away for a reason of the service's own.",
+            "Requests and connections rejected for a reason of the service's own.",
             ["reason"],
             registry=own,
         )
         self._cache_hits = Counter(
-            "resnet_serve_cache_hits_total", "Files whose results were known.", registry=own
+            "resnet_serve_cache_hits_total", "Cache hits: files whose results were cached.", registry=own
         )
         self._cache_misses = Counter(
             "resnet_serve_cache_misses_total",
-            "Files that were looked for in the cache in vain.",
+            "Cache misses: files whose results were not cached.",
             registry=own,
         )
         self._cache_evictions = Counter(
-            "resnet_serve_cache_evictions_total", "Results that made room for others.", registry=own
+            "resnet_serve_cache_evictions_total",
+            "Cache evictions: results removed to make room for others.",
+            registry=own,
         )
         self._cache_files = Gauge(
             "resnet_serve_cache_files",
-            "Files whose results are kept.",
+            "Files whose results are cached.",
             multiprocess_mode="livesum",
             registry=own,
         )
         self._model_info = Gauge(
             "resnet_serve_model_info",
-            "1 for a model that is served, 0 for one that was.",
+            "1 for a model that is served, 0 for one that no longer is.",
             ["name", "version", "engine", "precision"],
             multiprocess_mode="livemax",
             registry=own,
@@ -153,31 +155,31 @@ class Metrics:
         self._batch_size.observe(size)
 
     def rejected(self, reason: str) -> None:
-        """Count a request that was turned away. Reasons are few and fixed, never text from the request."""
+        """Count a rejected request. Reasons are few and fixed, never text from the request."""
         counter = self._rejections_of.get(reason)
         if counter is None:
             counter = self._rejections_of[reason] = self._rejections.labels(reason)
         counter.inc()
 
-    def cache_asked(self, hits: int, misses: int) -> None:
-        """Count files that were looked for in the cache."""
+    def cache_lookups(self, hits: int, misses: int) -> None:
+        """Count files that were looked up in the cache."""
         self._cache_hits.inc(hits)
         self._cache_misses.inc(misses)
 
-    def cache_evicted(self) -> None:
-        """Count a result that makes room for another."""
+    def cache_eviction(self) -> None:
+        """Count a result that is removed to make room for another."""
         self._cache_evictions.inc()
 
     def cached_files(self, read: Callable[[], int]) -> None:
-        """Name the function that tells how many files' results are kept; it is called from any thread."""
+        """Set the function that returns how many files' results are cached; it is called from any thread."""
         self._read_cached_files = read
 
     def queue_depth(self, read: Callable[[], int]) -> None:
-        """Name the function that tells how many images wait; it is called from any thread."""
+        """Set the function that returns how many images wait; it is called from any thread."""
         self._read_queue_depth = read
 
     def model(self, name: str, version: str, engine: str, precision: str, *, loaded: bool) -> None:
-        """Say that a model is served, and by what, or that it is not served any more."""
+        """Set whether a model is served, and by what engine."""
         self._model_info.labels(name, version, engine, precision).set(loaded)
 
     def exposition(self) -> bytes:

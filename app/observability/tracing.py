@@ -85,15 +85,13 @@ def create_tracing(settings: Settings) -> Tracing | None:
 
 def name_span(scope: Mapping[str, Any], route: str) -> None:
     """Name the current request's span as FastAPI does, for a route that is taken past it."""
-    if "fastapi.telemetry" not in scope:
-        return  # where there is no span; asking OpenTelemetry for one would take longer
     span = trace.get_current_span()
     span.update_name(f"{scope['method']} {route}")
     span.set_attribute("http.route", route)
 
 
-def note_refusal(code: str, message: str | None) -> None:
-    """Have the current request's span say why it was refused. `message` must hold nothing of the client's."""
+def note_error(code: str, message: str | None) -> None:
+    """Have the current request's span say why it failed. `message` must hold nothing of the client's."""
     span = trace.get_current_span()
     span.set_attribute("error.code", code)
     if message is not None:

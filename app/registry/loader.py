@@ -1,6 +1,5 @@
 """From settings to the models that are to be served, and from each of them to one that takes requests."""
 
-import asyncio
 import logging
 from collections import Counter
 from functools import partial
@@ -11,8 +10,7 @@ from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
 from app.batching.scores import Scores
 from app.batching.thread_pools import ThreadPools
-from app.batching.throughput import Throughput
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
@@ -75,15 +73,13 @@ class ModelLoader:
         self,
         settings: Settings,
         options: EngineOptions,
-        workers: ThreadPools,
-        metrics: Metrics,
-        throughput: Throughput,
+        threads: ThreadPools,
+        metrics: ServiceMetrics,
     ) -> None:
         self._settings = settings
         self._options = options
-        self._workers = workers
+        self._threads = threads
         self._metrics = metrics
-        self._throughput = throughput
         self._loaded = Counter[tuple[str, str, str, str]]()
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
@@ -91,7 +87,7 @@ class ModelLoader:
     async def load(self, entry: Entry) -> LoadedModel:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
-        run = self._workers.load if self.beside_requests else self._workers.infer
+        run = self._threads.load if self.beside_requests else self._threads.infer
         model = await run(partial(load_entry, entry, self._settings, self._options))
         engine = model.engine
         logger.info(
@@ -116,17 +112,10 @@ class ModelLoader:
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
-        throughput = self._throughput
-
-        def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
-            batch = self._workers.infer(partial(model.classify, images))
-            batch.add_done_callback(lambda _: throughput.add(len(images)))
-            return batch
-
         return Batcher(
-            run,
+            lambda images: self._threads.infer(model.classify, images),
             max_batch=model.max_batch,
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,
-            on_batch=lambda size, _: self._metrics.batch(size),
+            on_batch=self._metrics.batch,
         )

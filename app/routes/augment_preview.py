@@ -15,22 +15,19 @@ from torch import Tensor
 from app.batching.scores import Scores
 from app.drawing.tiles import Tiles, network_inputs
 from app.errors import invalid_parameter
-from app.http.deadline_header import deadline_of
-from app.http.dependencies import ReadyService
-from app.http.disconnect import given_up_on_disconnect
 from app.http.error_handlers import documented
-from app.http.query import SINGLE_QUERY
+from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
-from app.inference.context import Service
-from app.inference.deadline import Deadline, done_by
+from app.inference.context import InferenceContext
 from app.inference.preparation import Upload, prepare_images
+from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from app.routes.augmentation_query import openapi_parameters
 from app.routes.preview_request import Preview, PreviewQuery, PreviewResponse
 from app.routes.samples import SAMPLES, read_sample
 from app.routes.schemas import ClassProbability
 
-router = APIRouter(tags=["augment-preview"], dependencies=SINGLE_QUERY)
+router = APIRouter(tags=["augment-preview"])
 
 
 class SampleQuery(PreviewQuery):
@@ -56,14 +53,14 @@ _BODY = upload_body("One image as the multipart field `file`, or as it is.")
     **_OPTIONS,
 )
 async def preview_sample(
-    request: Request, service: ReadyService, query: Annotated[SampleQuery, Query()]
+    request: Request, context: ReadyContext, query: Annotated[SampleQuery, Query()]
 ) -> Response:
     """Augment one of the sample images, at its own 32 by 32 pixels."""
 
-    async def read() -> Upload:
+    def read(_: bytes) -> Upload:
         return read_sample(query.image, "image")
 
-    return await _preview(request, service, query, read, _at_its_size)
+    return await _preview(request, context, query, read, _at_its_size)
 
 
 @router.post(
@@ -73,38 +70,36 @@ async def preview_sample(
     **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], **_BODY}},
 )
 async def preview_upload(
-    request: Request, service: ReadyService, query: Annotated[PreviewQuery, Query()]
+    request: Request, context: ReadyContext, query: Annotated[PreviewQuery, Query()]
 ) -> Response:
     """Augment an image of your own. It is first scaled and cropped to the model's input, as in training."""
 
-    async def read() -> Upload:
-        return (await read_uploads(request, max_files=1))[0]
+    def read(body: bytes) -> Upload:
+        return read_uploads(request, body, max_files=1)[0]
 
-    async def at_the_models_size(upload: Upload, model: ServedModel, deadline: Deadline) -> Tensor:
-        prepared = await prepare_images([upload], model, service, deadline)
+    async def at_the_models_size(upload: Upload, scope: RequestScope) -> Tensor:
+        prepared = await prepare_images([upload], scope)
         # Augmentations are for colour images; a greyscale model's input is shown as grey.
         return prepared.images[0].expand(3, -1, -1)
 
-    return await _preview(request, service, query, read, at_the_models_size)
+    return await _preview(request, context, query, read, at_the_models_size)
 
 
 async def _preview(
     request: Request,
-    service: Service,
+    context: InferenceContext,
     query: PreviewQuery,
-    read: Callable[[], Awaitable[Upload]],
-    to_pixels: Callable[[Upload, ServedModel, Deadline], Awaitable[Tensor]],
+    read: Callable[[bytes], Upload],
+    to_pixels: Callable[[Upload, RequestScope], Awaitable[Tensor]],
 ) -> Response:
-    deadline = deadline_of(request, service.settings.request_seconds)
     own = type(query).model_fields
     others = {key: value for key, value in request.query_params.items() if key not in own}
-    with service.use(query.model, query.version, parameter="model") as loaded:
-        model = loaded.model
+    async with request_scope(request, context, query.model, query.version) as scope:
+        model = scope.model
         preview = Preview.checked(query, others, model)
         if query.predict:
-            _check_queue(query.rows * query.cols + 1, service.settings.max_queue)
-        upload = await read()
-        deadline.check("the request's body")
+            _check_queue(query.rows * query.cols + 1, context.settings.max_queue)
+        upload = read(scope.body)
 
         def make(image: Tensor) -> tuple[Tiles, list[Tensor]]:
             tiles = preview.make(image)
@@ -112,17 +107,14 @@ async def _preview(
                 return tiles, []
             return tiles, network_inputs(torch.cat([image.unsqueeze(0), tiles.images]), model.preprocessing)
 
-        with service.workers.admit(), given_up_on_disconnect(request):
-            image = await to_pixels(upload, model, deadline)
-            drawn = service.workers.decode(partial(make, image))
-            tiles, inputs = await done_by(deadline, drawn, "the tiles to be drawn")
-            predictions = []
-            if inputs:
-                scores = await service.score(inputs, loaded, deadline)
-                predictions = [_most_probable(score, model) for score in scores]
-                service.metrics.images(len(inputs), model.metadata.name, model.metadata.version)
-            answer = service.workers.decode(lambda: preview.answer(tiles, predictions))
-            return await done_by(deadline, answer, "the tiles to be encoded")
+        image = await to_pixels(upload, scope)
+        tiles, inputs = await scope.run(partial(make, image), "the tiles to be drawn")
+        predictions = []
+        if inputs:
+            scores = await scope.score(inputs)
+            predictions = [_most_probable(score, model) for score in scores]
+            context.metrics.images(len(inputs), model.metadata.name, model.metadata.version)
+        return await scope.run(partial(preview.respond, tiles, predictions), "the tiles to be encoded")
 
 
 def _most_probable(score: Scores, model: ServedModel) -> ClassProbability:
@@ -139,6 +131,6 @@ def _check_queue(images: int, most: int) -> None:
         )
 
 
-async def _at_its_size(sample: Upload, _model: ServedModel, _deadline: Deadline) -> Tensor:
+async def _at_its_size(sample: Upload, _: RequestScope) -> Tensor:
     with Image.open(io.BytesIO(sample.content)) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)

@@ -1,6 +1,6 @@
 """GET and POST /models/{name}/batch-norm: what batch norm does in training mode and in eval mode."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal, TypeVar
@@ -11,14 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from app.errors import invalid_parameter
-from app.http.deadline_header import deadline_of
-from app.http.dependencies import ReadyService
-from app.http.disconnect import given_up_on_disconnect
 from app.http.error_handlers import documented
-from app.http.query import SINGLE_QUERY
+from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
-from app.inference.context import Service
-from app.inference.deadline import done_by
+from app.inference.context import InferenceContext
 from app.inference.preparation import Upload, prepare_images
 from app.registry.served_model import ServedModel
 from app.routes.samples import SAMPLES, read_sample
@@ -32,7 +28,7 @@ from models.batch_norm.view import (
     view_batch_norm,
 )
 
-router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
+router = APIRouter(prefix="/models", tags=["models"])
 
 T = TypeVar("T")
 
@@ -105,7 +101,7 @@ class Predictions(BaseModel):
     training: list[NeighbourSet] = Field(description="By the statistics of the batch, for several batches.")
 
 
-class BatchNormAnswer(BaseModel):
+class BatchNormResponse(BaseModel):
     """All by a copy of the stored weights in float32; what is served stays in eval mode."""
 
     model: ModelId
@@ -139,17 +135,17 @@ Name = Annotated[str, Path(max_length=100)]
     responses=documented(404, 422, 429, 503, 504),
 )
 async def view_sample(
-    request: Request, service: ReadyService, name: Name, query: Annotated[SampleBatchNormQuery, Query()]
-) -> BatchNormAnswer:
+    request: Request, context: ReadyContext, name: Name, query: Annotated[SampleBatchNormQuery, Query()]
+) -> BatchNormResponse:
     """As POST does, for one of the sample images among others of them."""
 
-    async def read() -> Batch:
+    def read(_: bytes) -> Batch:
         sample = read_sample(query.sample, "sample")
         return Batch(
             [sample, *_neighbours(query, [each for each in SAMPLES if each != query.sample])], "samples"
         )
 
-    return await _view(request, service, name, query, read)
+    return await _view(request, context, name, query, read)
 
 
 @router.post(
@@ -163,8 +159,8 @@ async def view_sample(
     ),
 )
 async def view_upload(
-    request: Request, service: ReadyService, name: Name, query: Annotated[BatchNormQuery, Query()]
-) -> BatchNormAnswer:
+    request: Request, context: ReadyContext, name: Name, query: Annotated[BatchNormQuery, Query()]
+) -> BatchNormResponse:
     """One batch norm's input and output as histograms, the statistics it may go by, and the image's classes.
 
     In training mode batch norm goes by the statistics of the batch, and so an image's classes depend on its
@@ -172,55 +168,52 @@ async def view_upload(
     stored weights, in float32: where `/predict` computes in int8, its probabilities differ a little.
     """
 
-    async def read() -> Batch:
-        uploads = await read_uploads(request, min(service.settings.max_files, 1 + MAX_NEIGHBOURS))
+    def read(body: bytes) -> Batch:
+        uploads = read_uploads(request, body, min(context.settings.max_files, 1 + MAX_NEIGHBOURS))
         if len(uploads) == 1:
             return Batch([*uploads, *_neighbours(query, list(SAMPLES))], "samples")
         if "batch" in query.model_fields_set:
             raise invalid_parameter("batch", "leave it out, for the neighbours were sent along")
         return Batch(uploads, "request")
 
-    return await _view(request, service, name, query, read)
+    return await _view(request, context, name, query, read)
 
 
 async def _view(
     request: Request,
-    service: Service,
+    context: InferenceContext,
     name: str,
     query: BatchNormQuery,
-    read: Callable[[], Awaitable[Batch]],
-) -> BatchNormAnswer:
-    deadline = deadline_of(request, service.settings.request_seconds)
+    read: Callable[[bytes], Batch],
+) -> BatchNormResponse:
+    async with request_scope(request, context, name, query.version) as scope:
+        model = scope.model
 
-    async def compute(work: Callable[[], T]) -> T:
-        return await done_by(deadline, service.workers.decode(work), "the view of the batch norm")
+        async def compute(work: Callable[[], T]) -> T:
+            return await scope.run(work, "the view of the batch norm")
 
-    with service.use(name, query.version) as loaded:
-        model = loaded.model
         layer = _layer(query, model)
-        batch = await read()
-        deadline.check("the request's body")
+        batch = read(scope.body)
         names = [upload.filename for upload in batch.uploads]
+        numbers = range(1, 1 + len(names)) if batch.source == "request" else None
         # One step after the other, so that a deadline or a client that leaves ends it between them.
-        with service.workers.admit(), given_up_on_disconnect(request):
-            numbers = range(1, 1 + len(names)) if batch.source == "request" else None
-            prepared = await prepare_images(batch.uploads, model, service, deadline, numbers)
-            images = await compute(lambda: model.preprocessing.normalize(torch.stack(prepared.images)))
-            view = await compute(partial(view_batch_norm, model.network, layer, images))
-            histogram = await compute(partial(histograms, view, query.channel))
-            alone = await compute(partial(logits_by_running_statistics, model.network, images[:1]))
-            sets = []
-            for chosen in _sets(len(images) - 1, query.seed):
-                among = images[[0, *chosen]]
-                logits = await compute(partial(logits_by_batch_statistics, model.network, among))
-                sets.append(
-                    NeighbourSet(
-                        neighbours=len(chosen),
-                        names=[names[index] for index in chosen],
-                        top=_top(logits, model),
-                    )
+        prepared = await prepare_images(batch.uploads, scope, numbers)
+        images = await compute(lambda: model.preprocessing.normalize(torch.stack(prepared.images)))
+        view = await compute(partial(view_batch_norm, model.network, layer, images))
+        histogram = await compute(partial(histograms, view, query.channel))
+        alone = await compute(partial(logits_by_running_statistics, model.network, images[:1]))
+        sets = []
+        for chosen in _sets(len(images) - 1, query.seed):
+            among = images[[0, *chosen]]
+            logits = await compute(partial(logits_by_batch_statistics, model.network, among))
+            sets.append(
+                NeighbourSet(
+                    neighbours=len(chosen),
+                    names=[names[index] for index in chosen],
+                    top=_top(logits, model),
                 )
-    return BatchNormAnswer(
+            )
+    return BatchNormResponse(
         model=model_id(model),
         layer=layer,
         channels=len(view.bias),

@@ -9,19 +9,15 @@ from torch import Tensor
 
 from app.drawing.heat_map import overlay_png
 from app.errors import ApiError, invalid_parameter
-from app.http.deadline_header import deadline_of
-from app.http.dependencies import ReadyService
-from app.http.disconnect import given_up_on_disconnect
 from app.http.error_handlers import documented
-from app.http.query import SINGLE_QUERY
+from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
-from app.inference.deadline import done_by
 from app.inference.preparation import prepare_images
 from app.registry.served_model import ServedModel
 from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
 from models.class_activation import ClassActivation
 
-router = APIRouter(tags=["explain"], dependencies=SINGLE_QUERY)
+router = APIRouter(tags=["explain"])
 
 
 class ExplainQuery(BaseModel):
@@ -72,7 +68,7 @@ _PNG: dict[str, Any] = {
     openapi_extra={**_BODY, **_PNG},
 )
 async def explain(
-    request: Request, service: ReadyService, query: Annotated[ExplainQuery, Query()]
+    request: Request, context: ReadyContext, query: Annotated[ExplainQuery, Query()]
 ) -> Response:
     """The class activation map: for a network that ends in global average pooling and one linear layer, each
     part's own share in the logit, exactly. Other networks are refused with `no_class_activation`, and
@@ -81,17 +77,12 @@ async def explain(
     It takes the stored weights in float32. Where `/predict` computes in int8, its probabilities differ a
     little.
     """
-    deadline = deadline_of(request, service.settings.request_seconds)
-    with service.use(query.model, query.version, parameter="model") as loaded:
-        model = loaded.model
-        explaining = _class_activation(model)
-        _check_label(query.label, model)
-        uploads = await read_uploads(request, max_files=1)
-        deadline.check("the request's body")
-        with service.workers.admit(), given_up_on_disconnect(request):
-            prepared = await prepare_images(uploads, model, service, deadline)
-            work = partial(_answer, prepared.images[0], model, explaining, query)
-            return await done_by(deadline, service.workers.decode(work), "the explanation")
+    async with request_scope(request, context, query.model, query.version) as scope:
+        explaining = _class_activation(scope.model)
+        _check_label(query.label, scope.model)
+        prepared = await prepare_images(read_uploads(request, scope.body, max_files=1), scope)
+        work = partial(_respond, prepared.images[0], scope.model, explaining, query)
+        return await scope.run(work, "the explanation")
 
 
 def _class_activation(model: ServedModel) -> ClassActivation:
@@ -111,7 +102,7 @@ def _check_label(label: str | None, model: ServedModel) -> None:
         raise invalid_parameter("class", f"there is no class {label!r}; choose from {', '.join(classes)}")
 
 
-def _answer(image: Tensor, model: ServedModel, explaining: ClassActivation, query: ExplainQuery) -> Response:
+def _respond(image: Tensor, model: ServedModel, explaining: ClassActivation, query: ExplainQuery) -> Response:
     maps = explaining.maps(model.preprocessing.normalize(image.unsqueeze(0)))
     logits = explaining.logits(maps)
     probabilities = model.probabilities(logits)[0]
@@ -119,7 +110,7 @@ def _answer(image: Tensor, model: ServedModel, explaining: ClassActivation, quer
     index = int(logits.argmax()) if query.label is None else classes.index(query.label)
     if query.format == "png":
         return Response(overlay_png(image, maps[0, index]), media_type="image/png")
-    answer = ExplainResponse(
+    response = ExplainResponse(
         model=model_id(model),
         label=classes[index],
         probability=probabilities[index].item(),
@@ -129,4 +120,4 @@ def _answer(image: Tensor, model: ServedModel, explaining: ClassActivation, quer
         input_size=model.preprocessing.input_size,
         top=top_classes(probabilities, model),
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(response.model_dump_json(), media_type="application/json")

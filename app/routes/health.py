@@ -1,13 +1,12 @@
-"""GET /health/live and /health/ready, for whoever runs the service."""
+"""GET /health/live and /health/ready, for whoever runs the context."""
 
 from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.errors import ApiError
-from app.http.dependencies import ReadyService
 from app.http.error_handlers import documented
+from app.http.request_scope import ReadyContext
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -27,8 +26,9 @@ async def live() -> Live:
 
 
 @router.get("/ready", summary="Can it take requests?", responses=documented(503))
-async def ready(service: ReadyService) -> Ready:
-    """Status 200 once the model is loaded, checked and warm; 503 before, while stopping, and when full."""
-    if service.is_full:
-        raise ApiError(503, "not_ready", "as many requests as may be are being worked on")
+async def ready(_: ReadyContext) -> Ready:
+    """Status 200 once the model is loaded, checked and warm; 503 before, and while stopping.
+
+    However much there is to do: too much is answered by 429, which leaves the process in its place.
+    """
     return Ready()

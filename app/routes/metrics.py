@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 
 router = APIRouter(tags=["metrics"])
 
@@ -18,5 +18,5 @@ router = APIRouter(tags=["metrics"])
 def metrics(request: Request) -> Response:
     """All metrics of the service, added up over its worker processes."""
     # A plain function, which runs on a thread: reading the files of many workers takes milliseconds.
-    measured: Metrics = request.app.state.metrics
+    measured: ServiceMetrics = request.app.state.metrics
     return Response(measured.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from app.errors import ApiError
-from app.http.dependencies import ReadyService
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY, SINGLE_QUERY
+from app.http.request_scope import ReadyContext
 from app.registry.served_model import ServedModel
 from models.artifact.metadata import ModelMetrics
 from models.artifact.report import TrainingReport, parse_report
@@ -69,11 +69,11 @@ class ModelDetails(BaseModel):
 
 
 @router.get("", summary="List the models", responses=documented(422, 503), dependencies=NO_QUERY)
-async def list_models(service: ReadyService) -> ModelList:
+async def list_models(context: ReadyContext) -> ModelList:
     """All versions of all models; the first is the one for requests that name none."""
-    plan = service.control.plan
-    default = service.model
-    others = (loaded.model for loaded in service.control.models() if loaded.model is not default)
+    plan = context.control.plan
+    default = context.model
+    others = (loaded.model for loaded in context.control.models() if loaded.model is not default)
     return ModelList(
         models=[
             ModelEntry(
@@ -91,12 +91,12 @@ async def list_models(service: ReadyService) -> ModelList:
 
 @router.get("/{name}", summary="Describe one model", responses=documented(404, 422, 503))
 async def describe_model(
-    service: ReadyService,
+    context: ReadyContext,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
 ) -> ModelDetails:
     """The version that was loaded last, or the one given."""
-    model = service.find(name, query.version)
+    model = context.control.find(name, query.version).model
     engine = model.engine
     return ModelDetails(
         metadata=model.metadata,
@@ -122,7 +122,7 @@ async def describe_model(
     "/{name}/report", summary="Tell how one model was trained and tested", responses=documented(404, 422, 503)
 )
 async def report(
-    service: ReadyService,
+    context: ReadyContext,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
 ) -> TrainingReport:
@@ -130,7 +130,7 @@ async def report(
 
     From the report.json beside the stored weights; `no_report` where there is none, or one of another kind.
     """
-    model = service.find(name, query.version)
+    model = context.control.find(name, query.version).model
     try:
         return parse_report(model.report or b"")
     except ValidationError as error:

@@ -10,18 +10,15 @@ from pydantic_core import to_json
 
 from app.batching.scores import Scores
 from app.errors import invalid_parameter
-from app.http.deadline_header import deadline_of
-from app.http.dependencies import ReadyService, get_service
-from app.http.disconnect import given_up_on_disconnect
 from app.http.error_handlers import documented
-from app.http.query import SINGLE_QUERY, refuse_repeated
+from app.http.request_scope import ReadyContext, get_context, request_scope
 from app.http.uploads import read_uploads, upload_body
 from app.inference.classification import classify_files
-from app.observability.server_timing import SERVER_TIMING
+from app.observability.metrics import STAGES
 from app.registry.served_model import ServedModel
 from app.routes.schemas import ClassProbability, ModelId
 
-router = APIRouter(tags=["predict"], dependencies=SINGLE_QUERY)
+router = APIRouter(tags=["predict"])
 
 DEFAULT_TOP_K = 5
 
@@ -53,9 +50,10 @@ class Prediction(BaseModel):
 
 
 class Timings(BaseModel):
-    """Milliseconds of each stage, one after the other, and of all of them from the first byte of the request.
+    """Milliseconds of each stage, and of all of them from the first byte of the request.
 
-    Of a request with several images `inference` is the longest batch that one of them was in.
+    The images of one request may be computed in several batches. While any of them is, the time counts as
+    `inference`, and between batches as `queue`.
     """
 
     receive: float = Field(description="Until the body had arrived and its form was read.")
@@ -109,34 +107,20 @@ class PredictResponse(BaseModel):
     ),
 )
 async def predict(
-    request: Request, service: ReadyService, query: Annotated[PredictQuery, Query()]
+    request: Request, context: ReadyContext, query: Annotated[PredictQuery, Query()]
 ) -> Response:
     """Classify each image.
 
     JPEG, PNG, WebP, GIF (first frame) and BMP are told by their content. If one of several files cannot be
     used, the whole request is refused and the message says which one it is.
     """
-    started = perf_counter()
-    deadline = deadline_of(request, service.settings.request_seconds)
-    with service.use(query.model, query.version, parameter="model") as loaded:
-        model = loaded.model
+    async with request_scope(request, context, query.model, query.version) as scope:
+        model = scope.model
         _check_top_k(query.top_k, len(model.metadata.classes))
-        uploads = await read_uploads(request, service.settings.max_files)
-        received = perf_counter()
-        service.trace_stage("receive", started, received)
-        deadline.check("the request's body")
-        with service.workers.admit(), given_up_on_disconnect(request):
-            classified = await classify_files(uploads, loaded, service, deadline)
+        uploads = read_uploads(request, scope.body, context.settings.max_files)
+        scope.record("receive", scope.started, perf_counter())
+        classified = await classify_files(uploads, scope)
     finished = perf_counter()
-    inference_seconds = max(score.inference_seconds for score in classified.scores)
-    worked = classified.decode_seconds + classified.preprocess_seconds + inference_seconds
-    stages = {
-        "receive": received - started,
-        "decode": classified.decode_seconds,
-        "preprocess": classified.preprocess_seconds,
-        "queue": finished - received - worked,
-        "inference": inference_seconds,
-    }
     # As a `PredictResponse`, but not by way of one: it would check and copy what is known to be right.
     content = to_json(
         {
@@ -153,26 +137,25 @@ async def predict(
                 )
             ],
             "timings_ms": {
-                **{stage: _milliseconds(seconds) for stage, seconds in stages.items()},
-                "total": _milliseconds(finished - started),
+                **{stage: _milliseconds(scope.stages[stage]) for stage in STAGES if stage != "respond"},
+                "total": _milliseconds(finished - scope.started),
             },
         }
     )
-    stages["respond"] = perf_counter() - finished
-    headers = {SERVER_TIMING: service.record(model.metadata, len(uploads), stages), **classified.headers}
+    scope.record("respond", finished, perf_counter())
+    headers = {"Server-Timing": scope.finish(len(uploads)), **classified.headers}
     return Response(content, media_type="application/json", headers=headers)
 
 
-async def predict_directly(request: Request) -> Response:
-    """`predict`, for `app.http.middleware.fast_path`: what FastAPI would pass to it is found here."""
+async def predict_fast(request: Request) -> Response:
+    """`predict`, for `app.http.middleware.dispatch`: what FastAPI would pass to it is found here."""
     query = DEFAULT_QUERY
     try:
         if request.scope["query_string"]:
-            await refuse_repeated(request)
             query = PredictQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
-    return await predict(request, await get_service(request), query)
+    return await predict(request, await get_context(request), query)
 
 
 def _top(score: Scores, top_k: int, model: ServedModel) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A preview that was asked for: the checked query, and the answer to it as PNG or as JSON."""
+"""A preview that was asked for: the checked query, and the response to it as PNG or as JSON."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ class Preview:
         except ParameterError as error:
             raise invalid_parameter(self._full_name(error.parameter), str(error)) from error
 
-    def answer(self, tiles: Tiles, predictions: Sequence[ClassProbability] = ()) -> Response:
+    def respond(self, tiles: Tiles, predictions: Sequence[ClassProbability] = ()) -> Response:
         """The response; `predictions`, if there are any, are of the image as it was and then of the tiles."""
         query = self.query
         if query.format == "json":

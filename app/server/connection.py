@@ -14,8 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.errors import ApiError
 from app.http.error_handlers import render
-from app.http.middleware.request_id import HEADER as REQUEST_ID
-from app.observability.metrics import Metrics
+from app.http.middleware.telemetry import REQUEST_ID_HEADER as REQUEST_ID
+from app.observability.metrics import ServiceMetrics
 from app.observability.request_context import request_id
 from app.server.request_head import MAX_BYTES, refusal, too_large, without_upgrade
 from app.settings import Settings
@@ -47,7 +47,7 @@ class BoundedConnection(HttpToolsProtocol):
     header_seconds: ClassVar[float]
     keep_alive_seconds: ClassVar[int]
     max_connections: ClassVar[int]
-    metrics: ClassVar[Metrics]
+    metrics: ClassVar[ServiceMetrics]
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
@@ -85,7 +85,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.pipeline.clear()
         super().connection_lost(exc)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Returns whether the connection stays open for what is still to be answered.
 
         A request that is cut off is not, but those before it are.
@@ -230,7 +230,7 @@ class BoundedConnection(HttpToolsProtocol):
         return b"\r\n".join([status_line, *lines, b"", bytes(response.body)])
 
 
-def bounded_connections(settings: Settings, metrics: Metrics) -> type[BoundedConnection]:
+def bounded_connections(settings: Settings, metrics: ServiceMetrics) -> type[BoundedConnection]:
     """The protocol for a server with these settings; `metrics` counts what is refused."""
     return type(
         "Connection",

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.errors import StartError
 from app.main import create_app
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 from app.registry.plan_folder import Membership
 from app.server.connection import bounded_connections
 from app.settings import Settings
@@ -32,7 +32,7 @@ def serve(
     settings: Settings,
     listener: socket.socket,
     announce: Callable[[], None],
-    metrics: Metrics | None = None,
+    metrics: ServiceMetrics | None = None,
     membership: Membership | None = None,
 ) -> None:
     """Serve on `listener`; `announce` is called once requests are accepted.

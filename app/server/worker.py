@@ -32,14 +32,14 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Not at the top: the parent imports this module too, and PyTorch would cost it half a gigabyte.
-        from app.observability.metrics import Metrics
+        from app.observability.metrics import ServiceMetrics
         from app.server.process import serve
 
         # One model never changes. In a repository the newest version may be another one when a worker is
         # replaced, and then it is to serve what the others do.
         with_others = settings.model_repository is not None
         membership = Membership(PlanFolder(folder), number) if with_others else None
-        metrics = Metrics(MetricFolder(folder), number)
+        metrics = ServiceMetrics(MetricFolder(folder), number)
         serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), metrics, membership)
     except StartError as error:
         report.send_bytes(str(error).encode())

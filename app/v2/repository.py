@@ -12,15 +12,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import ApiError
-from app.http.dependencies import ReadyService
 from app.http.query import NO_QUERY
-from app.inference.context import Service
+from app.http.request_scope import ReadyContext, RequestBody
+from app.inference.context import InferenceContext
 from app.registry.repository import Repository
 from app.v2.routes import v2_documented
 
 router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
 
 Name = Annotated[str, Path(max_length=100)]
+
+MAX_BODY_BYTES = 65_536
+"""Of a request that manages models, which needs a few hundred."""
 
 
 class IndexRequest(BaseModel):
@@ -67,8 +70,10 @@ def _from_body(kind: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
     """The body as a `kind`, whatever its content type, as clients send none; an empty one as `{}`."""
 
     async def read(request: Request) -> Asked:
+        with RequestBody(request, MAX_BODY_BYTES) as received:
+            body = await received.receive()
         try:
-            return kind.model_validate_json(await request.body() or b"{}")
+            return kind.model_validate_json(body or b"{}")
         except ValidationError as error:
             errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
             raise RequestValidationError(errors) from error
@@ -92,10 +97,10 @@ def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
     openapi_extra=_body_of(IndexRequest),
 )
 async def index(
-    service: ReadyService, asked: Annotated[IndexRequest, Depends(_from_body(IndexRequest))]
+    context: ReadyContext, asked: Annotated[IndexRequest, Depends(_from_body(IndexRequest))]
 ) -> list[RepositoryEntry]:
     """What is served, and what of the model repository could be loaded besides."""
-    plan = service.control.plan
+    plan = context.control.plan
     states: dict[tuple[str, str], Literal["READY", "LOADING"]] = {}
     if plan.staged is not None:
         states[plan.staged.name, plan.staged.version] = "LOADING"
@@ -104,7 +109,7 @@ async def index(
         RepositoryEntry(name=name, version=version, state=state, reason="")
         for (name, version), state in states.items()
     ]
-    folder = service.settings.model_repository
+    folder = context.settings.model_repository
     if folder is not None:
         entries += [
             RepositoryEntry(name=name, version=version, state="UNAVAILABLE", reason="not loaded")
@@ -125,7 +130,7 @@ _CHANGE: dict[str, Any] = {
 @router.post("/models/{name}/load", summary="Load a model", openapi_extra=_body_of(LoadRequest), **_CHANGE)
 async def load(
     request: Request,
-    service: ReadyService,
+    context: ReadyContext,
     name: Name,
     asked: Annotated[LoadRequest, Depends(_from_body(LoadRequest))],
 ) -> Response:
@@ -135,9 +140,9 @@ async def load(
     and answers the requests that name no version. A model that is not fit changes nothing. Earlier versions
     stay until they are unloaded; loading one of them again is the way back.
     """
-    repository = _managed(request, service)
-    limit = service.settings.max_models
-    await service.control.load(repository, name, asked.parameters.version, limit)
+    repository = _managed(request, context)
+    limit = context.settings.max_models
+    await context.control.load(repository, name, asked.parameters.version, limit)
     return Response()
 
 
@@ -146,32 +151,32 @@ async def load(
 )
 async def unload(
     request: Request,
-    service: ReadyService,
+    context: ReadyContext,
     name: Name,
     asked: Annotated[UnloadRequest, Depends(_from_body(UnloadRequest))],
 ) -> Response:
     """Unload one version of a model, or all; requests that use it are answered first."""
-    _managed(request, service)
-    await service.control.unload(name, asked.parameters.version)
+    _managed(request, context)
+    await context.control.unload(name, asked.parameters.version)
     return Response()
 
 
-def _managed(request: Request, service: Service) -> Repository:
-    folder = service.settings.model_repository
-    if not service.settings.management or folder is None:
+def _managed(request: Request, context: InferenceContext) -> Repository:
+    folder = context.settings.model_repository
+    if not context.settings.management or folder is None:
         message = (
             "loading and unloading is off; start the service with RESNET_SERVE_MANAGEMENT=true and"
             " RESNET_SERVE_MODEL_REPOSITORY"
         )
         raise ApiError(403, "management_off", message)
     origin = request.headers.get("origin")
-    if origin is not None and not _is_trusted(origin, request, service):
+    if origin is not None and not _is_trusted(origin, request, context):
         message = f"a page of {origin!r} may not load and unload; RESNET_SERVE_CORS_ORIGINS must name it"
         raise ApiError(403, "foreign_origin", message)
     return Repository(folder)
 
 
-def _is_trusted(origin: str, request: Request, service: Service) -> bool:
+def _is_trusted(origin: str, request: Request, context: InferenceContext) -> bool:
     """Whether a browser's page is the service's own, or named: without that it need not see the answer."""
     own = origin.partition("://")[2] == request.headers.get("host")
-    return own or origin in service.settings.allowed_origins()
+    return own or origin in context.settings.allowed_origins()

@@ -8,16 +8,11 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from app.http.content_encoding import read_body
-from app.http.deadline_header import deadline_of
-from app.http.dependencies import ReadyService
-from app.http.disconnect import given_up_on_disconnect
 from app.http.query import NO_QUERY
+from app.http.request_scope import ReadyContext, request_scope
 from app.inference.classification import Classified, classify_files
-from app.inference.context import Service
-from app.inference.deadline import done_by
+from app.inference.context import InferenceContext
 from app.inference.preparation import INLINE_BYTES
-from app.observability.server_timing import SERVER_TIMING
 from app.registry.served_model import ServedModel
 from app.v2.codec import encode_response, parse_request
 from app.v2.schema import DOCUMENTED, InferResponse
@@ -98,22 +93,21 @@ async def live() -> ServerLiveResponse:
 
 @router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": ServerReadyResponse}})
 async def ready(request: Request) -> JSONResponse:
-    """Status 200 once the model is ready; 503 before, while stopping, and when full. So says the body."""
-    service: Service | None = request.app.state.service
-    is_ready = service is not None and not service.is_full
+    """Status 200 once the model is ready; 503 before, and while stopping. So says the body."""
+    is_ready = request.app.state.context is not None
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 
 @router.get("/models/{name}", summary="Describe a model", **_ABOUT_MODELS)
-async def model_metadata(service: ReadyService, name: Name) -> ModelMetadataResponse:
+async def model_metadata(context: ReadyContext, name: Name) -> ModelMetadataResponse:
     """Its current version, and which versions are served."""
-    model = service.find(name)
-    return _described(model, service.control.versions(name))
+    model = context.control.find(name).model
+    return _described(model, context.control.versions(name))
 
 
 @router.get("/models/{name}/versions/{version}", summary="Describe a version of a model", **_ABOUT_MODELS)
-async def version_metadata(service: ReadyService, name: Name, version: Version) -> ModelMetadataResponse:
-    return _described(service.find(name, version), [version])
+async def version_metadata(context: ReadyContext, name: Name, version: Version) -> ModelMetadataResponse:
+    return _described(context.control.find(name, version).model, [version])
 
 
 def _described(model: ServedModel, versions: list[str]) -> ModelMetadataResponse:
@@ -135,15 +129,15 @@ def _described(model: ServedModel, versions: list[str]) -> ModelMetadataResponse
 
 
 @router.get("/models/{name}/ready", summary="Is a model ready?", **_ABOUT_MODELS)
-async def model_ready(service: ReadyService, name: Name) -> ModelReadyResponse:
-    return ModelReadyResponse(name=service.find(name).metadata.name, ready=True)
+async def model_ready(context: ReadyContext, name: Name) -> ModelReadyResponse:
+    return ModelReadyResponse(name=context.control.find(name).model.metadata.name, ready=True)
 
 
 @router.get(
     "/models/{name}/versions/{version}/ready", summary="Is a version of a model ready?", **_ABOUT_MODELS
 )
-async def version_ready(service: ReadyService, name: Name, version: Version) -> ModelReadyResponse:
-    return ModelReadyResponse(name=service.find(name, version).metadata.name, ready=True)
+async def version_ready(context: ReadyContext, name: Name, version: Version) -> ModelReadyResponse:
+    return ModelReadyResponse(name=context.control.find(name, version).model.metadata.name, ready=True)
 
 
 _INFER: dict[str, Any] = {
@@ -155,61 +149,44 @@ _INFER: dict[str, Any] = {
 
 
 @router.post("/models/{name}/infer", summary="Classify images", **_INFER)
-async def infer(request: Request, service: ReadyService, name: Name) -> Response:
+async def infer(request: Request, context: ReadyContext, name: Name) -> Response:
     """One input: `image_bytes` (BYTES, [N]; in JSON in Base64) or `images` (UINT8, or FP32 in 0..1).
 
     Outputs: `probabilities` (FP32, [N, classes]) and `label` (BYTES, [N]), both unless some are named. With
     the parameter `classification` = k, `probabilities` gives the k best as "probability:index:label".
     """
-    return await _infer(request, service, name, None)
+    return await _infer(request, context, name, None)
 
 
 @router.post(
     "/models/{name}/versions/{version}/infer", summary="Classify images by a version of a model", **_INFER
 )
-async def infer_by_version(request: Request, service: ReadyService, name: Name, version: Version) -> Response:
+async def infer_by_version(request: Request, context: ReadyContext, name: Name, version: Version) -> Response:
     """As without a version."""
-    return await _infer(request, service, name, version)
+    return await _infer(request, context, name, version)
 
 
-async def _infer(request: Request, service: Service, name: str, version: str | None) -> Response:
-    started = perf_counter()
-    deadline = deadline_of(request, service.settings.request_seconds)
-    with service.use(name, version) as loaded:
-        model, about = loaded.model, loaded.model.metadata
-        body = await read_body(request, service.settings.max_body_bytes)
-        deadline.check("the request's body")
-        with service.workers.admit(), given_up_on_disconnect(request):
-            parse = partial(parse_request, body, request.headers.get(HEADER_LENGTH))
-            # Numbers in JSON take a hundred times as long as they do as binary data.
-            if len(body) <= INLINE_BYTES:
-                asked = parse()
-            else:
-                work = service.workers.decode(parse)
-                asked = await done_by(deadline, work, "the request to be parsed")
-            require_known_outputs(asked, len(about.classes))
-            uploads, pixels = inputs_of(asked, model, service.settings.max_files)
-            received = perf_counter()
-            service.trace_stage("receive", started, received)
-            if uploads:
-                classified = await classify_files(uploads, loaded, service, deadline)
-            else:
-                scores = await service.score(pixels, loaded, deadline)
-                classified = Classified(scores, [], 0.0, 0.0)
+async def _infer(request: Request, context: InferenceContext, name: str, version: str | None) -> Response:
+    async with request_scope(request, context, name, version) as scope:
+        about = scope.model.metadata
+        parse = partial(parse_request, scope.body, request.headers.get(HEADER_LENGTH))
+        # Numbers in JSON take a hundred times as long as they do as binary data.
+        if len(scope.body) <= INLINE_BYTES:
+            asked = parse()
+        else:
+            asked = await scope.run(parse, "the request to be parsed")
+        require_known_outputs(asked, len(about.classes))
+        uploads, pixels = inputs_of(asked, scope.model, context.settings.max_files)
+        scope.record("receive", scope.started, perf_counter())
+        if uploads:
+            classified = await classify_files(uploads, scope)
+        else:
+            classified = Classified(await scope.score(pixels), [])
     finished = perf_counter()
-    scores = classified.scores
-    outputs = outputs_of(asked, scores, about.classes)
+    outputs = outputs_of(asked, classified.scores, about.classes)
     content, header_length = encode_response(about.name, about.version, asked.id, outputs)
-    inference = max(score.inference_seconds for score in scores)
-    stages = {
-        "receive": received - started,
-        "decode": classified.decode_seconds,
-        "preprocess": classified.preprocess_seconds,
-        "queue": finished - received - classified.decode_seconds - classified.preprocess_seconds - inference,
-        "inference": inference,
-        "respond": perf_counter() - finished,
-    }
-    headers = {SERVER_TIMING: service.record(about, len(scores), stages), **classified.headers}
+    scope.record("respond", finished, perf_counter())
+    headers = {"Server-Timing": scope.finish(len(classified.scores)), **classified.headers}
     if header_length is None:
         return Response(content, media_type="application/json", headers=headers)
     headers[HEADER_LENGTH] = str(header_length)

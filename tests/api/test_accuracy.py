@@ -35,7 +35,7 @@ def _bundled(**settings: object) -> Iterator[Client]:
 def int8() -> Iterator[Client]:
     """As it is served on a processor by default."""
     with _bundled(engine="openvino") as client:
-        assert client.app.state.service.model.engine.precision == "int8"
+        assert client.app.state.context.model.engine.precision == "int8"
         yield client
 
 

@@ -71,7 +71,7 @@ def test_unasked_there_is_no_prediction_and_the_same_tiles(client: Client) -> No
 def test_all_tiles_and_the_image_go_to_the_batcher_at_once(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batcher = client.app.state.service.batcher
+    batcher = client.app.state.context.batcher
     counts, submit = list[int](), batcher.submit
 
     async def spy(items: list[object], **options: object) -> object:
@@ -100,7 +100,7 @@ def test_more_tiles_than_the_queue_ever_holds_are_422(settings: Settings) -> Non
 
 
 def test_tiles_that_take_too_long_are_504(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = client.app.state.service.model.engine
+    engine = client.app.state.context.model.engine
     release = threading.Event()
     monkeypatch.setattr(engine, "predict", lambda _: release.wait(10))
     response = client.get(PATH, params=ASK, headers={"X-Request-Timeout": "0.2"})

@@ -26,7 +26,7 @@ def _files(*names: str) -> list[tuple[str, tuple[str, bytes]]]:
 
 def _network(client: Client) -> tuple[torch.nn.Module, Preprocessing, float]:
     """As it is stored, with no service around."""
-    artifact = load_artifact(client.app.state.service.settings.model_dir)
+    artifact = load_artifact(client.app.state.context.settings.model_dir)
     return artifact.model, Preprocessing.from_metadata(artifact.metadata), artifact.metadata.temperature
 
 
@@ -42,7 +42,7 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     response = client.post(PATH, files=_files("cat", "dog", "ship"))
     assert response.status_code == 200, response.text
     body = response.json()
-    assert batch_norm.BatchNormAnswer.model_validate(body).model_dump() == body
+    assert batch_norm.BatchNormResponse.model_validate(body).model_dump() == body
     assert body["model"] == {"name": "lenet-test", "version": "1"}
     assert (body["layer"], body["channels"], body["channel"]) == ("features.1", 6, None)
     assert body["image"] == "cat.png"
@@ -132,7 +132,7 @@ def test_the_seed_decides_which_neighbours_there_are(client: Client) -> None:
 
 def test_the_served_network_is_never_switched_nor_changed(client: Client) -> None:
     """Bit for bit, while both modes are looked at and others are predicted."""
-    network = client.app.state.service.model.network
+    network = client.app.state.context.model.network
     stored = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     expected = client.post("/predict", content=CAT, headers=RAW).json()["predictions"][0]["top"]
     stop, seen_training = threading.Event(), list[str]()
@@ -241,8 +241,8 @@ def test_a_view_that_takes_too_long_is_504(client: Client, monkeypatch: pytest.M
 
 
 def test_beyond_the_bound_on_requests_it_is_429(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = client.app.state.service
+    context = client.app.state.context
     with monkeypatch.context() as patch:
-        patch.setattr(service.workers, "admitted", service.settings.max_concurrent_requests)
+        patch.setattr(context.threads, "admitted", context.settings.max_concurrent_requests)
         response = client.get(PATH)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

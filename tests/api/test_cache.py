@@ -109,7 +109,7 @@ def test_no_more_is_kept_than_may_be(cached: Client) -> None:
 
 
 def test_what_is_kept_goes_with_its_model(cached: Client) -> None:
-    repository = cached.app.state.service.settings.model_repository
+    repository = cached.app.state.context.settings.model_repository
     save_small_artifact(repository / "lenet-test" / "2", version="2")
     assert cached.post("/v2/repository/models/lenet-test/load").status_code == 200
     for version, image in (("1", RED), ("1", BLUE), ("2", RED)):
@@ -135,7 +135,7 @@ def test_both_protocols_share_what_is_known(cached: Client) -> None:
 
 def test_a_model_that_is_loaded_anew_answers_from_nothing_old(cached: Client) -> None:
     cached.post("/predict", content=RED, headers=RAW)
-    folder = cached.app.state.service.settings.model_repository / "lenet-test"
+    folder = cached.app.state.context.settings.model_repository / "lenet-test"
     shutil.rmtree(folder / "1")
     save_small_artifact(folder / "1")
     assert cached.post("/v2/repository/models/lenet-test/load").status_code == 200

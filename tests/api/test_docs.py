@@ -16,10 +16,14 @@ def _operation(client: Client, method: str, path: str) -> dict[str, Any]:
     return operation
 
 
-def test_docs_are_served(client: Client) -> None:
-    response = client.get("/docs")
-    assert response.status_code == 200
-    assert "/openapi.json" in response.text
+def test_docs_are_served_with_everything_they_refer_to(client: Client) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    references = set(re.findall(r'(?:src|href)="([^"]*)"', page.text))
+    assert {"static/docs/swagger-ui-bundle.js", "static/docs/docs.js", "openapi.json"} <= references
+    for reference in references:
+        assert client.get(f"/{reference}").status_code == 200, reference
+    assert "openapi.json" in client.get("/static/docs/docs.js").text
 
 
 def test_page_is_served_with_everything_it_refers_to(client: Client) -> None:

@@ -149,7 +149,7 @@ def test_unexpected_exception_is_500_without_internals(
     def fail(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("secret path /etc/model")
 
-    monkeypatch.setattr(client.app.state.service.model.engine, "predict", fail)
+    monkeypatch.setattr(client.app.state.context.model.engine, "predict", fail)
     response = client.post("/predict", content=PNG, headers=RAW)
     message = _check(response, 500, "internal_error", None)
     assert "secret" not in response.text
@@ -160,7 +160,7 @@ def test_after_an_unexpected_exception_the_service_goes_on(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(client.app.state.service.model.engine, "predict", lambda _: 1 / 0)
+        patch.setattr(client.app.state.context.model.engine, "predict", lambda _: 1 / 0)
         assert client.post("/predict", content=PNG, headers=RAW).status_code == 500
     assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
 

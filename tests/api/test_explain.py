@@ -135,7 +135,7 @@ def test_a_network_with_another_end_is_refused_as_told_beforehand(client: Client
 
 def test_an_explanation_that_takes_too_long_is_504(bundled: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(explain, "_answer", lambda *_: release.wait(10))
+    monkeypatch.setattr(explain, "_respond", lambda *_: release.wait(10))
     response = bundled.post(PATH, content=CAT, headers={**RAW, "X-Request-Timeout": "0.2"})
     release.set()
     assert (response.status_code, error_of(response)["code"]) == (504, "deadline_exceeded")
@@ -143,8 +143,8 @@ def test_an_explanation_that_takes_too_long_is_504(bundled: Client, monkeypatch:
 
 
 def test_beyond_the_bound_on_requests_it_is_429(bundled: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = bundled.app.state.service.workers
+    threads = bundled.app.state.context.threads
     with monkeypatch.context() as patch:
-        patch.setattr(workers, "admitted", bundled.app.state.service.settings.max_concurrent_requests)
+        patch.setattr(threads, "admitted", bundled.app.state.context.settings.max_concurrent_requests)
         response = bundled.post(PATH, content=CAT, headers=RAW)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

@@ -1,4 +1,4 @@
-"""The straight way to an endpoint and FastAPI's own way to it give the same answers."""
+"""The fast path to an endpoint and FastAPI's own way to it give the same responses."""
 
 from collections.abc import Iterator
 
@@ -15,17 +15,17 @@ RAW = {"Content-Type": "image/png"}
 
 @pytest.fixture(scope="module")
 def routed(settings: Settings) -> Iterator[Client]:
-    """The service without any straight way."""
+    """The service without any fast path."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main, "DIRECT_ENDPOINTS", {})
+        patch.setattr(main, "FAST_PATH", {})
         app = main.create_app(settings)
     with running(app) as client:
         yield client
 
 
-def test_what_has_a_straight_way_is_a_documented_route() -> None:
+def test_what_has_a_fast_path_is_a_documented_route() -> None:
     documented = main.create_app(Settings()).openapi()["paths"]
-    for method, path in main.DIRECT_ENDPOINTS:
+    for method, path in main.FAST_PATH:
         assert method.lower() in documented[path]
 
 

@@ -25,7 +25,7 @@ LENGTH = "Inference-Header-Content-Length"
 
 @pytest.fixture(scope="module")
 def size(client: Client) -> int:
-    return int(client.app.state.service.model.metadata.input_size)
+    return int(client.app.state.context.model.metadata.input_size)
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +74,14 @@ def refused(response: httpx.Response, status: int) -> str:
 def test_health_is_in_the_status_and_in_the_body(client: Client) -> None:
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
-    service, client.app.state.service = client.app.state.service, None
+    context, client.app.state.context = client.app.state.context, None
     try:
         response = client.get("/v2/health/ready")
         assert (response.status_code, response.json()) == (503, {"ready": False})
         assert client.get("/v2/health/live").status_code == 200
         assert refused(client.get(f"{MODEL}/ready"), 503) == "the model is not loaded"
     finally:
-        client.app.state.service = service
+        client.app.state.context = context
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/"])
@@ -167,7 +167,7 @@ def test_a_version_answers_alike(client: Client, files: list[bytes]) -> None:
 
 
 def test_uint8_and_fp32_may_share_a_batch(client: Client, pixels: np.ndarray[Any, Any]) -> None:
-    model = client.app.state.service.model
+    model = client.app.state.context.model
     mixed = [torch.from_numpy(pixels[0]), torch.from_numpy(pixels[1] / np.float32(255))]
     alike = [torch.from_numpy(pixels[0]), torch.from_numpy(pixels[1])]
     for one, other in zip(model.classify(mixed), model.classify(alike), strict=True):
@@ -232,9 +232,9 @@ def test_a_compressed_body_is_read(client: Client, files: list[bytes], encoding:
 @pytest.mark.parametrize(
     ("content", "encoding", "status", "message"),
     [
-        (b"x", "gzip", 400, "not sound gzip"),
-        (gzip.compress(b"{}")[:-4], "gzip", 400, "not sound gzip"),
-        (gzip.compress(b"{}") + b"more", "gzip", 400, "not sound gzip"),
+        (b"x", "gzip", 400, "not valid gzip"),
+        (gzip.compress(b"{}")[:-4], "gzip", 400, "not valid gzip"),
+        (gzip.compress(b"{}") + b"more", "gzip", 400, "not valid gzip"),
         (b"x", "br", 415, "Content-Encoding must be one of gzip, x-gzip, deflate or identity, got 'br'"),
         (gzip.compress(b" " * 5_000_000), "gzip", 413, "larger than 1000000 bytes once it is decompressed"),
     ],

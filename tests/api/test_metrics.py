@@ -47,8 +47,7 @@ def test_requests_are_counted_by_route_and_status(client: Client) -> None:
         ("GET", "/models/{name}", "404"): 1,
         ("GET", "unmatched", "404"): 1,
         ("POST", "/predict", "415"): 1,
-        # What is refused for its size alone is refused before anyone looks where it is going.
-        ("POST", "unmatched", "413"): 1,
+        ("POST", "/predict", "413"): 1,
     }
 
 

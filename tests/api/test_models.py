@@ -21,7 +21,7 @@ def test_list_names_the_served_model(client: Client) -> None:
 
 
 def test_details_hold_the_whole_metadata(client: Client) -> None:
-    stored = load_artifact(client.app.state.service.settings.model_dir).metadata
+    stored = load_artifact(client.app.state.context.settings.model_dir).metadata
     details = client.get("/models/lenet-test").json()
     assert details["metadata"] == stored.model_dump(mode="json")
     engine = details["engine"]
@@ -37,7 +37,7 @@ def test_details_hold_the_whole_metadata(client: Client) -> None:
 
 
 def test_layer_table_adds_up_to_the_network(client: Client) -> None:
-    artifact = load_artifact(client.app.state.service.settings.model_dir)
+    artifact = load_artifact(client.app.state.context.settings.model_dir)
     layers = client.get("/models/lenet-test").json()["layers"]
     assert {"name", "kind", "output_shape", "parameters", "multiply_adds"} == set(layers[0])
     assert layers[0]["output_shape"] == [6, 28, 28]

@@ -29,10 +29,9 @@ def _check(response: httpx.Response, status: int, code: str, field: str | None) 
 
 
 def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two may be worked on; meanwhile the third is refused at once, and afterwards all is well again."""
-    with running(
-        create_app(Settings(model_dir=model_dir, device="cpu", max_concurrent_requests=2))
-    ) as client:
+    """Two may be worked on; meanwhile the third is rejected at once, and the process stays ready."""
+    settings = Settings(model_dir=model_dir, device="cpu", max_concurrent_requests=2)
+    with running(create_app(settings)) as client:
         release, busy = _blocked(client, monkeypatch)
         answers: list[int] = []
 
@@ -43,12 +42,12 @@ def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: py
         first.start()
         assert busy.acquire(timeout=10)
         second.start()
-        while client.app.state.service.workers.admitted < 2:
+        while client.app.state.context.threads.admitted < 2:
             assert second.is_alive()
         response = client.post("/predict", content=PNG, headers=RAW)
         readiness = [client.get(path) for path in ("/health/ready", "/v2/health/ready")]
         # Two requests wait: at an image in ten seconds that is twenty seconds.
-        monkeypatch.setattr(client.app.state.service.throughput, "per_second", lambda: 0.1)
+        monkeypatch.setattr(client.app.state.context.batcher.throughput, "per_second", lambda: 0.1)
         slowly = client.post("/predict", content=PNG, headers=RAW)
         release.set()
         first.join()
@@ -56,7 +55,7 @@ def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: py
         _check(response, 429, "overloaded", None)
         assert response.headers["retry-after"] == "1"
         assert slowly.headers["retry-after"] == "20"
-        assert [each.status_code for each in readiness] == [503, 503]
+        assert [each.status_code for each in readiness] == [200, 200]
         assert answers == [200, 200]
         assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
         assert client.get("/health/ready").status_code == 200
@@ -83,7 +82,7 @@ def test_bodies_beyond_the_memory_for_all_of_them_are_429(
 
 def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Semaphore]:
     """Let every batch wait for the event; the semaphore counts the batches that do."""
-    engine = client.app.state.service.model.engine
+    engine = client.app.state.context.model.engine
     predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
 
     def slow(images: torch.Tensor) -> torch.Tensor:

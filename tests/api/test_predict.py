@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,7 @@ def _probabilities(client: Client, *images: Image.Image) -> list[dict[str, float
 
 def _expected(client: Client, image: Image.Image) -> dict[str, float]:
     """As evaluation computes it: the artifact, its preprocessing and the network, with no service around."""
-    artifact = load_artifact(client.app.state.service.settings.model_dir)
+    artifact = load_artifact(client.app.state.context.settings.model_dir)
     with torch.inference_mode():
         logits = artifact.model(Preprocessing.from_metadata(artifact.metadata)(image).unsqueeze(0))
         probabilities = torch.softmax(logits / artifact.metadata.temperature, dim=1)[0]
@@ -86,7 +87,7 @@ def test_classes_come_most_probable_first_and_sum_to_one(client: Client) -> None
 
 def test_no_skew_between_evaluation_and_service(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 32x32 PNG reaches the network as exactly the tensor that evaluation computes from the same pixels."""
-    service = client.app.state.service
+    service = client.app.state.context
     seen: list[torch.Tensor] = []
     compute = service.model.engine.predict
 
@@ -129,7 +130,7 @@ def test_an_images_result_does_not_depend_on_its_batch(client: Client) -> None:
 def test_many_files_are_answered_in_order_and_split_into_batches(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = client.app.state.service.model.engine
+    engine = client.app.state.context.model.engine
     sizes: list[int] = []
     compute = engine.predict
 
@@ -166,7 +167,7 @@ def test_a_lone_small_image_is_decoded_at_once_and_all_others_off_the_event_loop
 
 def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one batch is computed, the others gather: 9 requests are answered by 1 + 8."""
-    engine = client.app.state.service.model.engine
+    engine = client.app.state.context.model.engine
     assert engine.concurrency == 1
     release, busy, sizes = threading.Event(), threading.Event(), list[int]()
     compute = engine.predict
@@ -185,7 +186,7 @@ def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: py
         answers = [pool.submit(client.post, "/predict", files=[_file(contents[0])])]
         assert busy.wait(10)
         answers += [pool.submit(client.post, "/predict", files=[_file(content)]) for content in contents[1:]]
-        while client.app.state.service.batcher.depth < 8:
+        while client.app.state.context.batcher.depth < 8:
             time.sleep(0.001)
         release.set()
         together = [answer.result().json()["predictions"] for answer in answers]
@@ -270,3 +271,25 @@ def test_answer_is_strict_json(client: Client) -> None:
 
     text = client.post("/predict", files=[_file(png_of(_image()))]).text
     json.loads(text, parse_constant=refuse)
+
+
+def test_the_time_in_which_other_batches_of_a_request_are_computed_is_no_waiting(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty images are three batches: the time of each is `inference`, and all stages add up."""
+    engine = client.app.state.context.model.engine
+    compute, seconds = engine.predict, 0.2
+
+    def slow(images: torch.Tensor) -> torch.Tensor:
+        time.sleep(seconds)
+        logits: torch.Tensor = compute(images)
+        return logits
+
+    monkeypatch.setattr(engine, "predict", slow)
+    response = client.post("/predict", files=[_file(png_of(_image()))] * 20)
+    timings = response.json()["timings_ms"]
+    assert timings["inference"] >= 3 * seconds * 1000
+    told = dict(re.findall(r"(\w+);dur=([0-9.]+)", response.headers["server-timing"]))
+    for stage in ("receive", "decode", "preprocess", "queue", "inference"):
+        assert float(told[stage]) == timings[stage]
+    assert sum(timings.values()) - timings["total"] <= timings["total"] + 0.003  # each is rounded

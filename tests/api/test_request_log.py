@@ -42,7 +42,7 @@ def test_an_unexpected_error_has_one_too(client: Client, monkeypatch: pytest.Mon
     def fail(_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(client.app.state.service.model.engine, "predict", fail)
+    monkeypatch.setattr(client.app.state.context.model.engine, "predict", fail)
     response = client.post("/predict", content=PNG, headers={**RAW, "X-Request-ID": "mine"})
     assert (response.status_code, response.headers["x-request-id"]) == (500, "mine")
 
@@ -50,10 +50,10 @@ def test_an_unexpected_error_has_one_too(client: Client, monkeypatch: pytest.Mon
 def test_each_request_has_a_line_without_what_is_private(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="app.http.middleware.request_id"):
+    with caplog.at_level(logging.INFO, logger="app.http.middleware.telemetry"):
         files = {"file": ("private.png", PNG)}
         client.post("/predict?top_k=3", files=files, headers={"Authorization": "secret"})
-    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.request_id")
+    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.telemetry")
     assert re.fullmatch(r"POST /predict 200 in [0-9.]+ ms", record.message)
     fields = record.__dict__
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/predict", 200)
@@ -68,9 +68,9 @@ def test_each_request_has_a_line_without_what_is_private(
 def test_a_path_cannot_look_like_another_line(
     client: Client, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="app.http.middleware.request_id"):
+    with caplog.at_level(logging.INFO, logger="app.http.middleware.telemetry"):
         client.get(path)
-    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.request_id")
+    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.telemetry")
     assert record.message.startswith(f"GET {path} 404 in ")
     assert record.__dict__["path"] == path
 
@@ -119,7 +119,7 @@ def test_server_timing_tells_the_stages(client: Client, path: str) -> None:
     if path == "/predict":
         response: httpx.Response = client.post(path, content=PNG, headers=RAW)
     else:
-        size = client.app.state.service.model.metadata.input_size
+        size = client.app.state.context.model.metadata.input_size
         image = {
             "name": "images",
             "datatype": "UINT8",

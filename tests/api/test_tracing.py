@@ -56,7 +56,7 @@ def traced(model_dir: Path, exporter: InMemorySpanExporter) -> Iterator[Client]:
 
 def _all_spans(client: Client, exporter: InMemorySpanExporter) -> list[ReadableSpan]:
     """The spans of the last request, in the order in which they ended."""
-    assert client.app.state.service.tracing.provider.force_flush()
+    assert client.app.state.context.tracing.provider.force_flush()
     spans = list(exporter.get_finished_spans())
     exporter.clear()
     return spans
@@ -112,19 +112,19 @@ def test_a_stage_is_shown_when_it_was(
     traced: Client, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that lasts delays the next one: the queue's span holds that time, and the batches follow it."""
-    predict = traced.app.state.service.model.engine.predict
+    predict = traced.app.state.context.model.engine.predict
 
     def slow(images: object) -> object:
         time.sleep(0.05)
         return predict(images)
 
-    monkeypatch.setattr(traced.app.state.service.model.engine, "predict", slow)
+    monkeypatch.setattr(traced.app.state.context.model.engine, "predict", slow)
     large = PNG + b" " * INLINE_BYTES
     assert traced.post("/predict", files=[("file", ("a.png", large))] * 3).status_code == 200
     spans = _all_spans(traced, exporter)
     names = [span.name for span in spans]
     # They wait for a decoding thread first, and then for the network, which takes two of them at a time.
-    stages = ["receive", "queue", "decode", "preprocess", "queue", "inference", "inference", "respond"]
+    stages = ["receive", "queue", "decode", "preprocess", *["queue", "inference"] * 2, "respond"]
     assert names == [*stages, "POST /predict"]
     first, second = (span for span in spans if span.name == "inference")
     assert [span.attributes["batch.size"] for span in (first, second)] == [2, 1]  # type: ignore[index]
@@ -161,7 +161,7 @@ def test_a_refusal_says_why_and_an_error_of_ours_is_marked(
     assert refused.attributes["error.code"] == "unsupported_image"
     assert refused.status.status_code == StatusCode.UNSET
 
-    monkeypatch.setattr(traced.app.state.service.model.engine, "predict", lambda _: 1 / 0)
+    monkeypatch.setattr(traced.app.state.context.model.engine, "predict", lambda _: 1 / 0)
     assert traced.post("/predict", **RAW).status_code == 500
     failed = _spans(traced, exporter)["POST /predict"]
     assert failed.status.status_code == StatusCode.ERROR
@@ -171,7 +171,7 @@ def test_a_deadline_says_where_the_time_went(
     traced: Client, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(traced.app.state.service.model.engine, "predict", lambda _: release.wait(10))
+    monkeypatch.setattr(traced.app.state.context.model.engine, "predict", lambda _: release.wait(10))
     late = traced.post("/predict", content=PNG, headers={**RAW["headers"], "X-Request-Timeout": "0.5"})  # type: ignore[dict-item]
     release.set()
     assert late.status_code == 504
@@ -215,7 +215,7 @@ def test_log_lines_name_the_trace(traced: Client, exporter: InMemorySpanExporter
     (line,) = (
         json.loads(line)
         for line in lines
-        if "/health/live" in line and "app.http.middleware.request_id" in line
+        if "/health/live" in line and "app.http.middleware.telemetry" in line
     )
     assert line["trace_id"] == CALLER.split("-")[1]
 

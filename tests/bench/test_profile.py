@@ -2,12 +2,12 @@
 
 import pytest
 
-from app.observability.metrics import STAGES, Metrics
+from app.observability.metrics import STAGES, ServiceMetrics
 from tests.bench.profile import milliseconds, parse_totals, profile_table
 
 
 def test_totals_are_read_from_the_metrics_that_the_service_writes() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     assert parse_totals(metrics.exposition().decode()).requests == 0
     for number, stage in enumerate(STAGES, start=1):
         metrics.stage(stage, number / 1000)
@@ -21,7 +21,7 @@ def test_totals_are_read_from_the_metrics_that_the_service_writes() -> None:
 
 
 def test_rounds_add_up_and_what_was_before_them_is_taken_off() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     readings = []
     for _ in range(3):
         readings.append(parse_totals(metrics.exposition().decode()))
@@ -32,7 +32,7 @@ def test_rounds_add_up_and_what_was_before_them_is_taken_off() -> None:
 
 
 def test_parts_of_a_request_add_up_to_its_time_at_the_client() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     for _ in range(10):
         for stage in STAGES:
             metrics.stage(stage, 0.002)

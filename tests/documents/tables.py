@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from app.environment import variable
 from app.http.error_handlers import REJECTIONS
-from app.observability.metrics import STAGES, Metrics
+from app.observability.metrics import STAGES, ServiceMetrics
 from app.server import connection
 from app.settings import Settings
 from models import ARCHITECTURES
@@ -53,7 +53,7 @@ def settings_table() -> str:
 
 
 def metrics_table() -> str:
-    measured = Metrics()
+    measured = ServiceMetrics()
     measured.request("/models/{name}", "GET", 200, 0.004)
     measured.images(1, "lenet", "1")
     measured.rejected("overloaded")

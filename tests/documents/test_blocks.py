@@ -14,10 +14,10 @@ from itertools import zip_longest
 import pytest
 import yaml
 
+from app.environment import variable
 from app.settings import Settings
 from tests.documents.documents import DOCUMENTS, ROOT, Block, blocks
 from tests.documents.sandbox import Sandbox, sandbox
-from tests.documents.tables import variable
 from training.__main__ import parser
 
 SHELL = ("bash", "-euo", "pipefail", "-c")

@@ -91,7 +91,7 @@ class Simulation:
         self.schedule = schedule
         self.clients = [Client(number, request) for number, request in enumerate(schedule.requests)]
         self.runs: list[Run] = []
-        self.reported: list[tuple[int, float]] = []
+        self.reported: list[int] = []
         self.closed_place: int | None = None
         self._plans = cycle(schedule.runs)
         self._places = count()
@@ -100,7 +100,7 @@ class Simulation:
             max_batch=schedule.max_batch,
             max_queue=schedule.max_queue,
             concurrency=schedule.concurrency,
-            on_batch=lambda size, waited: self.reported.append((size, waited)),
+            on_batch=self.reported.append,
         )
         virtual_clock.run(self._main(), before_jump=self._check_instant)
 

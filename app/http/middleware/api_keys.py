@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ApiError
-from app.http.error_handlers import answer
+from app.http.error_handlers import error_response
 
-OPEN_PATHS = ("/", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/v2/health/live", "/v2/health/ready")
+OPEN_PATHS = ("/", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready")
 OPEN_FOLDERS = ("/static/", "/health/")
 """What needs no key: the page and the documentation, which show nothing of anybody's, and health."""
 
@@ -47,7 +47,7 @@ class ApiKeys:
             "Authorization",
             {"WWW-Authenticate": "Bearer"},
         )
-        await answer(error, Request(scope, receive))(scope, receive, send)
+        await error_response(error, Request(scope, receive))(scope, receive, send)
 
     def _is_known(self, digest: bytes) -> bool:
         # All of them, so that the time does not tell which it is.

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ApiError
-from app.http.error_handlers import answer
+from app.http.error_handlers import error_response
 from app.http.middleware.api_keys import KEY_DIGEST, is_open
 
 MAX_WINDOWS = 50_000
@@ -41,7 +41,7 @@ class RateLimit:
             return
         message = f"a client may send {self._limits} requests; try again in {seconds} s"
         error = ApiError(429, "rate_limited", message, headers={"Retry-After": str(seconds)})
-        await answer(error, Request(scope, receive))(scope, receive, send)
+        await error_response(error, Request(scope, receive))(scope, receive, send)
 
 
 def is_limited(path: str) -> bool:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ApiError
-from app.http.error_handlers import answer
+from app.http.error_handlers import error_response
 
 HEALTH = ("/health/", "/v2/health/")
 """Answered under any name: whoever watches over a service often asks by an address that no list can know."""
@@ -33,7 +33,7 @@ class TrustedHosts:
             return
         message = "the Host header is not a name that this service goes by"
         error = ApiError(400, "unknown_host", message, "Host")
-        await answer(error, Request(scope, receive))(scope, receive, send)
+        await error_response(error, Request(scope, receive))(scope, receive, send)
 
     async def _is_known(self, scope: Scope, receive: Receive) -> bool:
         if sum(name == b"host" for name, _ in scope["headers"]) != 1:

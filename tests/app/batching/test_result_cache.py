@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from app.batching.result_cache import Result, ResultCache, digests_of
 from app.batching.scores import Scores
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 from tests.support.exposition import samples
 
 RESULT = Result(Scores([1, 0], [0.9, 0.1], inference_seconds=0.5, started=2.0, batch_size=4), (640, 480))
 
 
 def test_what_is_kept_is_found_and_took_no_time() -> None:
-    cache = ResultCache(2, Metrics())
+    cache = ResultCache(2, ServiceMetrics())
     first, second = digests_of([b"first", b"second"])
     cache.keep(first, RESULT)
     found, missing = cache.find([first, second])
@@ -22,7 +22,7 @@ def test_what_is_kept_is_found_and_took_no_time() -> None:
 
 
 def test_the_results_asked_for_last_stay() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     cache = ResultCache(2, metrics)
     first, second, third = digests_of([b"first", b"second", b"third"])
     cache.keep(first, RESULT)

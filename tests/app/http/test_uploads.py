@@ -14,7 +14,7 @@ from app.http.uploads import read_uploads
 
 
 async def _list(request: Request) -> JSONResponse:
-    uploads = await read_uploads(request, max_files=10)
+    uploads = read_uploads(request, await request.body(), max_files=10)
     return JSONResponse([[upload.filename, len(upload.content)] for upload in uploads])
 
 

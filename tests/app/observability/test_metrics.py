@@ -10,18 +10,18 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.observability.metrics import STAGES, Metrics
+from app.observability.metrics import STAGES, ServiceMetrics
 from tests.support.exposition import samples
 
 ROOT = Path(__file__).parents[3]
 
 
-def _read(metrics: Metrics) -> dict[str, float]:
+def _read(metrics: ServiceMetrics) -> dict[str, float]:
     return samples(metrics.exposition().decode())
 
 
 def test_a_request_is_counted_by_route_method_and_status_and_timed_by_route() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     metrics.request("/models/{name}", "GET", 200, 0.004)
     metrics.request("/models/{name}", "GET", 200, 0.2)
     metrics.request("/models/{name}", "GET", 404, 0.004)
@@ -35,7 +35,7 @@ def test_a_request_is_counted_by_route_method_and_status_and_timed_by_route() ->
 
 
 def test_every_stage_is_there_before_it_is_used() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     metrics.stage("inference", 0.003)
     read = _read(metrics)
     counts = {
@@ -47,11 +47,11 @@ def test_every_stage_is_there_before_it_is_used() -> None:
 
 def test_a_stage_that_does_not_exist_is_refused() -> None:
     with pytest.raises(KeyError, match="lunch"):
-        Metrics().stage("lunch", 1.0)
+        ServiceMetrics().stage("lunch", 1.0)
 
 
 def test_images_batches_and_rejections() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     metrics.images(3, "lenet", "1")
     metrics.images(5, "lenet", "1")
     metrics.images(1, "lenet", "2")
@@ -71,7 +71,7 @@ def test_images_batches_and_rejections() -> None:
 
 
 def test_queue_depth_is_read_when_it_is_asked_for() -> None:
-    metrics, waiting = Metrics(), [1, 2, 3]
+    metrics, waiting = ServiceMetrics(), [1, 2, 3]
     assert _read(metrics)["resnet_serve_queue_depth"] == 0
     metrics.queue_depth(lambda: len(waiting))
     assert _read(metrics)["resnet_serve_queue_depth"] == 3
@@ -80,7 +80,7 @@ def test_queue_depth_is_read_when_it_is_asked_for() -> None:
 
 
 def test_the_models_that_are_served_and_that_were() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     metrics.model("lenet", "2", "torch", "float32", loaded=True)
     labels = 'engine="torch",name="lenet",precision="float32",version="2"'
     assert _read(metrics)[f"resnet_serve_model_info{{{labels}}}"] == 1
@@ -89,7 +89,7 @@ def test_the_models_that_are_served_and_that_were() -> None:
 
 
 def test_the_process_is_described() -> None:
-    read = _read(Metrics())
+    read = _read(ServiceMetrics())
     assert read["process_resident_memory_bytes"] > 1_000_000
     assert read["process_cpu_seconds_total"] > 0
 
@@ -97,7 +97,7 @@ def test_the_process_is_described() -> None:
 def test_two_apps_count_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever another program left in the environment."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
-    first, second = Metrics(), Metrics()
+    first, second = ServiceMetrics(), ServiceMetrics()
     first.images(1, "lenet", "1")
     counted = 'resnet_serve_images_total{name="lenet",version="1"}'
     assert _read(first)[counted] == 1
@@ -105,7 +105,7 @@ def test_two_apps_count_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_lost_between_threads() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
 
     def count() -> None:
         for _ in range(2000):
@@ -124,7 +124,7 @@ def test_nothing_is_lost_between_threads() -> None:
 
 def _families() -> list[Metric]:
     """All metrics of the service after a bit of everything, without those of the process."""
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     metrics.request("/models/{name}", "GET", 200, 0.004)
     metrics.images(1, "lenet", "1")
     metrics.rejected("overloaded")
@@ -157,10 +157,10 @@ WORKER = """
 import sys
 from pathlib import Path
 from app.observability.metric_folder import MetricFolder
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 
 folder, worker, images, waiting = Path(sys.argv[1]), *map(int, sys.argv[2:])
-metrics = Metrics(MetricFolder(folder), worker)
+metrics = ServiceMetrics(MetricFolder(folder), worker)
 metrics.queue_depth(lambda: waiting)
 metrics.cached_files(lambda: 10 * waiting)
 metrics.model("lenet", "1", "torch", "float32", loaded=True)

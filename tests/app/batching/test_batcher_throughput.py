@@ -1,6 +1,6 @@
 import pytest
 
-from app.batching.throughput import MEMORY_SECONDS, Throughput
+from app.batching.batcher import MEMORY_SECONDS, Throughput
 
 
 class Clock:

@@ -7,13 +7,13 @@ from fastapi import Request
 from starlette.types import Message
 
 from app.errors import ApiError
-from app.http import disconnect
-from app.http.disconnect import given_up_on_disconnect
+from app.http import request_scope
+from app.http.request_scope import cancelled_on_disconnect
 
 
 @pytest.fixture(autouse=True)
 def _watch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disconnect, "WATCH_AFTER_SECONDS", 0)
+    monkeypatch.setattr(request_scope, "WATCH_AFTER_SECONDS", 0)
 
 
 def _request(leaves: asyncio.Event) -> Request:
@@ -25,7 +25,7 @@ def _request(leaves: asyncio.Event) -> Request:
 
 
 async def _work(request: Request, done: asyncio.Event, cancelled: list[str]) -> str:
-    with given_up_on_disconnect(request):
+    with cancelled_on_disconnect(request):
         try:
             await done.wait()
         except asyncio.CancelledError:
@@ -89,7 +89,7 @@ def test_cancelled_by_both_it_stays_a_cancellation() -> None:
 
 def test_an_error_of_the_work_is_its_own() -> None:
     async def scenario() -> None:
-        with pytest.raises(KeyError), given_up_on_disconnect(_request(asyncio.Event())):
+        with pytest.raises(KeyError), cancelled_on_disconnect(_request(asyncio.Event())):
             raise KeyError("broken")
 
     asyncio.run(scenario())

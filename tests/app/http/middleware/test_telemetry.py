@@ -11,12 +11,12 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.middleware.request_metrics import RequestMetrics
-from app.observability.metrics import Metrics
+from app.http.middleware.telemetry import RequestTelemetry
+from app.observability.metrics import ServiceMetrics
 from tests.support.exposition import samples
 
 
-def _counts(metrics: Metrics) -> dict[tuple[str, str, str], float]:
+def _counts(metrics: ServiceMetrics) -> dict[tuple[str, str, str], float]:
     """(route, method, status) -> requests."""
     counts = {}
     for name, value in samples(metrics.exposition().decode()).items():
@@ -43,8 +43,8 @@ def _fastapi() -> FastAPI:
 
 def _ask(app: Starlette, *requests: tuple[str, str]) -> dict[tuple[str, str, str], float]:
     """Send each (method, path) to `app` and return what was counted."""
-    metrics = Metrics()
-    app.add_middleware(RequestMetrics, metrics=metrics)
+    metrics = ServiceMetrics()
+    app.add_middleware(RequestTelemetry, metrics=metrics)
 
     async def send() -> None:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -80,9 +80,9 @@ def _run(
     received: list[Message],
 ) -> tuple[dict[tuple[str, str, str], float], type[BaseException] | None]:
     """What was counted of one request whose client sends `received`, and the error that came through."""
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     app = Starlette(routes=[Route("/", endpoint, methods=["POST"])], middleware=[])
-    app.add_middleware(RequestMetrics, metrics=metrics)
+    app.add_middleware(RequestTelemetry, metrics=metrics)
     messages = iter(received)
 
     async def receive() -> Message:
@@ -141,7 +141,7 @@ def test_a_request_that_is_cancelled_is_a_500_and_stays_cancelled() -> None:
 
 def test_a_request_is_counted_before_the_end_of_its_answer_is_sent() -> None:
     """So that a client that has its answer finds itself counted."""
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     counted_at: list[float] = []
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -155,13 +155,13 @@ def test_a_request_is_counted_before_the_end_of_its_answer_is_sent() -> None:
     async def receive() -> Message:
         pytest.fail("nothing is to be received")
 
-    scope = {"type": "http", "method": "GET", "path": "/", "app": Starlette()}
-    asyncio.run(RequestMetrics(app, metrics)(scope, receive, send))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "app": Starlette()}
+    asyncio.run(RequestTelemetry(app, metrics)(scope, receive, send))
     assert counted_at == [0, 0, 1]
 
 
 def test_other_protocols_pass_uncounted() -> None:
-    metrics = Metrics()
+    metrics = ServiceMetrics()
     seen: list[str] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -170,6 +170,6 @@ def test_other_protocols_pass_uncounted() -> None:
     async def unused(*_: object) -> Message:
         pytest.fail("nothing is to be sent or received")
 
-    middleware: ASGIApp = RequestMetrics(app, metrics)
+    middleware: ASGIApp = RequestTelemetry(app, metrics)
     asyncio.run(middleware({"type": "lifespan"}, unused, unused))  # type: ignore[arg-type]
     assert (seen, _counts(metrics)) == (["lifespan"], {})
