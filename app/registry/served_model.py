@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from app.batching.scores import Scores
 from app.registry.warm_up import warm_up
 from models.artifact.golden import check_golden
-from models.artifact.metadata import Metrics
+from models.artifact.metadata import ModelMetrics
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
@@ -47,7 +47,7 @@ class ServedModel:
     report: bytes | None
 
     @property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> ModelMetrics:
         """The test figures of what answers: the int8 network's own where that is what computes."""
         int8 = self.metadata.int8
         return int8.metrics if int8 is not None and self.engine.precision == "int8" else self.metadata.metrics
