@@ -6,6 +6,7 @@ Each record is a frozen dataclass that pydantic checks.
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -20,11 +21,13 @@ class EpochRecord:
     """What one epoch showed. Losses are mean cross-entropies in nats, accuracies are in 0..1."""
 
     epoch: int
-    image_size: int = Field(description="Side in pixels of the images it was trained on.")
+    image_size: Annotated[int, Field(description="Side in pixels of the images it was trained on.")]
     learning_rate: float
     train_loss: float
     train_accuracy: float
-    watched_loss: float = Field(description="On the validation set, on the test set where there is none.")
+    watched_loss: Annotated[
+        float, Field(description="On the validation set, on the test set where there is none.")
+    ]
     watched_accuracy: float
     images_per_second: float
     seconds: float
@@ -36,29 +39,33 @@ class Evaluation:
 
     images: int
     accuracy: float
-    negative_log_likelihood: float = Field(description="The mean in nats.")
+    negative_log_likelihood: Annotated[float, Field(description="The mean in nats.")]
     expected_calibration_error: float
     per_class_accuracy: dict[str, float]
-    confusion: list[list[int]] = Field(
-        description="Row i, column j: how many images of class i were taken for class j."
-    )
-    bin_confidence: list[float] = Field(
-        description="The mean of the highest probability in each of its equal bins; 0 in an empty one."
-    )
-    bin_accuracy: list[float] = Field(description="The share of the bin's images that were right.")
-    bin_share: list[float] = Field(description="The bin's share of all images.")
+    confusion: Annotated[
+        list[list[int]],
+        Field(description="Row i, column j: how many images of class i were taken for class j."),
+    ]
+    bin_confidence: Annotated[
+        list[float],
+        Field(
+            description="The mean of the highest probability in each of its equal bins; 0 in an empty one."
+        ),
+    ]
+    bin_accuracy: Annotated[list[float], Field(description="The share of the bin's images that were right.")]
+    bin_share: Annotated[list[float], Field(description="The bin's share of all images.")]
 
 
 @dataclass(frozen=True)
 class Mistake:
     """One of the test images that the model was most sure about, and wrong."""
 
-    number: int = Field(description="Of the image in the test set, from 0.")
+    number: Annotated[int, Field(description="Of the image in the test set, from 0.")]
     true_class: str
     answer: str
-    probability: float = Field(description="Of the answer; calibrated, 0..1.")
-    true_probability: float = Field(description="Of the true class; calibrated, 0..1.")
-    picture: str = Field(description="The image as PNG, in Base64.")
+    probability: Annotated[float, Field(description="Of the answer; calibrated, 0..1.")]
+    true_probability: Annotated[float, Field(description="Of the true class; calibrated, 0..1.")]
+    picture: Annotated[str, Field(description="The image as PNG, in Base64.")]
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,11 @@ class AugmentationSample:
 class TrainingReport:
     """The run's epochs and the figures on the test set: what the API passes on."""
 
-    history: list[EpochRecord] = Field(description="Of training, the first epoch first.")
+    history: Annotated[list[EpochRecord], Field(description="Of training, the first epoch first.")]
     evaluation: Evaluation
-    mistakes: list[Mistake] | None = Field(
-        default=None, description="The worst ones first; null where the artifact has none."
-    )
+    mistakes: Annotated[
+        list[Mistake] | None, Field(description="The worst ones first; null where the artifact has none.")
+    ] = None
 
 
 @dataclass(frozen=True)

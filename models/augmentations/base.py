@@ -13,9 +13,9 @@ class Augmentation(BaseModel):
     """A random change to images that leaves their labels true.
 
     A new one is a file in this folder with a subclass, and one line in `AUGMENTATIONS`. Its fields are its
-    parameters, each with a default, a range (`ge` and `le`, or a `Literal`) and a description: from these the
-    command line, the service and its page know them. Chance is confined to `sample`; `apply` has none, so
-    that what was done to an image can be shown, stored and repeated.
+    parameters, each with a default, a range (`ge` and `le`, or a `Literal`) and a description, from which the
+    service and its page know them. Chance is confined to `sample`; `apply` has none, so that what was done to
+    an image can be shown, stored and repeated.
 
     Values are taken as they are, no text for a number. Raises pydantic's `ValidationError` for an unknown
     parameter or an illegal value.
