@@ -113,8 +113,8 @@ async def predict(
 ) -> Response:
     """Classify each image.
 
-    JPEG, PNG, WebP, GIF (first frame) and BMP are told by their content. If one of several files cannot be
-    used, the whole request is refused and the message says which one it is.
+    JPEG, PNG, WebP, GIF (first frame), BMP and AVIF are told by their content. If one of several files cannot
+    be used, the whole request is refused and the message says which one it is.
     """
     started = perf_counter()
     deadline = deadline_of(request, service.settings.request_seconds)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models import hardware
-from models.hardware import cpu_flags, cpu_name, has_native_bfloat16, usable_cores
+from models.hardware import cpu_flags, cpu_name, has_native_bfloat16, memory_limit, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,15 @@ def test_an_unknown_processor_has_no_name_and_no_flags(
     monkeypatch.setattr(hardware, "CPU_INFO", tmp_path / "absent")
     assert cpu_name() == ""
     assert cpu_flags() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "limited"), [("1073741824\n", True), ("max\n", False), (f"{1 << 62}\n", False)]
+)
+def test_memory_is_bounded_by_a_containers_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, limited: bool
+) -> None:
+    monkeypatch.setattr(hardware, "MEMORY_LIMITS", (tmp_path / "absent", tmp_path / "memory.max"))
+    (tmp_path / "memory.max").write_text(text)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 20}.__getitem__)
+    assert memory_limit() == (1 << 30 if limited else 1 << 32)
