@@ -25,7 +25,7 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check docs train data bench bench-reliability bench-engines bench-page bench-peers \
+.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-engines bench-page bench-peers \
   docker-test setup lock clean distclean
 
 help: ## List these commands
@@ -50,6 +50,9 @@ train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for 
 
 data: $(VENV)/.installed-train ## Download CIFAR-10 into data/ (about 170 MB)
 	@exec $(BIN)/python -m training data --data data $(ARGS)
+
+fuzz: $(VENV)/.installed-test ## Feed decoding, forms and V2 bodies with mutated files (TARGET=, SECONDS=)
+	@exec $(BIN)/python -m tests.fuzz $(or $(TARGET),decoding) -max_total_time=$(or $(SECONDS),600) $(ARGS)
 
 bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.serving $(ARGS)

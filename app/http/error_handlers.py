@@ -188,7 +188,10 @@ _EXAMPLES = {
     408: ApiError(408, "body_too_slow", "the request body did not arrive within 30 s"),
     413: ApiError(413, "body_too_large", "the request body is larger than 10000000 bytes"),
     415: ApiError(
-        415, "unsupported_image", "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP", "file"
+        415,
+        "unsupported_image",
+        "not an image in one of the formats JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC",
+        "file",
     ),
     422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
     429: ApiError(429, "overloaded", "64 requests are already being worked on; try again later"),

@@ -111,8 +111,8 @@ async def predict(
 ) -> Response:
     """Classify each image.
 
-    JPEG, PNG, WebP, GIF (first frame) and BMP are told by their content. If one of several files cannot be
-    used, the whole request is refused and the message says which one it is.
+    JPEG, PNG, WebP, GIF (first frame), BMP and AVIF are told by their content. If one of several files cannot
+    be used, the whole request is refused and the message says which one it is.
     """
     async with request_scope(request, context, query.model, query.version) as scope:
         model = scope.model

@@ -194,7 +194,7 @@ _SRGB_CURVE = (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 def _to_xyz(chromaticities: tuple[float, ...]) -> NDArray[np.float64] | None:
     """(3, 3): the primaries' XYZ as columns, adapted to D50 by the Bradford transform."""
     points = np.array(chromaticities).reshape(4, 2)
-    if not (points[:, 1] > 0).all():
+    if not (points[:, 1] > 0.01).all():
         return None
     xyz = np.stack((points[:, 0], points[:, 1], 1 - points.sum(axis=1))) / points[:, 1]
     white, primaries = xyz[:, 0], xyz[:, 1:]

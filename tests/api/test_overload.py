@@ -15,6 +15,9 @@ from app.inference import preparation
 from app.main import create_app
 from app.settings import Settings
 from app.v2 import routes as inference_v2
+from models.preprocessing.decode import Decoded
+from models.preprocessing.picture import Picture
+from models.preprocessing.stopping import Stop
 from tests.support.service import Client, error_of, png_of, running
 
 PNG = png_of(Image.new("RGB", (32, 32), "red"))
@@ -168,6 +171,27 @@ def test_decoding_that_takes_too_long_is_504(model_dir: Path, monkeypatch: pytes
         response = client.post("/predict", **large)
         release.set()
         assert "decoded" in _check(response, 504, "deadline_exceeded", None)
+
+
+def test_decoding_that_nobody_waits_for_ends_and_gives_its_place_back(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def endless(_picture: Picture, _side: int, stop: Stop) -> Decoded:
+        try:
+            while True:
+                stop.check()
+        finally:
+            ended.set()
+
+    with running(create_app(Settings(model_dir=model_dir, device="cpu", request_seconds=0.2))) as client:
+        monkeypatch.setattr(preparation, "decode_picture", endless)
+        large = png_of(Image.new("RGB", (2000, 1000)))
+        _check(client.post("/predict", content=large, headers=RAW), 504, "deadline_exceeded", None)
+        assert ended.wait(10)
+        while client.app.state.service.workers.admitted:
+            pass
 
 
 def test_more_images_than_may_ever_wait_is_413(model_dir: Path) -> None:

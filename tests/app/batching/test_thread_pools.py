@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from app.batching.thread_pools import OverloadedError, ThreadPools
+from models.preprocessing.stopping import Stop, StoppedError
 
 
 def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
@@ -95,3 +96,82 @@ def test_close_drops_what_waits() -> None:
             await waiting
 
     asyncio.run(scenario())
+
+
+def test_a_request_keeps_its_place_until_its_work_has_ended() -> None:
+    """Its client has left, but a thread is still busy for it."""
+    release = threading.Event()
+
+    async def scenario() -> tuple[int, int]:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        started = threading.Event()
+
+        def work() -> None:
+            started.set()
+            release.wait(10)
+
+        async def request() -> None:
+            with workers.admit():
+                await workers.decode(work)
+
+        leaving = asyncio.ensure_future(request())
+        await asyncio.to_thread(started.wait, 10)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        while_busy = workers.admitted
+        release.set()
+        await asyncio.to_thread(workers.close)
+        return while_busy, workers.admitted
+
+    assert asyncio.run(scenario()) == (1, 0)
+
+
+def test_work_that_nobody_waits_for_is_told_so() -> None:
+    async def scenario() -> tuple[bool, bool]:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        stop, done = Stop(), Stop()
+        await workers.decode(lambda: None, stop=done)
+
+        def work() -> None:
+            while not stop.asked:
+                pass
+
+        running = workers.decode(work, stop=stop)
+        early = stop.asked
+        running.cancel()
+        await asyncio.to_thread(workers.close)
+        return early, stop.asked
+
+    assert asyncio.run(scenario()) == (False, True)
+
+
+def test_closing_stops_what_runs() -> None:
+    async def scenario() -> None:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        stop = Stop()
+
+        def work() -> None:
+            while True:
+                stop.check()
+
+        running = workers.decode(work, is_large=True, stop=stop)
+        await asyncio.to_thread(workers.close)
+        with pytest.raises(StoppedError):
+            await running
+
+    asyncio.run(scenario())
+
+
+def test_small_work_does_not_wait_behind_large() -> None:
+    async def scenario() -> str:
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        release = threading.Event()
+        large = [workers.decode(lambda: release.wait(10), is_large=True) for _ in range(3)]
+        answer = await workers.decode(lambda: "small")
+        assert not any(each.done() for each in large)
+        release.set()
+        await asyncio.gather(*large)
+        workers.close()
+        return answer
+
+    assert asyncio.run(scenario()) == "small"

@@ -1,0 +1,58 @@
+"""AVIF is read, HEIC where its package is, and otherwise it is named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.preprocessing.decode import decode, inspect
+from models.preprocessing.formats import heif
+from models.preprocessing.image_error import ImageError
+from tests.support.colour_profiles import in_srgb, rgb_profile
+from tests.support.image_files import RED, saved
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
+
+def test_avif_is_turned_and_its_profile_used() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = saved(
+        Image.new("RGB", (40, 20), RED), "AVIF", exif=exif, icc_profile=rgb_profile(), quality=100
+    )
+    picture = inspect(content, 1000)
+    assert (picture.name, picture.width, picture.height, picture.orientation) == ("AVIF", 40, 20, 6)
+    image = decode(content, 1000).image
+    assert image.size == (20, 40)
+    assert np.abs(np.asarray(image).astype(int)[20, 10] - in_srgb(RED)).max() <= 4
+
+
+def test_transparency_of_avif_is_composed_over_white() -> None:
+    content = saved(Image.new("RGBA", (16, 16), (0, 0, 0, 0)), "AVIF")
+    assert decode(content, 1000).image.getpixel((8, 8)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("end", [12, 40, 200])
+def test_an_avif_that_is_cut_off_is_damaged(end: int) -> None:
+    content = saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF")
+    with pytest.raises(ImageError) as caught:
+        decode(content[:end], 10_000)
+    assert caught.value.code in ("damaged_image", "unsupported_image")
+
+
+def test_heic_is_named_where_its_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heif, "can_read_heic", lambda: False)
+    with pytest.raises(ImageError, match="HEIC pictures need the extra heic") as caught:
+        decode(HEIC, 1000)
+    assert caught.value.code == "unsupported_image"
+
+
+def test_heic_is_read_where_its_package_is() -> None:
+    pytest.importorskip("pillow_heif")
+    assert heif.can_read_heic()
+    content = saved(Image.new("RGB", (64, 48), RED), "HEIF", quality=90)
+    image = decode(content, 10_000).image
+    assert image.size == (64, 48)
+    assert np.abs(np.asarray(image).astype(int)[20, 20] - RED).max() <= 6
+    with pytest.raises(ImageError) as caught:
+        decode(content[: len(content) // 2], 10_000)
+    assert caught.value.code == "damaged_image"

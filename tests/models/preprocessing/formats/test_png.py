@@ -1,0 +1,133 @@
+"""PNG: every kind of transparency, what stands beside the pixels, and the bounds on chunks."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from models.preprocessing.decode import decode
+from models.preprocessing.formats import png as png_format
+from models.preprocessing.image_error import ImageError
+from tests.support.colour_profiles import P3_CHROMATICITIES, SRGB_COLUMNS, in_srgb
+from tests.support.image_files import png, png_chunk, saved
+
+WHITE = [255, 255, 255]
+
+
+def pixels(content: bytes) -> list[list[list[int]]]:
+    levels: list[list[list[int]]] = np.asarray(decode(content, 1_000_000).image).tolist()
+    return levels
+
+
+@pytest.mark.parametrize(("depth", "packed"), [(1, 0b0100_0000), (2, 0b0001_1011), (4, 0x01)])
+def test_one_level_of_packed_grey_is_transparent(depth: int, packed: int) -> None:
+    """By its own number, which is not that of the 8 bits it becomes."""
+    transparent = png_chunk(b"tRNS", struct.pack(">H", 1))
+    content = png(2, 1, depth, 0, transparent, b"\0" + bytes([packed]))
+    assert pixels(content)[0] == [[0, 0, 0], WHITE]
+
+
+def test_one_colour_of_8_bits_is_transparent() -> None:
+    transparent = png_chunk(b"tRNS", struct.pack(">3H", 1, 2, 3))
+    content = png(2, 1, 8, 2, transparent, bytes([0, 1, 2, 3, 1, 2, 4]))
+    assert pixels(content)[0] == [WHITE, [1, 2, 4]]
+
+
+def test_one_colour_of_16_bits_is_compared_in_full() -> None:
+    """High bytes alone would make the second pixel transparent as well."""
+    transparent = png_chunk(b"tRNS", struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))
+    rows = b"\0" + struct.pack(">6H", 0x1234, 0x5678, 0x9ABC, 0x1234, 0x5678, 0x9ABD)
+    assert pixels(png(2, 1, 16, 2, transparent, rows))[0] == [WHITE, [0x12, 0x56, 0x9A]]
+
+
+def test_alpha_of_a_palette_is_kept() -> None:
+    palette = png_chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60])) + png_chunk(b"tRNS", b"\0")
+    assert pixels(png(2, 1, 8, 3, palette, b"\0\0\1"))[0] == [WHITE, [40, 50, 60]]
+
+
+def test_large_pictures_are_composed_strip_by_strip_as_small_ones() -> None:
+    noise = Image.effect_noise((1024, 1200), 90)
+    image = Image.merge("RGBA", (noise, noise.rotate(90), noise.rotate(180), noise.rotate(270)))
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image, mask=image.getchannel("A"))
+    assert decode(saved(image, "PNG", compress_level=1), 2_000_000).image.tobytes() == page.tobytes()
+
+
+def test_gamma_is_converted_to_that_of_srgb() -> None:
+    gamma = png_chunk(b"gAMA", struct.pack(">I", 100_000))
+    levels = pixels(png(1, 1, extra=gamma, pixels=bytes([0, 200, 30, 40])))[0][0]
+    expected = in_srgb((200, 30, 40), SRGB_COLUMNS, 1.0)
+    assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 1
+
+
+def test_primaries_are_converted_and_srgb_goes_before_them() -> None:
+    values = struct.pack(">8I", *(round(value * 100_000) for value in P3_CHROMATICITIES))
+    extra = png_chunk(b"gAMA", struct.pack(">I", 45_455)) + png_chunk(b"cHRM", values)
+    levels = pixels(png(1, 1, extra=extra, pixels=bytes([0, 200, 30, 40])))[0][0]
+    expected = in_srgb((200, 30, 40), gamma=100_000 / 45_455)
+    assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 3
+    both = png_chunk(b"sRGB", b"\0") + extra
+    assert pixels(png(1, 1, extra=both, pixels=bytes([0, 200, 30, 40])))[0][0] == [200, 30, 40]
+
+
+def test_orientation_in_text_or_xmp_alone_does_not_turn_a_picture() -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n10\n" + b"Exif\0\0MM\0*".hex())
+    info.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>')
+    assert decode(saved(Image.new("RGB", (20, 10)), "PNG", pnginfo=info), 1000).image.size == (20, 10)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(8_000_000))),
+        png_chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(8_000_000))),
+        png_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(8_000_000))),
+        png_chunk(b"iCCP", b"a\0\0" + b"not deflated"),
+        png_chunk(b"iCCP", b"no end of the name"),
+        png_chunk(b"tEXt", b"a\0" + bytes(1_400_000)),
+        png_chunk(b"tEXt", b"wrong checksum")[:-4] + b"\0\0\0\0",
+        png_chunk(b"tRNS", b"\x80\x80")[:-4] + b"\0\0\0\0",
+        png_chunk(b"gAMA", b"\0"),
+        png_chunk(b"cHRM", bytes(32)),
+        png_chunk(b"acTL", bytes(8)),
+        png_chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff"),
+    ],
+    ids=lambda chunk: chunk[4:12].decode("latin-1"),
+)
+def test_what_stands_beside_sound_pixels_spoils_nothing(chunk: bytes) -> None:
+    assert pixels(png(2, 2, extra=chunk, pixels=(b"\0" + b"\x80" * 6) * 2)) == [[[128] * 3] * 2] * 2
+
+
+def test_pixels_in_many_chunks_are_put_together() -> None:
+    content = png(4, 4)
+    start = content.index(b"IDAT") - 4
+    (length,) = struct.unpack_from(">I", content, start)
+    data = content[start + 8 : start + 8 + length]
+    parts = b"".join(png_chunk(b"IDAT", data[i : i + 1]) for i in range(len(data)))
+    assert pixels(content[:start] + parts + content[start + 12 + length :]) == pixels(content)
+
+
+def test_too_many_chunks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png_format, "MAX_CHUNKS", 10)
+    with pytest.raises(ImageError, match="too many chunks; at most 10 are accepted") as caught:
+        decode(png(2, 2, extra=png_chunk(b"tEXt", b"a\0b") * 10), 1000)
+    assert caught.value.code == "image_too_large"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(2, 2, bit_depth=3),
+        png(2, 2, colour_type=5),
+        png(2, 2, extra=png_chunk(b"WHAT", b"")),
+        png(2, 2).replace(png_chunk(b"IEND", b""), b"")[:-20],
+    ],
+    ids=["depth", "colour type", "unknown critical chunk", "cut off"],
+)
+def test_damage_where_the_pixels_are_is_told(content: bytes) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(content, 1000)
+    assert caught.value.code == "damaged_image"
