@@ -175,7 +175,8 @@ def test_readme_lists_every_metric_with_its_labels_and_description() -> None:
 
 def test_readme_lists_every_stage_and_every_reason() -> None:
     section = _metrics_section()
-    refusals = (ROOT / "app" / "connection.py").read_text(encoding="utf-8")
+    files = [ROOT / "app" / "server" / name for name in ("connection.py", "request_head.py")]
+    refusals = "".join(file.read_text(encoding="utf-8") for file in files)
     of_connections = re.findall(r'ApiError\(\d+, "(\w+)"', refusals)
     assert of_connections
     for name in (*STAGES, *REJECTIONS, *of_connections):
