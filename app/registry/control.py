@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import ExitStack, asynccontextmanager
 
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
@@ -34,8 +34,8 @@ class ModelControl:
 
     A change has two steps, so that it happens everywhere or nowhere. First the new model is *staged*: loaded
     and proven by the process that was asked, then by the others. Only when all have it, the plan that serves
-    it takes effect. Until then, and if anyone refuses, every request is served as before. A model that leaves
-    is kept until the last request that uses it is answered.
+    it is written, and then takes effect. Until then, and if anyone refuses, every request is served as
+    before. A model that leaves is kept until the last request that uses it is answered.
     """
 
     def __init__(
@@ -54,7 +54,12 @@ class ModelControl:
         self._held: dict[Entry, LoadedModel] = {}
         self._serving: dict[tuple[str, str], LoadedModel] = {}
         self._plan = Plan(generation=-1, entries=(), current={}, default="")
-        self._seen = -1
+        self._seen = self._plan
+        """The last plan that this process has followed, or tried to."""
+        self._asked: Set[int] = frozenset()
+        """The other workers that served when the last plan was written."""
+        self._unsaid: Report | None = None
+        """What could not be reported yet, as to a full disk."""
         self._turn = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._follower: asyncio.Task[None] | None = None
@@ -102,7 +107,7 @@ class ModelControl:
                 folder.write(plan)
         # Whoever changes the plan waits for those that have reported. So either it waits for this process, or
         # its change is seen here, after the report.
-        while plan is not None and plan.generation > self._seen:
+        while plan is not None and plan != self._seen:
             await self._apply(plan)
             self._report()
             plan = folder.read()
@@ -126,19 +131,20 @@ class ModelControl:
                 )
             seen = self._seen
             try:
-                # Here first: a model that is broken is no concern of the others, nor its generation.
+                # Here first: a model that is broken is no concern of the others.
                 await self._apply(staged)
             except BaseException:
                 self._seen = seen
                 raise
             try:
-                await self._publish(staged)
+                self._write(staged)
+                await self._wait_for_others(staged)
+                self._write(planned)
             except BaseException:
-                await self._apply(staged.abandon())
-                self._write(self._plan)
+                await self._withdraw(staged.abandon())
                 raise
             await self._apply(planned)
-            await self._publish(planned)
+            await self._wait_for_others(planned)
 
     async def unload(self, name: str, version: str | None) -> None:
         """Serve a version no more, or all versions of a model, everywhere.
@@ -154,8 +160,9 @@ class ModelControl:
                     f"{name} answers the requests that name no model "
                     "(RESNET_SERVE_DEFAULT_MODEL); one version must stay"
                 )
+            self._write(planned)
             await self._apply(planned)
-            await self._publish(planned)
+            await self._wait_for_others(planned)
 
     async def close(self) -> None:
         """Compute what still waits, and return when nothing is left."""
@@ -166,7 +173,7 @@ class ModelControl:
     async def _apply(self, plan: Plan) -> None:
         """Follow `plan`: all that it needs is loaded before anything changes, or nothing does."""
         wanted = (*plan.entries, plan.staged) if plan.staged else plan.entries
-        self._seen = plan.generation
+        self._seen = plan
         fresh: dict[Entry, LoadedModel] = {}
         try:
             for entry in wanted:
@@ -209,9 +216,12 @@ class ModelControl:
         if self._membership is None:
             return
         plan = self._membership.folder.read()
-        if plan is not None and plan.generation > self._seen:
+        # By its content: what could not be written here is nothing that others know of.
+        if plan is not None and plan != self._seen:
             await self._apply(plan)
             self._report()
+        elif self._unsaid is not None:
+            self._say(self._unsaid)
 
     async def _follow(self) -> None:
         while True:
@@ -223,31 +233,62 @@ class ModelControl:
                     await self._catch_up()
                 except Exception as error:
                     logger.exception("cannot follow a change of what is served")
-                    with suppress(OSError):  # as of a full disk: then whoever waits for the report says so
-                        self._report(f"{type(error).__name__}: {error}")
+                    self._report(f"{type(error).__name__}: {error}")
 
     def _write(self, plan: Plan) -> None:
-        if self._membership is not None:
+        """Have all others follow `plan` from now on. Raises `FollowError` where they cannot be told."""
+        if self._membership is None:
+            return
+        self._asked = self._others().keys()
+        try:
             self._membership.folder.write(plan)
-            self._report()
+        except OSError as error:
+            raise FollowError(f"the other workers cannot be told: {error.strerror}") from error
+
+    async def _withdraw(self, plan: Plan) -> None:
+        """Follow `plan` with all others, or whatever they follow if they cannot be told."""
+        try:
+            self._write(plan)
+        except FollowError as error:
+            logger.warning("what was staged stays so: %s", error)
+            known = self._membership.folder.read() if self._membership is not None else None
+            plan = plan if known is None else known
+        await self._apply(plan)
+        self._report()
 
     def _report(self, error: str | None = None) -> None:
-        if self._membership is not None:
-            report = Report(generation=self._seen, error=error)
-            self._membership.folder.report(self._membership.worker, report)
+        self._say(Report(generation=self._seen.generation, error=error))
 
-    async def _publish(self, plan: Plan) -> None:
-        """Have all other workers follow `plan`. Raises `FollowError` if one of them cannot.
+    def _say(self, report: Report) -> None:
+        """Whoever waits for a report that cannot be written says so; it is tried again."""
+        if self._membership is None:
+            return
+        try:
+            self._membership.folder.report(self._membership.worker, report)
+            self._unsaid = None
+        except OSError as failure:
+            if self._unsaid is None:
+                logger.warning("cannot report to the other workers: %s", failure.strerror)
+            self._unsaid = report
+
+    def _others(self) -> dict[int, Report]:
+        assert self._membership is not None, "there are no others"
+        reports = self._membership.folder.reports()
+        reports.pop(self._membership.worker, None)
+        return reports
+
+    async def _wait_for_others(self, plan: Plan) -> None:
+        """Return when all other workers follow `plan`. Raises `FollowError` if one of them cannot.
 
         One that ends meanwhile may have ended of what is staged, and whoever replaced it would too.
         """
+        self._report()
         if self._membership is None:
             return
-        asked = self._membership.folder.reports().keys()
-        self._write(plan)
+        asked = self._asked
         deadline = asyncio.get_running_loop().time() + FOLLOW_SECONDS
         while True:
-            reports = self._membership.folder.reports()
+            reports = self._others()
             for worker, report in reports.items():
                 if report.generation >= plan.generation and report.error is not None:
                     raise FollowError(f"worker {worker} cannot do the same: {report.error}")

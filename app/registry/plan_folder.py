@@ -30,7 +30,8 @@ class Report(BaseModel):
 class PlanFolder:
     """The plan of all workers, one report of each, and a lock for who changes the plan.
 
-    Files are replaced as a whole, so that a reader never sees a half of one.
+    Files are replaced as a whole, so that a reader never sees a half of one. What cannot be written, as to a
+    full disk, raises `OSError` and leaves the file as it was.
     """
 
     path: Path
@@ -78,8 +79,12 @@ class PlanFolder:
 
     def _replace(self, name: str, content: BaseModel) -> None:
         fresh = self.path / f".{name}.{os.getpid()}"
-        fresh.write_text(content.model_dump_json(), encoding="utf-8")
-        fresh.replace(self.path / name)
+        try:
+            fresh.write_text(content.model_dump_json(), encoding="utf-8")
+            fresh.replace(self.path / name)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 @dataclass(frozen=True)

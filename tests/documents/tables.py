@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from app.environment import variable
 from app.http.error_handlers import REJECTIONS
 from app.observability.metrics import STAGES, ServiceMetrics
-from app.server import connection
+from app.server import connection, request_head
 from app.settings import Settings
 from models import ARCHITECTURES
 from models.augmentations import AUGMENTATIONS
@@ -109,7 +109,8 @@ def rejections() -> str:
 
 
 def connection_rejections() -> str:
-    return _listed(dict.fromkeys(re.findall(r'ApiError\(\d+, "(\w+)"', inspect.getsource(connection))))
+    source = "".join(inspect.getsource(module) for module in (connection, request_head))
+    return _listed(dict.fromkeys(re.findall(r'ApiError\(\d+, "(\w+)"', source)))
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from app.http.multipart import MAX_HEADER_BYTES, MAX_HEADERS, MAX_PADDING, FormError, parse_form
 
 BOUNDARY = "b0undary"
-LAST = re.compile(rb"(^|\r\n)--b0undary--")
+LAST = re.compile(rb"(^[\r\n]*|\r\n)--b0undary--")
 """What a form ends with; Starlette loses what is cut off before."""
 
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from app.registry import control as model_control
 from app.registry.control import FollowError
@@ -182,3 +183,81 @@ async def test_only_one_worker_changes_what_is_served(
         slow.may_load.set()
         await running
         assert (found(control), found(other)) == ("cats/2", "cats/2")
+
+
+class FullDisk:
+    """Has writes to the folder of plans fail, of files whose names begin so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: tuple[str, ...] = ()
+        replace = PlanFolder._replace
+
+        def refuse_or_replace(folder: PlanFolder, name: str, content: BaseModel) -> None:
+            if name.startswith(self.names):
+                raise OSError(28, "No space left on device")
+            replace(folder, name, content)
+
+        monkeypatch.setattr(PlanFolder, "_replace", refuse_or_replace)
+
+
+@on_virtual_clock
+async def test_a_plan_that_cannot_be_written_is_followed_by_nobody_and_the_next_by_all(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    async with started(Loader(), workers(0)) as control, started(Loader(), workers(1)) as other:
+        disk.names = ("plan",)
+        for change in (
+            lambda: control.load(repository, "cats", "2", LIMIT),
+            lambda: control.unload("dogs", None),
+        ):
+            with pytest.raises(FollowError, match="cannot be told: No space left"):
+                await change()
+            assert (found(control), found(other)) == ("cats/1", "cats/1")
+            assert control.plan == other.plan
+        disk.names = ()
+        # By the other one, whose plan has the number that the first could not write.
+        await other.load(repository, "cats", "3", LIMIT)
+        assert (found(control), found(other)) == ("cats/3", "cats/3")
+        await control.unload("dogs", None)
+        assert (control.versions("dogs"), other.versions("dogs")) == ([], [])
+        assert control.plan == other.plan
+
+
+@on_virtual_clock
+async def test_a_disk_that_fills_up_in_mid_change_splits_nobody(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    theirs = Loader()
+    async with started(Loader(), workers(0)) as control, started(theirs, workers(1)) as other:
+        theirs.may_load.clear()
+        loading = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        await asyncio.sleep(1)  # staged, and waiting for the other one
+        disk.names = ("plan",)
+        theirs.may_load.set()
+        with pytest.raises(FollowError, match="cannot be told: No space left"):
+            await loading
+        assert (found(control), found(other)) == ("cats/1", "cats/1")
+        assert control.plan == other.plan
+        disk.names = ()
+        await other.load(repository, "cats", "2", LIMIT)
+        assert (found(control), found(other)) == ("cats/2", "cats/2")
+        assert control.plan == other.plan
+
+
+@on_virtual_clock
+async def test_a_worker_that_cannot_report_serves_and_reports_when_it_can(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    async with started(Loader(), workers(0)) as control:
+        disk.names = ("1.report",)
+        async with started(Loader(), workers(1)) as other:
+            assert found(other) == "cats/1"
+            assert workers(1).folder.reports().keys() == {0}
+            disk.names = ()
+            await asyncio.sleep(1)
+            assert workers(1).folder.reports().keys() == {0, 1}
+            await control.load(repository, "cats", "2", LIMIT)
+            assert found(other) == "cats/2"
