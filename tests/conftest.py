@@ -22,6 +22,35 @@ QUANTISING = (
 )
 """Tests that quantise in this process. Once NNCF has worked here, a signal to the process crashes it."""
 
+QUICK = ("app", "bench", "documents", "models", "support", "training/recipes", "test_import_rules.py")
+"""Folders and files whose tests are marked `quick`: they need no server, no browser and no training run."""
+
+SLOW = (
+    "app/batching/test_batcher_schedules.py",
+    "app/http/test_multipart.py",
+    "app/registry/test_served_model.py",
+    "app/server/test_supervisor.py",
+    "bench/test_serving.py",
+    "documents/test_blocks.py",
+    "models/architectures/test_resnet.py",
+    "models/augmentations/test_augmentations.py",
+    "models/augmentations/test_jpeg.py",
+    "models/batch_norm/test_folding.py",
+    "models/batch_norm/test_view.py",
+    "models/engines/test_engines.py",
+    "models/engines/test_openvino_engine.py",
+    "models/engines/test_openvino_ir.py",
+    "models/engines/test_quiet_openvino.py",
+    "models/engines/test_torch_engine.py",
+    "models/preprocessing/test_decode.py",
+    "models/preprocessing/test_decode_reduced.py",
+    "models/test_class_activation.py",
+    "models/test_command.py",
+    "models/test_models.py",
+    "models/test_module_calls.py",
+    "support/test_host_waits.py",
+)
+"""Files there that are not quick: they start processes, compute whole networks, or try hundreds of cases."""
 
 TORCH_THREADS = torch.get_num_threads()
 
@@ -47,8 +76,23 @@ def _no_settings_of_the_shell() -> Iterator[None]:
         yield
 
 
+def is_quick(path: Path) -> bool:
+    """Whether the tests in this file are marked `quick`."""
+    file = path.relative_to(TESTS).as_posix()
+    return file not in SLOW and any(file == part or file.startswith(f"{part}/") for part in QUICK)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick`, import no other tests: that alone would take longer than the quick ones."""
+    only_quick = config.getoption("markexpr") == "quick"
+    return True if only_quick and collection_path.suffix == ".py" and not is_quick(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what quantises last, behind all tests that send themselves signals."""
+    """Mark what is quick, and run what quantises last, behind all tests that send themselves signals."""
+    for item in items:
+        if is_quick(item.path):
+            item.add_marker(pytest.mark.quick)
     items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() in QUANTISING)
 
 

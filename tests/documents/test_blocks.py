@@ -26,6 +26,7 @@ REJECTED = 22
 
 SHORTENED = (
     (r"--recipe fine-tune ", "--recipe fine-tune --epochs 1 "),
+    (r"(export --run runs/photos\S+)", r"\1 --no-int8"),
     (r"(python -m app (?:predict|models)(?!.*--url).*)", r"\1 --url http://127.0.0.1:8000"),
 )
 """What is run differs in this from what is written: it takes less time, and asks the server of the tests."""
