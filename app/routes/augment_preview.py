@@ -1,7 +1,7 @@
 """GET and POST /augment-preview: what training does to an image, and what the model says of the result."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
 from app.inference.context import InferenceContext
 from app.inference.preparation import Upload
+from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from app.routes.augmentation_query import openapi_parameters
 from app.routes.preview_request import Preview, PreviewQuery, PreviewResponse
@@ -57,7 +58,7 @@ async def preview_sample(
 ) -> Response:
     """Augment one of the sample images, at its own 32 by 32 pixels."""
 
-    def read(_: bytes) -> Upload:
+    async def read(_: RequestScope) -> Upload:
         return read_sample(query.image, "image")
 
     return await _preview(request, context, query, read, _at_its_size)
@@ -74,8 +75,8 @@ async def preview_upload(
 ) -> Response:
     """Augment an image of your own. It is first scaled and cropped to the model's input, as in training."""
 
-    def read(body: bytes) -> Upload:
-        return read_uploads(request, body, max_files=1)[0]
+    async def read(scope: RequestScope) -> Upload:
+        return (await read_uploads(request, scope, max_files=1))[0]
 
     def at_the_models_size(upload: Upload, model: ServedModel) -> Tensor:
         preprocessing = model.preprocessing
@@ -90,7 +91,7 @@ async def _preview(
     request: Request,
     context: InferenceContext,
     query: PreviewQuery,
-    read: Callable[[bytes], Upload],
+    read: Callable[[RequestScope], Awaitable[Upload]],
     to_pixels: Callable[[Upload, ServedModel], Tensor],
 ) -> Response:
     own = type(query).model_fields
@@ -100,7 +101,7 @@ async def _preview(
         preview = Preview.checked(query, others, model)
         if query.predict:
             _check_queue(query.rows * query.cols + 1, context.settings.max_queue)
-        upload = read(scope.body)
+        upload = await read(scope)
 
         def make() -> tuple[Tiles, list[Tensor]]:
             image = to_pixels(upload, model)
