@@ -1,14 +1,28 @@
-"""A request's body -> the files in it, either as multipart form or as one raw image."""
+"""A request's body -> the files in it: a multipart form, one raw image, or one image in JSON as Base64."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import Request
+from pydantic_core import from_json
 
 from app.errors import ApiError
+from app.http.base64_text import decode_base64
 from app.http.multipart import FormError, Part, parse_form
 from app.inference.preparation import Upload
+from app.inference.request_scope import RequestScope
 
 FIELD = "file"
+JSON_FIELD = "image"
+
+INLINE_BYTES = 65_536
+"""A body of so few bytes is taken apart on the event loop, in less than a millisecond."""
+
+MAX_JSON_ELEMENTS = 64
+"""Of a JSON body, which needs two."""
+
+RAW_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+"""What says nothing of the content; the last is what curl says of `--data-binary`."""
 
 
 def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
@@ -20,25 +34,48 @@ def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {FIELD: {"type": "array", "items": binary, "minItems": 1} if several else binary},
     }
+    text = {
+        "type": "string",
+        "format": "byte",
+        "description": "An image file in Base64, or such a data URL as `data:image/png;base64,...`.",
+    }
+    json = {
+        "type": "object",
+        "required": [JSON_FIELD],
+        "additionalProperties": False,
+        "properties": {JSON_FIELD: text},
+        "example": {JSON_FIELD: PIXEL},
+    }
+    types = [f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp")]
     return {
         "requestBody": {
             "required": True,
-            "description": description,
+            "description": f"{description} Or one image in JSON. Content-Encoding may be gzip or deflate.",
             "content": {
                 "multipart/form-data": {"schema": form},
-                **{f"image/{kind}": {"schema": binary} for kind in ("jpeg", "png", "webp", "gif", "bmp")},
+                **{kind: {"schema": binary} for kind in (*types, "application/octet-stream")},
+                "application/json": {"schema": json},
             },
         }
     }
 
 
-def read_uploads(request: Request, body: bytes, max_files: int) -> list[Upload]:
-    """Read the files of the multipart field `file`, in order, or the raw body if its type is an image's.
+PIXEL = "R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
+"""A GIF of one white pixel in Base64, so that an example is short and can be sent as it stands."""
 
-    The content is not looked at, and nothing is written to disk. Raises `ApiError`: 400 for a malformed form
-    or too many files, 415 for another content type, 422 for a form without `file` or with other fields.
+
+async def read_uploads(request: Request, scope: RequestScope, max_files: int) -> list[Upload]:
+    """The files of the multipart field `file`, in order; else the one of a JSON body, or the raw body.
+
+    What an image is, its content says and not the type of the body. Nothing is written to disk. Raises
+    `ApiError`: 400 for a malformed form, malformed JSON or too many files, 415 for a type that is none of
+    these, 422 for a form without `file`, JSON without `image`, or either with other fields.
     """
-    content_type = request.headers.get("content-type", "")
+    read = partial(_read, request.headers.get("content-type", ""), scope.body, max_files)
+    return read() if len(scope.body) <= INLINE_BYTES else await scope.run(read, "the body to be read")
+
+
+def _read(content_type: str, body: bytes, max_files: int) -> list[Upload]:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         try:
@@ -47,15 +84,42 @@ def read_uploads(request: Request, body: bytes, max_files: int) -> list[Upload]:
         except FormError as error:
             raise _malformed(str(error)) from error
         return _files(parts, max_files)
-    if media_type.startswith("image/"):
+    # No image begins so, and whoever sends JSON by curl may have left the type as it was.
+    if media_type == "application/json" or (media_type in RAW_TYPES and body[:1] == b"{"):
+        return [Upload(None, _from_json(body))]
+    if media_type.startswith("image/") or media_type in RAW_TYPES:
         return [Upload(None, body)]
     raise ApiError(
         415,
         "unsupported_media_type",
-        f"send the image as the multipart field {FIELD!r}, or as the body with a content type such as"
-        f" image/jpeg; got {media_type or 'no content type'!r}",
+        f"send the image as the multipart field {FIELD!r}, as the body with a content type such as"
+        f' image/jpeg, or as JSON, {{"{JSON_FIELD}": "<Base64>"}}; got {media_type!r}',
         FIELD,
     )
+
+
+def _from_json(body: bytes) -> bytes:
+    right = f'must be {{"{JSON_FIELD}": "<an image file in Base64, or a data URL>"}}'
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_JSON_ELEMENTS:
+        raise ApiError(400, "malformed_json", f"the JSON body {right}, got more", JSON_FIELD)
+    try:
+        content = from_json(body)
+    except ValueError as error:
+        raise ApiError(400, "malformed_json", f"the JSON body: {error}", JSON_FIELD) from error
+    if not isinstance(content, dict) or not isinstance(content.get(JSON_FIELD), str):
+        raise ApiError(422, "missing_field", f"the JSON body {right}", JSON_FIELD)
+    for name in content:
+        if name != JSON_FIELD:
+            raise ApiError(422, "unknown_field", f"there is no field {name!r}; the JSON body {right}", name)
+    text = content[JSON_FIELD]
+    if text[:5].lower() == "data:":
+        described, _, text = text.partition(",")
+        if not described.lower().endswith(";base64"):
+            raise ApiError(400, "malformed_base64", "image: a data URL must be in Base64", JSON_FIELD)
+    try:
+        return decode_base64("".join(text.split()))
+    except ValueError as error:
+        raise ApiError(400, "malformed_base64", f"image: must be Base64 ({error})", JSON_FIELD) from error
 
 
 def _files(parts: list[Part], max_files: int) -> list[Upload]:

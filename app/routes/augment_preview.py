@@ -57,7 +57,7 @@ async def preview_sample(
 ) -> Response:
     """Augment one of the sample images, at its own 32 by 32 pixels."""
 
-    def read(_: bytes) -> Upload:
+    async def read(_: RequestScope) -> Upload:
         return read_sample(query.image, "image")
 
     return await _preview(request, context, query, read, _at_its_size)
@@ -74,8 +74,8 @@ async def preview_upload(
 ) -> Response:
     """Augment an image of your own. It is first scaled and cropped to the model's input, as in training."""
 
-    def read(body: bytes) -> Upload:
-        return read_uploads(request, body, max_files=1)[0]
+    async def read(scope: RequestScope) -> Upload:
+        return (await read_uploads(request, scope, max_files=1))[0]
 
     async def at_the_models_size(upload: Upload, scope: RequestScope) -> Tensor:
         prepared = await prepare_images([upload], scope)
@@ -89,7 +89,7 @@ async def _preview(
     request: Request,
     context: InferenceContext,
     query: PreviewQuery,
-    read: Callable[[bytes], Upload],
+    read: Callable[[RequestScope], Awaitable[Upload]],
     to_pixels: Callable[[Upload, RequestScope], Awaitable[Tensor]],
 ) -> Response:
     own = type(query).model_fields
@@ -99,7 +99,7 @@ async def _preview(
         preview = Preview.checked(query, others, model)
         if query.predict:
             _check_queue(query.rows * query.cols + 1, context.settings.max_queue)
-        upload = read(scope.body)
+        upload = await read(scope)
 
         def make(image: Tensor) -> tuple[Tiles, list[Tensor]]:
             tiles = preview.make(image)

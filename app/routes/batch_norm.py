@@ -1,6 +1,6 @@
 """GET and POST /models/{name}/batch-norm: what batch norm does in training mode and in eval mode."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal, TypeVar
@@ -16,6 +16,7 @@ from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
 from app.inference.context import InferenceContext
 from app.inference.preparation import Upload, prepare_images
+from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from app.routes.samples import SAMPLES, read_sample
 from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
@@ -139,7 +140,7 @@ async def view_sample(
 ) -> BatchNormResponse:
     """As POST does, for one of the sample images among others of them."""
 
-    def read(_: bytes) -> Batch:
+    async def read(_: RequestScope) -> Batch:
         sample = read_sample(query.sample, "sample")
         return Batch(
             [sample, *_neighbours(query, [each for each in SAMPLES if each != query.sample])], "samples"
@@ -168,8 +169,8 @@ async def view_upload(
     stored weights, in float32: where `/predict` computes in int8, its probabilities differ a little.
     """
 
-    def read(body: bytes) -> Batch:
-        uploads = read_uploads(request, body, min(context.settings.max_files, 1 + MAX_NEIGHBOURS))
+    async def read(scope: RequestScope) -> Batch:
+        uploads = await read_uploads(request, scope, min(context.settings.max_files, 1 + MAX_NEIGHBOURS))
         if len(uploads) == 1:
             return Batch([*uploads, *_neighbours(query, list(SAMPLES))], "samples")
         if "batch" in query.model_fields_set:
@@ -184,7 +185,7 @@ async def _view(
     context: InferenceContext,
     name: str,
     query: BatchNormQuery,
-    read: Callable[[bytes], Batch],
+    read: Callable[[RequestScope], Awaitable[Batch]],
 ) -> BatchNormResponse:
     async with request_scope(request, context, name, query.version) as scope:
         model = scope.model
@@ -193,7 +194,7 @@ async def _view(
             return await scope.run(work, "the view of the batch norm")
 
         layer = _layer(query, model)
-        batch = read(scope.body)
+        batch = await read(scope)
         names = [upload.filename for upload in batch.uploads]
         numbers = range(1, 1 + len(names)) if batch.source == "request" else None
         # One step after the other, so that a deadline or a client that leaves ends it between them.

@@ -80,7 +80,7 @@ async def explain(
     async with request_scope(request, context, query.model, query.version) as scope:
         explaining = _class_activation(scope.model)
         _check_label(query.label, scope.model)
-        prepared = await prepare_images(read_uploads(request, scope.body, max_files=1), scope)
+        prepared = await prepare_images(await read_uploads(request, scope, max_files=1), scope)
         work = partial(_respond, prepared.images[0], scope.model, explaining, query)
         return await scope.run(work, "the explanation")
 

@@ -117,7 +117,7 @@ async def predict(
     async with request_scope(request, context, query.model, query.version) as scope:
         model = scope.model
         _check_top_k(query.top_k, len(model.metadata.classes))
-        uploads = read_uploads(request, scope.body, context.settings.max_files)
+        uploads = await read_uploads(request, scope, context.settings.max_files)
         scope.record("receive", scope.started, perf_counter())
         classified = await classify_files(uploads, scope)
     finished = perf_counter()

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import to_json
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import from_json, to_json
 
 from app.errors import ProtocolError
+from app.v2.json_numbers import Numbers, extract_numbers
 
 NUMBERS: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4")}
 """The datatypes that are numbers, as they lie in binary data; BYTES is the third that is understood."""
@@ -26,26 +27,36 @@ LENGTH = struct.Struct("<I")
 """What stands before each element of a BYTES tensor in binary data."""
 
 
+MAX_ELEMENTS = 25_000
+"""Of the JSON beside arrays of numbers: counted before any is made. Files in Base64 are one each."""
+
+MAX_TENSORS = 16
+"""Inputs, and outputs, that are looked at, so that there are never many errors of them."""
+
+Parameters = Annotated[dict[str, Any], BeforeValidator(lambda given: {} if given is None else given)]
+"""`null` is none."""
+
+
 class _Input(BaseModel):
     name: str
     shape: list[Annotated[int, Field(ge=0, strict=True)]] = Field(min_length=1, max_length=8)
     datatype: Literal["UINT8", "FP32", "BYTES"]
-    parameters: dict[str, Any] = {}
-    data: list[Any] | None = None
+    parameters: Parameters = {}
+    data: list[Any] | str | None = None
 
 
 class OutputRequest(BaseModel):
     """An output that was asked for. `parameters`: `binary_data` and `classification` are understood."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
 
 
 class _Header(BaseModel):
     id: str | None = None
-    parameters: dict[str, Any] = {}
-    inputs: list[_Input] = Field(min_length=1)
-    outputs: list[OutputRequest] | None = None
+    parameters: Parameters = {}
+    inputs: list[_Input] = Field(min_length=1, max_length=MAX_TENSORS)
+    outputs: list[OutputRequest] | None = Field(None, max_length=MAX_TENSORS)
 
 
 @dataclass(frozen=True)
@@ -94,12 +105,7 @@ def parse_request(body: bytes, header_length: str | None) -> InferRequest:
     In JSON, the elements of a BYTES tensor are strings, passed on in UTF-8. Raises `ProtocolError`.
     """
     length = len(body) if header_length is None else _header_length(header_length, len(body))
-    try:
-        header = _Header.model_validate_json(body[:length])
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = _path(first["loc"])
-        raise ProtocolError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+    header, numbers = _read_header(body[:length])
     rest = memoryview(body)[length:]
     inputs = []
     for number, each in enumerate(header.inputs):
@@ -108,7 +114,7 @@ def parse_request(body: bytes, header_length: str | None) -> InferRequest:
             raise ProtocolError(f"{where}.parameters: shared memory is not offered; send the data itself")
         size = each.parameters.get("binary_data_size")
         if size is None:
-            values = _from_json(each, where)
+            values = _from_json(each, numbers, where)
         else:
             if each.data is not None:
                 raise ProtocolError(f"{where}: there must be either data or binary_data_size, not both")
@@ -122,6 +128,22 @@ def parse_request(body: bytes, header_length: str | None) -> InferRequest:
     if len(rest):
         raise ProtocolError(f"the body holds {len(rest)} bytes that belong to no input")
     return InferRequest(header.id, header.parameters, inputs, header.outputs)
+
+
+def _read_header(text: bytes) -> tuple[_Header, dict[str, Numbers]]:
+    rest, numbers = extract_numbers(text)
+    if sum(map(rest.count, (b",", b"[", b"{"))) > MAX_ELEMENTS:
+        raise ProtocolError(
+            f"the JSON has more than {MAX_ELEMENTS} elements beside tensors of numbers; send binary data"
+        )
+    try:
+        return _Header.model_validate(from_json(rest, allow_inf_nan=False)), numbers
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = _path(first["loc"])
+        raise ProtocolError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+    except ValueError as error:
+        raise ProtocolError(f"Invalid JSON: {error}") from error
 
 
 def encode_response(
@@ -145,7 +167,8 @@ def encode_response(
             entry["data"] = output.values.ravel().tolist()
         described.append(entry)
     answer = {"model_name": model_name, "model_version": model_version, "outputs": described}
-    header = to_json(answer if request_id is None else {"id": request_id, **answer})
+    content = answer if request_id is None else {"id": request_id, **answer}
+    header = to_json(content, inf_nan_mode="null")
     return header + b"".join(binary), len(header) if binary else None
 
 
@@ -168,26 +191,29 @@ def _flag(parameters: dict[str, Any], name: str, *, default: bool) -> bool:
     return value
 
 
-def _from_json(tensor: _Input, where: str) -> npt.NDArray[Any] | list[bytes]:
-    if tensor.data is None:
+def _from_json(tensor: _Input, numbers: dict[str, Numbers], where: str) -> npt.NDArray[Any] | list[bytes]:
+    data = tensor.data
+    if data is None:
         raise ProtocolError(f"{where}.data: is missing, and there is no binary_data_size either")
-    elements = _flat(tensor.data)
-    kinds = set(map(type, elements))
-    if tensor.datatype == "BYTES":
-        if not kinds <= {str}:
-            raise ProtocolError(f"{where}.data: the elements of a BYTES tensor must be strings in JSON")
-        _require_count(len(elements), tensor, where)
-        return [text.encode() for text in elements]
-    # Before NumPy sees them, which would give every element the room of the longest string.
-    if not kinds <= {int, float}:
+    if isinstance(data, str):
+        if data not in numbers:
+            raise ProtocolError(f"{where}.data: must be an array")
+        return _numbers(numbers[data], tensor, where)
+    if tensor.datatype != "BYTES":
         raise ProtocolError(f"{where}.data: must be numbers")
+    elements = _flat(data)
+    if not set(map(type, elements)) <= {str}:
+        raise ProtocolError(f"{where}.data: the elements of a BYTES tensor must be strings in JSON")
     _require_count(len(elements), tensor, where)
-    try:
-        numbers = np.array(tensor.data)
-    except ValueError as error:
-        raise ProtocolError(f"{where}.data: rows must have equal lengths") from error
-    if numbers.dtype.kind not in "iuf":
-        raise ProtocolError(f"{where}.data: must be numbers of at most 64 bits")
+    return [text.encode() for text in elements]
+
+
+def _numbers(numbers: Numbers, tensor: _Input, where: str) -> npt.NDArray[Any] | list[bytes]:
+    if tensor.datatype == "BYTES" and len(numbers):
+        raise ProtocolError(f"{where}.data: the elements of a BYTES tensor must be strings in JSON")
+    _require_count(len(numbers), tensor, where)
+    if tensor.datatype == "BYTES":
+        return []
     if tensor.datatype == "UINT8" and not (
         ((numbers >= 0) & (numbers <= 255) & (numbers == np.floor(numbers))).all()
     ):
@@ -236,7 +262,8 @@ def _require_count(count: int, tensor: _Input, where: str) -> None:
 def _shaped(numbers: npt.NDArray[Any], tensor: _Input, where: str) -> npt.NDArray[Any]:
     try:
         return numbers.reshape(tensor.shape)
-    except ValueError as error:  # of no elements at all, one side may still be longer than there can be
+    # Of no elements at all, one side may still be longer than there can be.
+    except (ValueError, OverflowError) as error:
         raise ProtocolError(f"{where}.shape: {tensor.shape} is more than an array can have") from error
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import ApiError
+from app.errors import ApiError, ProtocolError
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, RequestBody
 from app.inference.context import InferenceContext
@@ -24,6 +24,8 @@ Name = Annotated[str, Path(max_length=100)]
 
 MAX_BODY_BYTES = 65_536
 """Of a request that manages models, which needs a few hundred."""
+
+MAX_PARAMETERS = 50
 
 
 class IndexRequest(BaseModel):
@@ -72,6 +74,9 @@ def _from_body(kind: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
     async def read(request: Request) -> Asked:
         with RequestBody(request, MAX_BODY_BYTES) as received:
             body = await received.receive()
+        # Counted before they are made, for each unknown key would make an error.
+        if body.count(b",") > MAX_PARAMETERS:
+            raise ProtocolError(f"the body has more than {MAX_PARAMETERS} parameters")
         try:
             return kind.model_validate_json(body or b"{}")
         except ValidationError as error:

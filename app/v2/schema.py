@@ -4,10 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
+from app.http.uploads import PIXEL
 from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES
-
-PIXEL = "R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
-"""A GIF of one white pixel, so that the example is short and can be sent as it stands."""
 
 _BINARY = {"type": "string", "format": "binary"}
 _PARAMETERS = {"type": "object", "additionalProperties": True}

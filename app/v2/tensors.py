@@ -4,8 +4,6 @@
 one of the two. Knows neither HTTP nor the engine.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,12 +12,19 @@ from torch import Tensor
 
 from app.batching.scores import Scores
 from app.errors import ApiError, ProtocolError
+from app.http.base64_text import decode_base64
 from app.inference.preparation import Upload
 from app.registry.served_model import ServedModel
-from app.v2.codec import InferRequest, InputTensor, OutputRequest, OutputTensor
+from app.v2.codec import NUMBERS, InferRequest, InputTensor, OutputRequest, OutputTensor
 
 IMAGE_BYTES, IMAGES = "image_bytes", "images"
 PROBABILITIES, LABEL = "probabilities", "label"
+
+ELEMENT_BYTES = 32
+"""Of a number in JSON at most, with the comma behind it."""
+
+MAX_CHARACTER_BYTES = 6
+"""Of a character in JSON, where it is escaped."""
 
 
 def inputs_of(asked: InferRequest, model: ServedModel, max_images: int) -> tuple[list[Upload], list[Tensor]]:
@@ -51,8 +56,8 @@ def _files(tensor: InputTensor) -> list[Upload]:
     if tensor.binary:
         return [Upload(None, content) for content in tensor.values]
     try:
-        return [Upload(None, base64.b64decode(text, validate=True)) for text in tensor.values]
-    except binascii.Error as error:
+        return [Upload(None, decode_base64(text)) for text in tensor.values]
+    except ValueError as error:
         raise ProtocolError(f"inputs[0].data: must hold files in Base64 ({error})") from error
 
 
@@ -73,9 +78,12 @@ def _pixels(tensor: InputTensor, model: ServedModel) -> list[Tensor]:
 
 
 def require_known_outputs(asked: InferRequest, classes: int) -> None:
-    """Raise `ProtocolError` for an output that there is not, or a parameter out of its range."""
+    """Raise `ProtocolError` for an output that is unknown or named twice, or for an illegal parameter."""
+    names = [output.name for output in asked.outputs or []]
     for number, output in enumerate(asked.outputs or []):
         where = f"outputs[{number}]"
+        if output.name in names[:number]:
+            raise ProtocolError(f"{where}.name: {output.name!r} is named already; each output comes once")
         if output.name not in (PROBABILITIES, LABEL):
             raise ProtocolError(f"{where}.name: must be {PROBABILITIES} or {LABEL}, got {output.name!r}")
         count = output.parameters.get("classification", 0)
@@ -86,10 +94,34 @@ def require_known_outputs(asked: InferRequest, classes: int) -> None:
         asked.wants_binary(output)
 
 
+def check_response_size(asked: InferRequest, images: int, labels: Sequence[str], max_bytes: int) -> None:
+    """Raise `ApiError` 413 if the response, estimated from above, would be larger than `max_bytes`."""
+    longest = max(map(len, labels)) * MAX_CHARACTER_BYTES
+    size = 0
+    for output in _wanted(asked):
+        if output.name == LABEL:
+            size += images * (longest + ELEMENT_BYTES)
+        elif count := output.parameters.get("classification", 0):
+            size += images * count * (longest + 2 * ELEMENT_BYTES)
+        elif asked.wants_binary(output):
+            size += images * len(labels) * NUMBERS["FP32"].itemsize
+        else:
+            size += images * len(labels) * ELEMENT_BYTES
+    if size > max_bytes:
+        message = (
+            f"the response may have {size} bytes, more than {max_bytes}: send fewer images at a time, or ask"
+            " for binary data or for the parameter classification"
+        )
+        raise ApiError(413, "response_too_large", message)
+
+
+def _wanted(asked: InferRequest) -> list[OutputRequest]:
+    return asked.outputs or [OutputRequest(name=PROBABILITIES), OutputRequest(name=LABEL)]
+
+
 def outputs_of(asked: InferRequest, scores: Sequence[Scores], labels: Sequence[str]) -> list[OutputTensor]:
     """The outputs that were asked for, or all; `labels` are the classes in the order of the network."""
-    wanted = asked.outputs or [OutputRequest(name=PROBABILITIES), OutputRequest(name=LABEL)]
-    return [_output(each, scores, labels, binary=asked.wants_binary(each)) for each in wanted]
+    return [_output(each, scores, labels, binary=asked.wants_binary(each)) for each in _wanted(asked)]
 
 
 def _output(

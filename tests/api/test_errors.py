@@ -107,16 +107,35 @@ def test_image_of_too_many_pixels_is_413(client: Client) -> None:
     assert "50000000" in message
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded"]
-)
+@pytest.mark.parametrize("content_type", ["application/xml", "text/plain", "video/mp4"])
 def test_other_content_type_is_415(client: Client, content_type: str) -> None:
     response = client.post("/predict", content=PNG, headers={"Content-Type": content_type})
     assert content_type in _check(response, 415, "unsupported_media_type", "file")
 
 
-def test_no_content_type_is_415(client: Client) -> None:
-    _check(client.post("/predict", content=PNG), 415, "unsupported_media_type", "file")
+@pytest.mark.parametrize(
+    ("body", "status", "code", "field"),
+    [
+        (b"", 400, "malformed_json", "image"),
+        (b"{", 400, "malformed_json", "image"),
+        (b"[]", 422, "missing_field", "image"),
+        (b"{}", 422, "missing_field", "image"),
+        (b'{"image": 1}', 422, "missing_field", "image"),
+        (b'{"image": "AA==", "top_k": 1}', 422, "unknown_field", "top_k"),
+        (b'{"image": "AA"}', 400, "malformed_base64", "image"),
+        (b'{"image": "A=A="}', 400, "malformed_base64", "image"),
+        ('{"image": "ä"}'.encode(), 400, "malformed_base64", "image"),
+        (b'{"image": "data:image/png,xyz"}', 400, "malformed_base64", "image"),
+        (b'{"image": "AAAA"}', 415, "unsupported_image", "file"),
+        (b'{"image": ""}', 400, "empty_file", "file"),
+        (b"{" + b",".join(b'"%d":0' % number for number in range(65)) + b"}", 400, "malformed_json", "image"),
+    ],
+)
+def test_json_that_holds_no_image_says_what_is_wrong(
+    client: Client, body: bytes, status: int, code: str, field: str
+) -> None:
+    response = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    _check(response, status, code, field)
 
 
 def test_file_that_is_no_accepted_image_is_415(client: Client) -> None:

@@ -3,8 +3,9 @@
 import base64
 import gzip
 import json
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
+from app.http import request_scope
+from app.http.content_encoding import decompress
 from app.main import create_app
 from app.settings import Settings
 from tests.support.artifacts import CLASSES
@@ -284,11 +287,57 @@ def test_what_is_malformed_is_refused_in_words(client: Client, size: int, files:
             f"outputs[0].parameters.classification: must be in 0..{len(CLASSES)}, got 99",
         ),
         (in_base64(files, parameters={"binary_data_output": 1}), 400, "must be true or false, got 1"),
+        (
+            in_base64(files, outputs=[{"name": "label"}, {"name": "probabilities"}, {"name": "label"}]),
+            400,
+            "outputs[2].name: 'label' is named already",
+        ),
     ]:
         assert message in refused(client.post(f"{MODEL}/infer", json=content), status), message
     for broken in (b"", b"{", b"\xff"):
         assert "Invalid JSON" in refused(client.post(f"{MODEL}/infer", content=broken), 400)
     refused(client.post(f"{MODEL}/infer", content=b"x" * 1_000_001), 413)
+
+
+def test_null_stands_for_no_parameters(client: Client, files: list[bytes]) -> None:
+    plain, null = in_base64(files), in_base64(files, parameters=None)
+    null["inputs"][0]["parameters"] = None
+    null["outputs"] = [{"name": name, "parameters": None} for name in ("probabilities", "label")]
+    assert infer(client, null)["outputs"] == infer(client, plain)["outputs"]
+
+
+def test_a_response_has_a_limit_too(model_dir: Path, files: list[bytes]) -> None:
+    """Known before anything is computed: ten probabilities are at most 320 bytes of JSON, binary 40."""
+    settings = Settings(model_dir=model_dir, device="cpu", max_body_bytes=6_000)
+    many = in_base64([files[0][:60]] * 18, outputs=[{"name": "probabilities"}])
+    with running(create_app(settings)) as small:
+        rejected = small.post(f"{MODEL}/infer", json=many)
+        assert "the response may have 5760 bytes" not in refused(rejected, 400)  # for the images are damaged
+        many["inputs"][0].update(shape=[19], data=many["inputs"][0]["data"] + ["AA=="])
+        message = refused(small.post(f"{MODEL}/infer", json=many), 413)
+        assert "the response may have 6080 bytes, more than 6000: send fewer images" in message
+        many["outputs"][0]["parameters"] = {"binary_data": True}
+        refused(small.post(f"{MODEL}/infer", json=many), 400)
+
+
+def test_a_body_is_decompressed_only_once_it_is_admitted(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = client.app.state.context
+    bomb = {"content": gzip.compress(bytes(900_000)), "headers": {"Content-Encoding": "gzip"}}
+    threads: list[str] = []
+
+    def spy(body: bytes, encoding: str, hold: Callable[[int], None]) -> bytes:
+        threads.append(threading.current_thread().name.partition("_")[0])
+        return decompress(body, encoding, hold)
+
+    monkeypatch.setattr(request_scope, "decompress", spy)
+    with monkeypatch.context() as full:
+        full.setattr(context.threads, "admitted", context.settings.max_waiting)
+        refused(client.post(f"{MODEL}/infer", **bomb), 429)
+    assert threads == []
+    refused(client.post(f"{MODEL}/infer", **bomb), 400)
+    assert threads == ["decode"]
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """POST /predict, with a small model whose answers are compared with the network's own."""
 
+import base64
+import gzip
 import io
 import json
 import re
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -109,6 +112,38 @@ def test_raw_body_gives_what_multipart_gives(client: Client) -> None:
     form = client.post("/predict", files=[_file(content)]).json()
     assert raw["predictions"][0]["filename"] is None
     assert raw["predictions"][0]["top"] == form["predictions"][0]["top"]
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/octet-stream", "application/x-www-form-urlencoded"]
+)
+def test_a_body_whose_type_says_nothing_is_an_image(client: Client, content_type: str | None) -> None:
+    """The last is what `curl --data-binary @photo.png` sends."""
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    sent = client.post("/predict", content=png_of(_image()), headers=headers).json()
+    assert sent["predictions"][0]["top"] == _tops(client, _image())
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "DATA:;BASE64,"])
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
+def test_an_image_in_json_is_base64_or_a_data_url(client: Client, prefix: str, content_type: str) -> None:
+    text = prefix + base64.b64encode(png_of(_image())).decode()
+    body = json.dumps({"image": text}).encode()
+    sent = client.post("/predict", content=body, headers={"Content-Type": content_type}).json()
+    assert sent["predictions"][0]["top"] == _tops(client, _image())
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_compressed_body_is_what_is_in_it(client: Client, encoding: str) -> None:
+    content = png_of(_image())
+    packed = gzip.compress(content) if encoding == "gzip" else zlib.compress(content)
+    headers = {"Content-Type": "image/png", "Content-Encoding": encoding}
+    sent = client.post("/predict", content=packed, headers=headers).json()
+    assert sent["predictions"][0]["top"] == _tops(client, _image())
+
+
+def _tops(client: Client, image: Image.Image) -> object:
+    return client.post("/predict", files=[_file(png_of(image))]).json()["predictions"][0]["top"]
 
 
 def test_content_decides_over_the_stated_image_type(client: Client) -> None:
