@@ -34,8 +34,9 @@ help: ## List these commands
 serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
 	@exec $(BIN)/python -m app serve $(ARGS)
 
-test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests, and measure how much of the code they cover
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	@echo "==> Lines of app, models and training covered: $$($(BIN)/coverage report --format=total) %"
 
 check: $(VENV)/.installed-test ## Lint, check the format and the types
 	$(BIN)/ruff check .
@@ -84,7 +85,7 @@ lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest relea
 	  --output-file constraints.txt pyproject.toml
 
 clean: ## Remove caches and build leftovers
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
 	find app models training tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well; data/ and runs/ stay
@@ -131,7 +132,7 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	fi; \
 	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
 	@echo "==> Installing what serving needs"
-	@$(INSTALL) $(DEPENDENCIES) .
+	@$(INSTALL) $(DEPENDENCIES) '.[serve]'
 	@touch $@
 
 $(KSERVE)/.installed-or-not: tests/support/kserve-requirements.txt
