@@ -32,6 +32,7 @@ from app.inference.context import Service
 from app.observability.metrics import Metrics
 from app.observability.tracing import create_tracing
 from app.registry.control import ModelControl
+from app.registry.engine_watch import EngineWatch
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
@@ -122,7 +123,7 @@ def create_app(
         options = engine_options(settings)
         workers = ThreadPools(settings.decode_threads, options.threads, settings.max_waiting)
         throughput = Throughput()
-        loader = ModelLoader(settings, options, workers, measured, throughput)
+        loader = ModelLoader(settings, options, workers, measured, throughput, app.state.engine_watch)
         control = ModelControl(
             partial(first_plan, settings),
             loader.load,
@@ -143,6 +144,7 @@ def create_app(
             await control.close()
         finally:
             app.state.service = None
+            loader.stop()
             workers.close()
             if tracing is not None:
                 await asyncio.to_thread(tracing.close)
@@ -165,6 +167,7 @@ def create_app(
     )
     app.state.service = None
     app.state.metrics = measured
+    app.state.engine_watch = EngineWatch()
     error_handlers.install(app)
     app.add_middleware(FastPath, endpoints=DIRECT_ENDPOINTS)
     app.add_middleware(HeadRequests)

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import threading
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 
@@ -13,12 +16,13 @@ from app.batching.scores import Scores
 from app.batching.thread_pools import ThreadPools
 from app.batching.throughput import Throughput
 from app.observability.metrics import Metrics
+from app.registry.engine_watch import EngineWatch
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
 from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings
-from models.artifact.store import ArtifactError, read_metadata
+from models.artifact.store import ArtifactError, load_artifact, read_metadata
 from models.engines import EngineOptions
 
 logger = logging.getLogger(__name__)
@@ -27,6 +31,7 @@ logger = logging.getLogger(__name__)
 def first_plan(settings: Settings) -> Plan:
     """What the start serves: the model in MODEL_DIR, or the newest version of each in MODEL_REPOSITORY.
 
+    Of several versions it is the newest that is not damaged; a line of the log says which are.
     Raises `ArtifactError` if there is none, more than MAX_MODELS, or not the one that DEFAULT_MODEL names,
     and `OSError` if the repository cannot be read.
     """
@@ -35,7 +40,9 @@ def first_plan(settings: Settings) -> Plan:
         newest = {about.name: about.version}
     else:
         versions = Repository(settings.model_repository).versions()
-        newest = {name: listed[-1] for name, listed in versions.items()}
+        newest = {
+            name: _newest_sound(settings.model_repository / name, listed) for name, listed in versions.items()
+        }
         if not newest:
             raise ArtifactError(f"MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it")
         if len(newest) > settings.max_models:
@@ -49,15 +56,29 @@ def first_plan(settings: Settings) -> Plan:
     return Plan.first(newest, default)
 
 
-def load_entry(entry: Entry, settings: Settings, options: EngineOptions) -> ServedModel:
+def _newest_sound(folder: Path, versions: list[str]) -> str:
+    """Of `versions`, oldest first, the newest that loads; the newest of all where none does."""
+    for version in reversed(versions[1:]):
+        try:
+            load_artifact(folder / version)
+        except (ArtifactError, OSError) as error:
+            logger.error("%s %s is damaged, so an older version is served: %s", folder.name, version, error)
+        else:
+            return version
+    return versions[0]
+
+
+def load_entry(
+    entry: Entry, settings: Settings, options: EngineOptions, is_stopping: Callable[[], bool] = lambda: False
+) -> ServedModel:
     """Load and prove a model of the plan, whose folder must bear its name and version in a repository.
 
-    Raises `ArtifactError` and `OSError`.
+    Raises `ArtifactError`, `OSError`, and `StoppedError` soon after `is_stopping` says so.
     """
     folder = settings.model_dir
     if settings.model_repository is not None:
         folder = settings.model_repository / entry.name / entry.version
-    model = load_model(folder, settings.engine, options, settings.max_batch or None)
+    model = load_model(folder, settings.engine, options, settings.max_batch or None, is_stopping)
     told = model.metadata
     if (told.name, told.version) != (entry.name, entry.version):
         raise ArtifactError(
@@ -76,12 +97,15 @@ class ModelLoader:
         workers: ThreadPools,
         metrics: Metrics,
         throughput: Throughput,
+        watch: EngineWatch,
     ) -> None:
         self._settings = settings
         self._options = options
         self._workers = workers
         self._metrics = metrics
         self._throughput = throughput
+        self._watch = watch
+        self._stopping = threading.Event()
         self._loaded = Counter[tuple[str, str, str, str]]()
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
@@ -90,7 +114,8 @@ class ModelLoader:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
         run = self._workers.load if self.beside_requests else self._workers.infer
-        model = await run(partial(load_entry, entry, self._settings, self._options))
+        model = await run(partial(load_entry, entry, self._settings, self._options, self._stopping.is_set))
+        self._watch.has_taken(model.batch_seconds)
         engine = model.engine
         logger.info(
             "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
@@ -101,6 +126,10 @@ class ModelLoader:
         self._count(model, 1)
         files = self._settings.cache_files
         return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
+
+    def stop(self) -> None:
+        """Give up what is being loaded."""
+        self._stopping.set()
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""
@@ -114,10 +143,14 @@ class ModelLoader:
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
-        throughput = self._throughput
+        throughput, watch = self._throughput, self._watch
+
+        def compute(images: list[Tensor]) -> list[Scores]:
+            with watch.computing():
+                return model.classify(images)
 
         def run(images: list[Tensor]) -> asyncio.Future[list[Scores]]:
-            batch = self._workers.infer(partial(model.classify, images))
+            batch = self._workers.infer(partial(compute, images))
             batch.add_done_callback(lambda _: throughput.add(len(images)))
             return batch
 
