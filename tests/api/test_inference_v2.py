@@ -333,7 +333,7 @@ def test_a_body_is_decompressed_only_once_it_is_admitted(
 
     monkeypatch.setattr(request_scope, "decompress", spy)
     with monkeypatch.context() as full:
-        full.setattr(context.threads, "admitted", context.settings.max_waiting)
+        full.setattr(context.threads, "admitted", context.settings.max_concurrent_requests)
         refused(client.post(f"{MODEL}/infer", **bomb), 429)
     assert threads == []
     refused(client.post(f"{MODEL}/infer", **bomb), 400)
