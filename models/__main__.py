@@ -1,4 +1,4 @@
-"""`python -m models summary resnet18 --input 1x224x224`: a network from inside; `seal`: a stored model sealed."""
+"""`python -m models`: `summary` shows a network layer by layer, `seal` gives a stored model its digest."""
 
 import argparse
 import re
