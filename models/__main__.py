@@ -1,4 +1,4 @@
-"""`python -m models summary resnet18 --input 1x224x224`: a network from inside; and `seal` for stored models."""
+"""`python -m models summary resnet18 --input 1x224x224`: a network from inside; `seal`: a stored model."""
 
 import argparse
 import re
