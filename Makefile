@@ -25,8 +25,8 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-engines bench-page bench-peers \
-  docker-test setup lock clean distclean
+.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-attacks bench-engines bench-page \
+  bench-peers docker-test setup lock clean distclean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (
 
 bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its model, kill its workers (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.reliability $(ARGS)
+
+bench-attacks: $(VENV)/.installed-test ## Attack the service, and see what others see (ARGS=semicolons: one attack)
+	@exec $(BIN)/python -m tests.bench.attacks $(ARGS)
 
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)

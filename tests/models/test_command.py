@@ -49,9 +49,7 @@ def test_what_is_wrong_is_told_in_one_line(
     assert complaint in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_model_is_sealed_and_what_is_none_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_is_sealed_or_told_why_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_artifact(tmp_path / "small" / "1", lenet(), DESCRIPTION, {})
     main(["seal", str(tmp_path / "small" / "1")])
     assert capsys.readouterr().out == "small 1 has digests of all that is in it\n"
