@@ -139,7 +139,10 @@ class Settings(BaseSettings):
         description="Most requests being worked on or waiting; the next gets status 429.",
     )
     max_body_bytes: int = Field(
-        10_000_000, ge=1_000, le=1_000_000_000, description="Largest request body; above it, status 413."
+        10_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Largest body of a request, and of a response with results; above it, status 413.",
     )
     max_bodies_bytes: int = Field(
         500_000_000,

@@ -76,13 +76,14 @@ def _parse(key: str, text: str, name: str, parameter: str) -> object:
     hint = get_type_hints(AUGMENTATIONS[name])[parameter]
     try:
         if hint is int:
+            float(int(text))  # which overflows for what is too large to be compared with a range
             return int(text)
         if hint is float:
             return float(text)
         if hint is str:
             return text
         return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         right = describe_legal(hint, declared[parameter])
         raise invalid_parameter(key, f"must be {right}, got {text!r}") from error
 
