@@ -313,7 +313,6 @@ def load_settings(command_line: CliSettingsSource[ArgumentParser] | None = None)
     """
     refuse_wrong_names(Settings.model_fields)
     try:
-        # What is not named here comes from the environment.
         return Settings(_cli_settings_source=command_line)
     except ValidationError as error:
         first = error.errors()[0]
