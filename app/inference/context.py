@@ -42,7 +42,7 @@ class InferenceContext:
         if self.schedule.redeem(key) or not self.schedule.is_expecting():
             return True
         return (
-            2 * self.threads.admitted < self.settings.max_waiting
+            2 * self.threads.admitted < self.settings.max_concurrent_requests
             and 2 * (self.queue_depth() + images) <= self.settings.max_queue
         )
 

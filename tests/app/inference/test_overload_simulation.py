@@ -19,7 +19,7 @@ from tests.support.virtual_clock import run
 IMAGES_PER_SECOND = 64
 MAX_BATCH = 16
 SECONDS = 30
-SETTINGS = Settings(max_queue=256, max_waiting=128)
+SETTINGS = Settings(max_queue=256, max_concurrent_requests=128)
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Load:
 
     @contextmanager
     def _admit(self, key: bytes) -> Iterator[None]:
-        full = self.admitted >= SETTINGS.max_waiting
+        full = self.admitted >= SETTINGS.max_concurrent_requests
         if full or not self.context.has_place(key, self.images):
             raise QueueFullError(self.images, self.batcher.depth, SETTINGS.max_queue)
         self.admitted += 1
