@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from app.settings import BUNDLED_MODEL
 from models.artifact.store import load_artifact
-from models.augmentations import create_augmentation
+from models.augmentations import Compose, create_augmentation, to_spec
 from models.training_augmentation import training_augmentation
 from training.recipes import RECIPES
 
@@ -24,8 +24,11 @@ def test_every_recipe_gives_back_its_own_operations(name: str) -> None:
 
 def test_the_bundled_artifact_tells_its_own() -> None:
     recipe = load_artifact(BUNDLED_MODEL).metadata.recipe
-    trained_by = RECIPES[str(recipe["name"])]
-    assert training_augmentation(recipe).operations[1:] == trained_by.augmentation.operations
+    listed = recipe["augmentation"]
+    assert isinstance(listed, list)
+    (flip, operation), *others = training_augmentation(recipe).operations
+    assert (flip, operation) == ("horizontal_flip", create_augmentation("horizontal_flip", probability=0.5))
+    assert to_spec(Compose(tuple(others))) == listed
 
 
 @pytest.mark.parametrize(
