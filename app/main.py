@@ -24,6 +24,7 @@ from app.http.middleware.dispatch import Dispatch, Endpoint
 from app.http.middleware.rate_limit import RateLimit
 from app.http.middleware.telemetry import RequestTelemetry
 from app.http.middleware.trusted_hosts import TrustedHosts
+from app.http.middleware.trusted_proxies import TrustedProxies
 from app.http.openapi import complete_document
 from app.http.request_scope import BodyLimits
 from app.http.security_headers import SECURITY_HEADERS
@@ -37,7 +38,7 @@ from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
 from app.routes import augment_preview, augmentations, batch_norm, explain, health, metrics, models, predict
 from app.settings import Settings, load_settings
-from app.v2 import repository
+from app.v2 import repository, triton
 from app.v2 import routes as inference_v2
 from models.artifact.store import ArtifactError
 from models.engines import EngineOptions
@@ -55,6 +56,8 @@ ROUTERS: dict[str, APIRouter] = {
     "augmentations": augmentations.router,
     "models": models.router,
     "batch_norm": batch_norm.router,
+    # Before the protocol's own routes, one of which takes `stats` for the name of a model.
+    "triton": triton.router,
     "inference_v2": inference_v2.router,
     "repository": repository.router,
     "health": health.router,
@@ -211,6 +214,8 @@ def create_app(
             expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
         )
     app.add_middleware(RequestTelemetry, metrics=measured, headers=SECURITY_HEADERS)
+    if settings.trusted_proxies or settings.root_path:
+        app.add_middleware(TrustedProxies, trusted_hosts=settings.proxies(), root_path=settings.root_path)
     for router in ROUTERS.values():
         app.include_router(router)
     complete_document(app, settings)

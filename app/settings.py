@@ -239,6 +239,12 @@ class Settings(BaseSettings):
         description="Addresses and networks of reverse proxies, such as `10.0.0.5, 192.168.0.0/16`. Only from"
         " these is the client's address read from the header `X-Forwarded-For`.",
     )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path below which a proxy offers the service, such as `/vision`; empty is none. A proxy"
+        " of `TRUSTED_PROXIES` may name another by `X-Forwarded-Prefix`.",
+    )
     keep_alive_seconds: int = Field(
         15,
         ge=1,

@@ -60,9 +60,13 @@ class Throughput:
         self._began: float | None = None
         self._updated = 0.0
         self._finished = 0.0
+        self.items = 0
+        self.batches = 0
 
     def add(self, count: int) -> None:
-        """Count items that were finished just now."""
+        """Count the items of a batch that was finished just now."""
+        self.items += count
+        self.batches += 1
         self._fade()
         self._finished += count
 

@@ -1,5 +1,6 @@
 """Keys, other web sites, and what browsers are told."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import Settings
+from app.v2.schema import EXAMPLE
 from tests.support.service import Client, error_of, png_of, running
 
 KEY, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -105,3 +107,16 @@ def test_every_answer_says_what_it_may_load(client: Client, path: str) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
+
+
+def test_an_unexpected_error_is_readable_for_a_named_site_too(
+    guarded: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded.app.state.context.model.engine, "predict", lambda _: 1 / 0)
+    for path in ("/predict", "/v2/models/lenet-test/infer"):
+        headers = {"Origin": SITE, "X-API-Key": KEY, "Content-Type": "image/png"}
+        content = PNG if path == "/predict" else json.dumps(EXAMPLE).encode()
+        failed = guarded.post(path, content=content, headers=headers)
+        assert failed.status_code == 500
+        assert failed.headers["access-control-allow-origin"] == SITE
+        assert failed.headers["x-request-id"]

@@ -1,0 +1,47 @@
+"""What proxies say of a request: whose it is, by which scheme, and below which path the service lies."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.types import ASGIApp, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+DOCUMENT = "/openapi.json"
+
+PREFIX = re.compile(rb"(/[A-Za-z0-9._~-]+)+/?")
+
+
+class TrustedProxies(ProxyHeadersMiddleware):
+    """Pure ASGI middleware, outermost of all: takes X-Forwarded-For, -Proto and -Prefix of `trusted_hosts`.
+
+    The service lies below `root_path`, or below the prefix that a trusted proxy names. A proxy may leave the
+    prefix in the path or take it away; all that is further in sees the path without it, and the document of
+    the API tells the prefix to its readers.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_hosts: Sequence[str], root_path: str) -> None:
+        super().__init__(app, list(trusted_hosts))  # type: ignore[arg-type]
+        self._root_path = root_path.rstrip("/")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        if scope["type"] == "http":
+            scope = self._below_prefix(scope)
+        await super().__call__(scope, receive, send)
+
+    def _below_prefix(self, scope: Scope) -> Scope:
+        prefix = self._root_path
+        client = scope.get("client")
+        if client and client[0] in self.trusted_hosts:
+            for name, value in scope["headers"]:
+                if name == b"x-forwarded-prefix" and PREFIX.fullmatch(value):
+                    prefix = value.decode().rstrip("/")
+        if not prefix:
+            return scope
+        path: str = scope["path"]
+        if path == prefix or path.startswith(f"{prefix}/"):
+            path = path[len(prefix) :] or "/"
+        # Only the document asks for it. Starlette's own way, a path that begins with the root path, would
+        # have every middleware take it away again.
+        below = {"root_path": prefix} if path == DOCUMENT else {}
+        return {**scope, **below, "path": path}

@@ -1,0 +1,55 @@
+"""What is believed of proxies, and only of those that are trusted."""
+
+import asyncio
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from app.http.middleware.trusted_proxies import TrustedProxies
+
+
+def _seen(path: str, prefix: str | None, *, client: str = "10.0.0.5", root_path: str = "") -> tuple[str, str]:
+    """The path and the root path that the app is asked with."""
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope)
+
+    async def unused(*_: Message) -> Message:
+        pytest.fail("nothing is sent or received")
+
+    headers = [] if prefix is None else [(b"x-forwarded-prefix", prefix.encode())]
+    scope = {"type": "http", "path": path, "headers": headers, "client": (client, 1)}
+    asyncio.run(TrustedProxies(app, ["10.0.0.5"], root_path)(scope, unused, unused))
+    return seen[0]["path"], seen[0].get("root_path", "")
+
+
+@pytest.mark.parametrize("path", ["/api/predict", "/predict"])
+def test_a_trusted_proxy_names_the_prefix_whether_it_leaves_it_in_the_path_or_not(path: str) -> None:
+    assert _seen(path, "/api") == ("/predict", "")
+    assert _seen(path, "/api/") == ("/predict", "")
+    assert _seen(path, None, root_path="/api") == ("/predict", "")
+    assert _seen(path, "/api", root_path="/other") == ("/predict", "")
+
+
+@pytest.mark.parametrize("path", ["/api/openapi.json", "/openapi.json"])
+def test_the_document_learns_the_prefix(path: str) -> None:
+    assert _seen(path, "/api", root_path="/other") == ("/openapi.json", "/api")
+    assert _seen(path, None, root_path="/api") == ("/openapi.json", "/api")
+
+
+def test_the_prefix_alone_is_the_page() -> None:
+    assert _seen("/api", "/api") == ("/", "")
+    assert _seen("/apis", "/api") == ("/apis", "")
+
+
+@pytest.mark.parametrize("prefix", ["api", "/a b", "//evil.example", "/a\"'<", "/", ""])
+def test_what_is_no_prefix_is_ignored(prefix: str) -> None:
+    assert _seen("/openapi.json", prefix) == ("/openapi.json", "")
+
+
+def test_nobody_else_is_believed() -> None:
+    document = "/openapi.json"
+    assert _seen("/api/predict", "/api", client="10.0.0.6") == ("/api/predict", "")
+    assert _seen(document, "/api", client="10.0.0.6") == (document, "")
+    assert _seen(document, "/api", client="10.0.0.6", root_path="/own") == (document, "/own")
