@@ -8,6 +8,7 @@ from torch import Tensor
 from models.artifact.metadata import INT8_NETWORK_FILE
 from models.artifact.store import Artifact
 from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.conversion_apart import convert_apart
 from models.engines.openvino_ir import convert
 from models.engines.quiet_openvino import openvino
 from models.preprocessing.transform import Preprocessing
@@ -41,11 +42,12 @@ class OpenVinoEngine:
         has_int8 = artifact.metadata.int8 is not None
         self.precision: Precision = _choose(options, has_int8, native_bfloat16)
         self.concurrency = max(1, options.threads // THREADS_PER_BATCH)
-        network = (
-            core.read_model(artifact.folder / INT8_NETWORK_FILE)
-            if self.precision == "int8"
-            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
-        )
+        if self.precision == "int8":
+            network = core.read_model(artifact.folder / INT8_NETWORK_FILE)
+        elif options.apart:
+            network = convert_apart(artifact.folder)
+        else:
+            network = convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
         compiled = core.compile_model(
             network,
             "CPU",
