@@ -39,7 +39,7 @@ class MetricFolder:
             (self.path / f"{worker}.{os.getpid()}.pid").touch()
         except OSError as error:
             logger.warning("the process_ metrics of worker %d are missing: %s", worker, error)
-        values.MmapedDict = ReservedValues
+        values.MmapedDict = ReservedValues  # type: ignore[attr-defined]
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self.path)
         values.ValueClass = values.MultiProcessValue(lambda: worker)  # type: ignore[no-untyped-call]
 

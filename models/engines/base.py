@@ -14,12 +14,16 @@ class EngineError(ValueError):
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How to compute, with `threads` processor threads in all; `auto` leaves the choice to the engine."""
+    """How to compute, with `threads` processor threads in all; `auto` leaves the choice to the engine.
+
+    With `apart` a conversion that would hold up networks that compute meanwhile is done by another process.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto"] | Precision = "auto"
     threads: int = 1
     compile: bool = False
+    apart: bool = False
 
 
 class Engine(Protocol):

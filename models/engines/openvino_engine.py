@@ -9,6 +9,7 @@ from torch import Tensor
 from models.artifact.metadata import INT8_NETWORK_FILE
 from models.artifact.store import Artifact
 from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.conversion_apart import convert_apart
 from models.engines.openvino_ir import convert
 from models.engines.quiet_openvino import openvino
 from models.preprocessing.transform import Preprocessing
@@ -67,11 +68,12 @@ class OpenVinoEngine:
         core = openvino.Core()
         native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = _choose(options, artifact.metadata.int8 is not None, native_bfloat16)
-        network = (
-            core.read_model(artifact.folder / INT8_NETWORK_FILE)
-            if precision == "int8"
-            else convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
-        )
+        if precision == "int8":
+            network = core.read_model(artifact.folder / INT8_NETWORK_FILE)
+        elif options.apart:
+            network = convert_apart(artifact.folder)
+        else:
+            network = convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
         return cls(network, precision, options.threads)
 
     def predict(self, images: Tensor) -> Tensor:

@@ -50,8 +50,8 @@ def test_no_charset_that_is_asked_for_stays_in_memory() -> None:
     """Python keeps every name of an encoding that it is asked for, found or not."""
     header = b'form-data; name="file"; filename="Gr\xc3\xb6\xc3\x9fe.png"'
     disposition_of(header, b"utf-8")
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     for i in range(200):
         for charset in (b"x" * 60_000 + b"%d" % i, b"unknown-%d" % i, b"utf" + b"-." * i + b"8"):
             disposition_of(header, charset)
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before

@@ -4,6 +4,8 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncGenerator
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -254,7 +256,7 @@ def test_no_byte_is_looked_at_by_itself(body: bytes) -> None:
     """So that millions of them take no longer than a search: counted are the lines of Python that run."""
     lines = 0
 
-    def count(_frame: object, event: str, _argument: object) -> object:
+    def count(_frame: FrameType, event: str, _argument: Any) -> Any:  # noqa: ANN401 - Python's own
         nonlocal lines
         lines += event == "line"
         return count

@@ -19,7 +19,7 @@ from app.observability.metric_folder import FILE_BYTES, MetricFolder, ReservedVa
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MetricFolder:
     """A folder that worker 3, which is this process, has joined."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
-    monkeypatch.setattr(values, "MmapedDict", values.MmapedDict)
+    monkeypatch.setattr(values, "MmapedDict", MmapedDict)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     folder = MetricFolder(tmp_path)
     folder.join(3)
@@ -125,9 +125,9 @@ def test_the_room_of_a_file_is_on_disk_before_it_is_used(tmp_path: Path) -> None
     assert file.stat().st_blocks * 512 >= FILE_BYTES
     keys = [f"{i:0200}" for i in range(2 * FILE_BYTES // 200)]
     for i, key in enumerate(keys):
-        written.write_value(key, i, 0.0)
+        written.write_value(key, i, 0.0)  # type: ignore[no-untyped-call]
     assert file.stat().st_blocks * 512 >= file.stat().st_size >= 2 * FILE_BYTES
-    read = {key: value for key, value, *_ in MmapedDict.read_all_values_from_file(str(file))}
+    read = {key: value for key, value, *_ in MmapedDict.read_all_values_from_file(str(file))}  # type: ignore[no-untyped-call]
     assert read == dict(zip(keys, range(len(keys)), strict=True))
     written.close()  # type: ignore[no-untyped-call]
 
@@ -135,7 +135,7 @@ def test_the_room_of_a_file_is_on_disk_before_it_is_used(tmp_path: Path) -> None
 def test_what_has_no_room_is_counted_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "counter_1.db"
     written = ReservedValues(str(file))
-    written.write_value("before", 1.0, 0.0)
+    written.write_value("before", 1.0, 0.0)  # type: ignore[no-untyped-call]
 
     def refuse(_filename: str, _size: int) -> None:
         raise OSError(28, "No space left on device")
@@ -143,12 +143,12 @@ def test_what_has_no_room_is_counted_in_memory(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(metric_folder, "_reserve", refuse)
     keys = [f"{i:0200}" for i in range(2 * FILE_BYTES // 200)]
     for i, key in enumerate(keys):
-        written.write_value(key, i, 0.0)
-    assert [written.read_value(key)[0] for key in ("before", *keys)] == [1.0, *range(len(keys))]
+        written.write_value(key, i, 0.0)  # type: ignore[no-untyped-call]
+    assert [written.read_value(key)[0] for key in ("before", *keys)] == [1.0, *range(len(keys))]  # type: ignore[no-untyped-call]
     assert file.stat().st_size == FILE_BYTES
     in_memory = ReservedValues(str(tmp_path / "counter_2.db"))
-    in_memory.write_value("a", 2.0, 0.0)
-    assert in_memory.read_value("a")[0] == 2.0
+    in_memory.write_value("a", 2.0, 0.0)  # type: ignore[no-untyped-call]
+    assert in_memory.read_value("a")[0] == 2.0  # type: ignore[no-untyped-call]
     assert not (tmp_path / "counter_2.db").exists()
     for each in (written, in_memory):
         each.close()  # type: ignore[no-untyped-call]
