@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from models.artifact.store import Artifact, ModelDescription
 from models.summary import summarize
 from training.evaluation.evaluate import Evaluation
+from training.report.confusion import shown_confusion
 from training.report.model_card import limits_of_use
 from training.report.plots import calibration_figure, render, training_figure, watched_name
 from training.report.report import Report
@@ -121,16 +122,18 @@ def _per_class(description: ModelDescription) -> str:
 
 
 def _confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
-    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in classes)
+    shown = shown_confusion(evaluation.confusion, classes)
+    head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in shown.classes)
     rows = []
-    for i, (name, row) in enumerate(zip(classes, evaluation.confusion, strict=True)):
-        scale = 1 / max(1, sum(row))
+    for i, (name, row, total) in enumerate(zip(shown.classes, shown.counts, shown.totals, strict=True)):
+        scale = 1 / max(1, total)
         cells = "".join(
             f'<td class="{"right" if i == j else "wrong"}" style="--s:{n * scale:.4f}">{n}</td>'
             for j, n in enumerate(row)
         )
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    return f"""<p>A row is the true class, a column the answer; a cell counts test images.</p>
+    note = f" Shown are {shown.note}." if shown.note else ""
+    return f"""<p>A row is the true class, a column the answer; a cell counts test images.{note}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
 <table class="confusion"><thead><tr><td></td>{head}</tr></thead>
 <tbody>{"".join(rows)}</tbody></table></div>"""
