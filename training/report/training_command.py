@@ -2,7 +2,7 @@
 
 import shlex
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from models.artifact.store import ModelDescription
 from training.data.cifar10 import CIFAR10_NAME
@@ -20,7 +20,7 @@ def training_command(description: ModelDescription) -> str:
     """
     values = description.recipe
     starter = "torchrun ..." if values.get("sync_batch_norm") else "python"
-    options = {"--recipe": values["name"], "--seed": values["seed"]}
+    options: dict[str, JsonValue] = {"--recipe": values["name"], "--seed": values["seed"]}
     if description.dataset.name != CIFAR10_NAME:
         options["--data"] = description.dataset.name
     recipe = RECIPES.get(str(values["name"]))
@@ -30,17 +30,30 @@ def training_command(description: ModelDescription) -> str:
         options["--balance"] = values["balance"]
     if values.get("init") is not None:
         options["--init"] = f"models/weights/{str(values['init']).split()[0]}"
-    words = [str(word) for option in options.items() for word in option]
     flags = ["--sync-batch-norm"] if values.get("sync_batch_norm") else []
-    return f"{starter} -m training train {shlex.join(words + flags)}"
+    commands = [_words(options) + flags]
+    commands += [
+        [*_words({**options, "--epochs": epochs}), *flags, "--resume"] for epochs in _epochs(description)[1:]
+    ]
+    return " && ".join(f"{starter} -m training train {shlex.join(words)}" for words in commands)
+
+
+def _words(options: dict[str, JsonValue]) -> list[str]:
+    return [str(word) for option in options.items() for word in option]
 
 
 def _departures(recipe: Recipe, description: ModelDescription) -> dict[str, int]:
     """What the run had otherwise than `recipe` has it."""
-    epochs = sum(stage.epochs for stage in STAGES.validate_python(description.recipe["stages"]))
+    epochs = _epochs(description)[0]
     changed = {}
     if epochs != recipe.epochs:
         changed["--epochs"] = epochs
     if description.input_size != recipe.stages[-1].image_size:
         changed["--image-size"] = description.input_size
     return changed
+
+
+def _epochs(description: ModelDescription) -> list[int]:
+    """The epochs that the run was to have at first, and each larger number that it was given once done."""
+    last = sum(stage.epochs for stage in STAGES.validate_python(description.recipe["stages"]))
+    return [*TypeAdapter(list[int]).validate_python(description.recipe.get("extended_after", [])), last]
