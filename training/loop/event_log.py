@@ -65,7 +65,7 @@ def logged_steps(folder: Path) -> dict[str, set[int]]:
 def _events(file: Path) -> Iterator[Event]:
     """The events of a file up to its end, or to where a crash cut a record short.
 
-    A record is the length of its content (8 bytes, little-endian), 4 bytes of checksum, the content, and 4 more.
+    A record is the length of its content (8 bytes, little-endian), 4 bytes of checksum, the content, 4 more.
     """
     content = file.read_bytes()
     start = 0
