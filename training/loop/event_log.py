@@ -36,7 +36,8 @@ class EventLog:
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Log a value for each tag."""
         for tag, value in values.items():
-            self._write(Event(step=step, summary=scalar(tag, value), wall_time=time.time()))
+            summary = scalar(tag, value)  # type: ignore[no-untyped-call]
+            self._write(Event(step=step, summary=summary, wall_time=time.time()))
 
     def close(self) -> None:
         self._file.close()
