@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         f"{ROBUSTNESS_FILE} into the artifact's folder",
     )
     sub.add_argument("--images", type=positive, help="of the test images, with --robustness (default: all)")
-    sub.add_argument("--seed", type=int, default=0, help="of images and corruptions, with --robustness")
+    sub.add_argument("--seed", type=int, help="of images and corruptions, with --robustness (default: 0)")
     sub.add_argument("--out", type=Path, help=f"folder for {ROBUSTNESS_FILE}, in place of the artifact's")
 
     sub = command(

@@ -88,7 +88,7 @@ def train_together(
         raise CheckpointError(
             f"{out} already holds a run: add --resume to go on with it, or choose another --out"
         )
-    if processes.writes and not arguments.resume:
+    if processes.writes and (not arguments.resume or out.is_dir()):
         require_writable(out)
     console = Console(quiet=not processes.writes)
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console).to(device)
@@ -154,6 +154,8 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     if arguments.robustness:
         robustness_command(arguments)
         return
+    if given := [f"--{name}" for name in ("images", "seed", "out") if getattr(arguments, name) is not None]:
+        raise ValueError(f"{', '.join(given)}: only with --robustness")
     measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
     if arguments.json:
         print(measured.to_json())
@@ -177,10 +179,11 @@ def robustness_command(arguments: argparse.Namespace) -> None:
         },
         images.to(device),
         count=arguments.images,
-        seed=arguments.seed,
+        seed=arguments.seed or 0,
         console=Console(stderr=True),
     )
     text = measured.model_dump_json(indent=1)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / robustness.FILE_NAME).write_text(text, encoding="utf-8")
     if arguments.json:
         print(text)

@@ -1,5 +1,6 @@
 """Whether a command can write where it is told to, found out before the work and not after it."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,13 +12,16 @@ class OutputError(ValueError):
 
 
 def require_writable(folder: Path) -> None:
-    """Create `folder` where it is absent, and write a file into it and away again. Raises `OutputError`."""
+    """Write a file into `folder`, or the nearest one above that is there, and away again; create nothing.
+
+    Raises `OutputError` where that fails, or a file is in the way.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not nearest.is_dir():
+        raise OutputError(f"--out: {nearest} is a file, and must be a folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(bytes(1024))
-    except FileExistsError as error:
-        raise OutputError(f"--out: {folder} is a file, and must be a folder") from error
     except OSError as error:
         raise OutputError(f"--out: {folder} cannot be written: {error.strerror or error}") from error
 
@@ -29,6 +33,5 @@ def require_place_for_artifact(folder: Path) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file():
         raise OutputError(f"--out: {folder} holds other files than an artifact, which export would remove")
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"--out: {folder} is a file, and must be a folder")
+    require_writable(folder)
     require_writable(folder.parent)

@@ -128,6 +128,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path
         (("train", "--recipe", "lenet", "--data", "/nowhere"), "error: no intact CIFAR-10 in /nowhere"),
         (("export", "--run", "/nowhere"), "error: no checkpoint at /nowhere/checkpoint.pt"),
         (("evaluate", "--artifact", "/nowhere"), "error: "),
+        (
+            ("evaluate", "--artifact", "/nowhere", "--images", "9", "--out", "x"),
+            "error: --images, --out: only with --robustness",
+        ),
         (("campaign", "--runs", "slow=5"), "error: runs must be RECIPE=SEEDS such as fast=5"),
         (("campaign", "--data", "/nowhere", "--device", "cpu"), "error: no intact CIFAR-10 in /nowhere"),
     ],

@@ -5,9 +5,11 @@ import pytest
 from training.output_folder import OutputError, require_place_for_artifact, require_writable
 
 
-def test_a_folder_is_created_and_left_empty(tmp_path: Path) -> None:
-    require_writable(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
+@pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
+def test_what_can_be_written_is_left_as_it_was(tmp_path: Path, require: object) -> None:
+    assert callable(require)
+    require(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
@@ -19,10 +21,10 @@ def test_a_file_is_no_folder(tmp_path: Path, require: object) -> None:
 
 
 @pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
-def test_a_place_below_a_file_cannot_be_written(tmp_path: Path, require: object) -> None:
+def test_a_place_below_a_file_is_none(tmp_path: Path, require: object) -> None:
     (tmp_path / "file").touch()
     assert callable(require)
-    with pytest.raises(OutputError, match=r"--out: \S+ cannot be written: Not a directory"):
+    with pytest.raises(OutputError, match=r"--out: \S+/file is a file, and must be a folder"):
         require(tmp_path / "file" / "a" / "b")
 
 

@@ -3,9 +3,10 @@
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import scalar
@@ -35,7 +36,8 @@ class EventLog:
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Log a value for each tag."""
         for tag, value in values.items():
-            self._write(Event(step=step, summary=scalar(tag, value), wall_time=time.time()))
+            summary = scalar(tag, value)  # type: ignore[no-untyped-call]
+            self._write(Event(step=step, summary=summary, wall_time=time.time()))
 
     def close(self) -> None:
         self._file.close()
@@ -48,16 +50,36 @@ class EventLog:
 def logged_steps(folder: Path) -> dict[str, set[int]]:
     """Of each tag in the event files of `folder` the steps that TensorBoard shows.
 
-    Its own reader warns on the terminal of every session that did steps anew, which is what sessions are for.
+    Its own reader cannot open files in a folder whose name is not UTF-8, and warns on the terminal of every
+    session that did steps anew, which is what sessions are for.
     """
     steps: dict[str, set[int]] = {}
     for file in sorted(folder.glob(f"{PREFIX}*")):
-        for event in LegacyEventFileLoader(str(file)).Load():
+        for event in _events(file):
             if event.session_log.status == SessionLog.START:
                 steps = {tag: {each for each in own if each < event.step} for tag, own in steps.items()}
             for value in event.summary.value:
                 steps.setdefault(value.tag, set()).add(event.step)
     return steps
+
+
+def _events(file: Path) -> Iterator[Event]:
+    """The events of a file up to its end, or to where a crash cut a record short.
+
+    A record is the length of its content (8 bytes, little-endian), 4 bytes of checksum, the content, 4 more.
+    """
+    content = file.read_bytes()
+    start = 0
+    while start + 16 <= len(content):
+        length = int.from_bytes(content[start : start + 8], "little")
+        end = start + 12 + length
+        if end + 4 > len(content):
+            return
+        try:
+            yield Event.FromString(content[start + 12 : end])
+        except DecodeError:
+            return
+        start = end + 4
 
 
 def _next_name(folder: Path) -> str:

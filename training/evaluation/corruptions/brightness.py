@@ -12,4 +12,4 @@ def brightness(picture: Picture, strength: int, _random: np.random.Generator) ->
     # Value is the largest channel; with hue and saturation kept, all channels grow in proportion to it.
     value = picture.max(axis=2, keepdims=True)
     raised = np.clip(value + ADDED[strength - 1], 0, 1)
-    return np.where(value > 0, picture * raised / np.where(value > 0, value, 1), raised)
+    return np.asarray(np.where(value > 0, picture * raised / np.where(value > 0, value, 1), raised))

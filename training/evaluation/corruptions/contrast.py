@@ -10,4 +10,4 @@ KEPT = (0.75, 0.5, 0.4, 0.3, 0.15)
 
 def contrast(picture: Picture, strength: int, _random: np.random.Generator) -> Picture:
     mean = picture.mean(axis=(0, 1), keepdims=True)
-    return (picture - mean) * KEPT[strength - 1] + mean
+    return np.asarray((picture - mean) * KEPT[strength - 1] + mean)

@@ -32,7 +32,7 @@ def elastic_transform(picture: Picture, strength: int, random: np.random.Generat
         )
         for _ in range(2)
     ]
-    grid = np.stack(np.mgrid[:height, :width], axis=-1).astype(np.float64)
+    grid = np.moveaxis(np.mgrid[:height, :width].astype(np.float64), 0, -1)
     affine = sampled(picture, grid @ matrix[:2, :2] + matrix[2, :2], "mirror")
     return sampled(affine, grid + np.stack(pulls, axis=-1), "reflect")
 

@@ -33,7 +33,7 @@ def plasma(size: int, decay: float, random: np.random.Generator) -> NDArray[np.f
         heights[half::step, ::step] = _near(beside / 4, roughness, random)
         step, roughness = half, roughness / decay
     heights -= heights.min()
-    return heights / heights.max()
+    return np.asarray(heights / heights.max())
 
 
 def _near(mean: NDArray[np.float64], roughness: float, random: np.random.Generator) -> NDArray[np.float64]:
@@ -47,4 +47,4 @@ def fog(picture: Picture, strength: int, random: np.random.Generator) -> Picture
     size = 1 << (max(height, width, 2) - 1).bit_length()
     cloud = plasma(size, decay, random)[:height, :width, None]
     brightest = picture.max()
-    return (picture + thickness * cloud) * brightest / (brightest + thickness)
+    return np.asarray((picture + thickness * cloud) * brightest / (brightest + thickness))

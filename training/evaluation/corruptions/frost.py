@@ -39,7 +39,7 @@ def frost_texture(size: int, random: np.random.Generator) -> NDArray[np.float64]
             ice = np.maximum(ice, inside * np.exp(-((across / taper) ** 2)) * random.uniform(0.5, 1.0))
     rime = blurred(random.random((size, size, 1)), 1.5)[:, :, 0]
     rime = (rime - rime.min()) / (np.ptp(rime) + 1e-12)
-    return np.clip(0.25 + 0.35 * rime + 0.6 * ice, 0, 1)[:, :, None] * ICE
+    return np.asarray(np.clip(0.25 + 0.35 * rime + 0.6 * ice, 0, 1)[:, :, None] * ICE)
 
 
 def frost(picture: Picture, strength: int, random: np.random.Generator) -> Picture:

@@ -14,7 +14,7 @@ Corruption = Callable[[Picture, int, np.random.Generator], Picture]
 
 def blurred(picture: Picture, sigma: float, truncate: float = 4.0) -> Picture:
     """`picture` under a Gaussian of standard deviation `sigma` in pixels, each channel apart."""
-    return ndimage.gaussian_filter(picture, (sigma, sigma, 0), mode="nearest", truncate=truncate)
+    return np.asarray(ndimage.gaussian_filter(picture, (sigma, sigma, 0), mode="nearest", truncate=truncate))
 
 
 def zoomed(picture: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

@@ -42,4 +42,4 @@ def snow(picture: Picture, strength: int, random: np.random.Generator) -> Pictur
     flakes = smeared(flakes, chosen.radius, chosen.sigma, random.uniform(-135, -45))
     grey = (picture @ LUMA)[:, :, None]
     pale = np.maximum(picture, grey * 1.5 + 0.5)
-    return chosen.kept * picture + (1 - chosen.kept) * pale + flakes + np.rot90(flakes, 2)
+    return np.asarray(chosen.kept * picture + (1 - chosen.kept) * pale + flakes + np.rot90(flakes, 2))

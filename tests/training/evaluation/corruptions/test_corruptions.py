@@ -8,8 +8,11 @@ from torch import Tensor
 
 from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 
-NOT_FURTHER_EACH_STEP = {"glass_blur", "elastic_transform"}
-"""Of these the published constants trade one kind of distance for another from one strength to the next."""
+NOT_FURTHER_EACH_STEP = {"glass_blur", "frost", "pixelate"}
+"""Of these the published constants trade one kind of distance for another from one strength to the next: blur
+for moved pixels, ice for darkness, and coarse pixels for those that do not fit into the side."""
+NEARER = {"elastic_transform"}
+"""Its affine part becomes weaker and its local part stronger, which a test of its own measures."""
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,9 @@ def test_a_seed_gives_the_same_picture_whatever_is_beside_it(pictures: Tensor, n
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_more_strength_leads_further_away(pictures: Tensor, name: str) -> None:
     distances = [distance(corrupt(pictures, name, strength), pictures) for strength in STRENGTHS]
-    assert distances[-1] > distances[0] > 0
-    if name not in NOT_FURTHER_EACH_STEP:
+    assert min(distances) > 0
+    assert distances[-1] > distances[0] or name in NEARER
+    if name not in NOT_FURTHER_EACH_STEP | NEARER:
         assert distances == sorted(distances), distances
 
 

@@ -116,9 +116,10 @@ def test_defocus_spreads_a_point_over_the_softened_disk(strength: int) -> None:
     weights = kernel(*DISKS[strength - 1])
     assert weights.sum() == pytest.approx(1)
     np.testing.assert_allclose(spread[8:25, 8:25, 0], weights, atol=1e-12)
-    radius = DISKS[strength - 1][0]
+    radius, softness = DISKS[strength - 1]
     rows, columns = np.nonzero(weights > 1e-9)
-    assert max(abs(rows - 8)) == int(radius) + 1 == max(abs(columns - 8))
+    reach = int(radius) + (softness > 0.15)  # a softness of 0.1 pixels reaches no neighbour
+    assert max(abs(rows - 8)) == reach == max(abs(columns - 8))
 
 
 def test_glass_shows_pixels_of_the_neighbourhood_only() -> None:
@@ -191,3 +192,16 @@ def test_snow_only_adds_light(strength: int) -> None:
     assert (snowed >= noise() - 1e-9).all()
     black = snow(plain(0, 32), strength, chance())
     assert black.min() == pytest.approx((1 - SNOW[strength - 1].kept) * 0.5, abs=0.2)
+
+
+def test_elastic_is_affine_at_first_and_bends_more_with_every_strength() -> None:
+    """On a ramp an affine map leaves all second differences at 0; what is pulled elsewhere bends it."""
+    ramp = np.tile(np.linspace(0.25, 0.75, 32)[None, :, None], (32, 1, 3))
+
+    def bend(strength: int, seed: int) -> float:
+        middle = elastic_transform(ramp, strength, chance(seed))[10:22, 10:22]
+        return float(np.abs(np.diff(middle, 2, axis=1)).mean())
+
+    bends = [np.mean([bend(strength, seed) for seed in range(8)]) for strength in STRENGTHS]
+    assert bends[0] < 1e-9
+    assert bends == sorted(bends)
