@@ -1,18 +1,19 @@
 """The command line of training: data, train, campaign, evaluate, compare, export, report."""
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.artifact.store import ArtifactError
+from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from training import cli
 from training.campaign import RUNS
-from training.data.cifar10 import DEFAULT_FOLDER, DataError
+from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
-from training.loop.checkpoint import CheckpointError
+from training.failures import EXPECTED, explain
 from training.loop.fine_tune import BUNDLED
-from training.loop.train import TrainingError
 from training.recipes import RECIPES
 
 
@@ -52,7 +53,11 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     sub.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE-seedN)")
     takes_device(sub)
-    sub.add_argument("--epochs", type=positive, help="run the recipe over this many epochs")
+    sub.add_argument(
+        "--epochs",
+        type=positive,
+        help="run the recipe over this many epochs; with --resume, give a finished run more",
+    )
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     sub.add_argument(
@@ -96,6 +101,15 @@ def parser() -> argparse.ArgumentParser:
         "int8 network (default: %(default)s)",
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+    sub.add_argument(
+        "--robustness",
+        action="store_true",
+        help="measure, in int8 too, under corruptions, encodings, sizes and movements instead, and write "
+        f"{ROBUSTNESS_FILE} into the artifact's folder",
+    )
+    sub.add_argument("--images", type=positive, help="of the test images, with --robustness (default: all)")
+    sub.add_argument("--seed", type=int, help="of images and corruptions, with --robustness (default: 0)")
+    sub.add_argument("--out", type=Path, help=f"folder for {ROBUSTNESS_FILE}, in place of the artifact's")
 
     sub = command(
         "compare", cli.compare_command, "Compare two artifacts, or two engines, on the same test images."
@@ -128,11 +142,25 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding, or a file's name that is not UTF-8, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
     try:
         arguments.run_command(arguments)
-    except (ArtifactError, CheckpointError, TrainingError, DataError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has left; what is still in the buffer has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except EXPECTED as error:
+        line = explain(error)
+        if line is None:
+            raise
+        sys.exit(f"error: {line}")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,9 @@ def finish(
     except Interrupted:
         return
     result = measure(recipe, load_checkpoint(folder), data)
-    (folder / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
+    partial = folder / f"{RESULT}.partial"
+    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    partial.replace(folder / RESULT)
     console.print(f"test accuracy {result.accuracy:.2%} after {result.seconds:.0f} s of training")
 
 

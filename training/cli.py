@@ -6,25 +6,31 @@ import re
 import shlex
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from models.artifact.store import Artifact, load_artifact
+from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load
-from training.evaluation import compare, measure
+from training.evaluation import compare, measure, robustness
+from training.evaluation.engines import engine_logits, load_engine
 from training.export import export
+from training.export.quantize import require_nncf
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
 from training.loop.distributed import Processes, joined
 from training.loop.fine_tune import identity, load_initial
 from training.loop.progress import Progress
 from training.loop.train import Interrupted, train
+from training.output_folder import require_place_for_artifact, require_writable
 from training.recipes import RECIPES
 from training.recipes.recipe import Recipe
 from training.report.files import write_report
@@ -78,10 +84,12 @@ def train_together(
 ) -> None:
     """What each of the processes does; the first one speaks for all."""
     out = arguments.out or run_folder(recipe, arguments.data, arguments.seed)
-    if processes.writes and (out / FILE_NAME).exists() and not arguments.resume:
+    if processes.writes and (out / FILE_NAME).is_file() and not arguments.resume:
         raise CheckpointError(
             f"{out} already holds a run: add --resume to go on with it, or choose another --out"
         )
+    if processes.writes and (not arguments.resume or out.is_dir()):
+        require_writable(out)
     console = Console(quiet=not processes.writes)
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console).to(device)
     cifar10 = holds_cifar10(arguments.data)
@@ -128,6 +136,7 @@ def train_together(
 
 
 def campaign_command(arguments: argparse.Namespace) -> None:
+    require_writable(arguments.out)
     device = select_device(arguments.device)
     figures = run_campaign(
         parse_runs(arguments.runs, RECIPES),
@@ -142,11 +151,45 @@ def campaign_command(arguments: argparse.Namespace) -> None:
 
 
 def evaluate_command(arguments: argparse.Namespace) -> None:
+    if arguments.robustness:
+        robustness_command(arguments)
+        return
+    if given := [f"--{name}" for name in ("images", "seed", "out") if getattr(arguments, name) is not None]:
+        raise ValueError(f"{', '.join(given)}: only with --robustness")
     measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
     if arguments.json:
         print(measured.to_json())
     else:
         measured.show(Console())
+
+
+def robustness_command(arguments: argparse.Namespace) -> None:
+    """Float32 by the engine that was asked for, and int8 where the artifact has it."""
+    artifact = load_artifact(arguments.artifact)
+    folder = arguments.out or arguments.artifact
+    require_writable(folder)
+    engines = dict.fromkeys([arguments.engine, *(["int8"] if artifact.metadata.int8 else [])])
+    device, preprocessing = select_device(arguments.device), Preprocessing.from_metadata(artifact.metadata)
+    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
+    measured = robustness.measure_robustness(
+        artifact.metadata,
+        {
+            name: partial(engine_logits, load_engine(artifact, name, device), preprocessing=preprocessing)
+            for name in engines
+        },
+        images.to(device),
+        count=arguments.images,
+        seed=arguments.seed or 0,
+        console=Console(stderr=True),
+    )
+    text = measured.model_dump_json(indent=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / robustness.FILE_NAME).write_text(text, encoding="utf-8")
+    if arguments.json:
+        print(text)
+    else:
+        robustness.show(measured, Console())
+        Console().print(f"written to {folder / robustness.FILE_NAME}", soft_wrap=True)
 
 
 def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> measure.Measured:
@@ -169,13 +212,19 @@ def compare_command(arguments: argparse.Namespace) -> None:
 
 
 def export_command(arguments: argparse.Namespace) -> None:
-    state = load_checkpoint(arguments.run)
-    recipe, console = state.recipe, Console()
+    console = Console()
+    state = load_checkpoint(arguments.run, lambda line: console.print(escape(line), soft_wrap=True))
+    recipe = state.recipe
+    if arguments.out:
+        require_place_for_artifact(arguments.out)
+    if arguments.int8:
+        require_nncf()
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console)
     # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
     default = recipe.name if holds_cifar10(arguments.data) else slug(images.name)
     name = arguments.name or default
     folder = arguments.out or Path("models/weights") / name / arguments.version
+    require_place_for_artifact(folder)
     export.export_run(
         state,
         images.to(select_device(arguments.device)),
@@ -193,5 +242,6 @@ def slug(text: str) -> str:
 
 
 def report_command(arguments: argparse.Namespace) -> None:
+    require_writable(arguments.out)
     written = write_report(arguments.artifact, arguments.out)
     Console().print("\n".join(str(path) for path in written), soft_wrap=True)

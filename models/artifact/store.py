@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +82,18 @@ class Artifact:
 
 
 def save_artifact(
-    folder: Path, model: nn.Module, description: ModelDescription, files: Mapping[str, bytes]
+    folder: Path,
+    model: nn.Module,
+    description: ModelDescription,
+    files: Mapping[str, bytes],
+    prove: Callable[[Path], object] = lambda _: None,
 ) -> ModelMetadata:
     """Write `model`, its description and further `files` (name to content) into `folder`, all or nothing.
 
     Floating-point tensors of two or more dimensions are stored as `description.weights_dtype`; batch-norm
     scales and statistics and all biases, which are few and sensitive, stay float32. An existing folder is
-    replaced as a whole.
+    replaced as a whole, and only once `prove`, which is given the folder of the new files as they are on
+    disk, has returned; what it raises leaves the old folder as it was.
 
     Raises `ArtifactError` if the model's tensors do not fit the description or are not finite in the stored
     type, and pydantic's `ValidationError` if a name in `files` is not a plain file name, or if the files of
@@ -105,7 +110,7 @@ def save_artifact(
         files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
     )
     weights = save(tensors, metadata=_header(metadata))
-    _replace_folder(folder, {**files, MODEL_FILE: weights})
+    _replace_folder(folder, {**files, MODEL_FILE: weights}, prove)
     return metadata
 
 
@@ -291,8 +296,8 @@ def _digest_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write `files` beside `folder`, then let them take its place by renaming.
+def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
+    """Write `files` beside `folder`, then let them take its place by renaming, once `prove` has returned.
 
     At no time does `folder` hold a part of the files. Interrupted between the two renames, it is absent, and
     both the old and the new content lie complete beside it under names that begin with a dot.
@@ -308,6 +313,7 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
                 opened.write(content)
                 opened.flush()
                 os.fsync(opened.fileno())
+        prove(fresh)
         if folder.exists():
             folder.rename(replaced)
         try:

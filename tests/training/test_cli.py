@@ -1,17 +1,24 @@
+import io
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models.artifact.store import load_artifact
+from tests.training.loop.test_checkpoint import state
 from training.__main__ import main
-from training.loop.checkpoint import load_checkpoint
+from training.export import quantize
+from training.loop.checkpoint import load_checkpoint, save_checkpoint
 
 PROGRAM = [sys.executable, "-m", "training"]
 
@@ -121,6 +128,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path
         (("train", "--recipe", "lenet", "--data", "/nowhere"), "error: no intact CIFAR-10 in /nowhere"),
         (("export", "--run", "/nowhere"), "error: no checkpoint at /nowhere/checkpoint.pt"),
         (("evaluate", "--artifact", "/nowhere"), "error: "),
+        (
+            ("evaluate", "--artifact", "/nowhere", "--images", "9", "--out", "x"),
+            "error: --images, --out: only with --robustness",
+        ),
         (("campaign", "--runs", "slow=5"), "error: runs must be RECIPE=SEEDS such as fast=5"),
         (("campaign", "--data", "/nowhere", "--device", "cpu"), "error: no intact CIFAR-10 in /nowhere"),
     ],
@@ -131,6 +142,103 @@ def test_what_is_missing_is_one_clear_line(arguments: tuple[str, ...], said: str
     assert isinstance(ended.value.code, str)
     assert ended.value.code.startswith(said)
     assert "\n" not in ended.value.code
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes of twenty images, with names that neither ASCII nor UTF-8 has."""
+    folder = tmp_path / "photos"
+    chance = np.random.default_rng(0)
+    for number, name in enumerate(("日本", "[red]")):
+        (folder / name).mkdir(parents=True)
+        for file in range(20):
+            pixels = chance.integers(0, 128, (16, 16, 3), dtype=np.uint8) + 100 * number
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{file}.png")
+    (folder / "日本" / os.fsdecode(b"caf\xe9.txt")).write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def keep_signals() -> Iterator[None]:
+    """Training takes over the signals of its process, which here is that of all tests."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def train_photos(photos: Path, out: Path, *more: str) -> None:
+    arguments = ["--recipe", "lenet", "--image-size", "16", "--device", "cpu", "--data", str(photos)]
+    main(["train", *arguments, "--out", str(out), *more])
+
+
+@pytest.mark.usefixtures("keep_signals")
+def test_a_terminal_that_knows_ascii_only_shows_escapes(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    out = tmp_path / os.fsdecode(b"\xff")
+    train_photos(photos, out, "--epochs", "1")
+    sys.stdout.flush()
+    shown = written.getvalue().decode("ascii")
+    assert r"\u65e5\u672c: 14 to train on" in shown
+    assert "[red]: 14 to train on" in shown
+    assert r"left out \u65e5\u672c/caf\udce9.txt: " in shown
+    assert "done in" in shown
+    assert (out / "checkpoint.pt").is_file()
+
+    train_photos(photos, out, "--epochs", "1", "--resume")
+    train_photos(photos, out, "--epochs", "2", "--resume")
+    sys.stdout.flush()
+    shown = written.getvalue().decode("ascii")
+    assert "is finished, all its 1 epochs are done: a larger number of --epochs gives it more" in shown
+    assert "nan" not in shown
+    assert load_checkpoint(out).epoch == 2
+
+
+def error_of(arguments: Callable[[], None]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        arguments()
+    assert isinstance(ended.value.code, str)
+    assert "\n" not in ended.value.code
+    return ended.value.code
+
+
+@pytest.mark.usefixtures("keep_signals")
+def test_a_full_disk_is_one_clear_line(photos: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Beyond this size the kernel refuses to write, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        said = error_of(lambda: train_photos(photos, tmp_path / "run", "--epochs", "1"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert said == f"error: {tmp_path / 'run' / 'checkpoint.pt'} cannot be written: File too large"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--recipe", "lenet", "--out", "FILE"),
+        ("campaign", "--out", "FILE"),
+        ("report", "--artifact", "models/weights/resnet18-cifar10/1", "--out", "FILE"),
+    ],
+)
+def test_a_wrong_out_is_told_before_any_work(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    named = [str(tmp_path / "file") if each == "FILE" else each for each in arguments]
+    said = error_of(lambda: main(named))
+    assert said == f"error: --out: {tmp_path / 'file'} is a file, and must be a folder"
+
+
+def test_int8_without_nncf_is_told_before_any_work(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, state())
+    monkeypatch.setattr(quantize, "find_spec", lambda _: None)
+    said = error_of(lambda: main(["export", "--run", str(tmp_path), "--data", str(photos)]))
+    assert "pip install nncf, or export with --no-int8" in said
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ PASSED_OVER = frozenset(
         "icon\r",
     }
 )
-"""What systems and programs leave in folders, in any case; so are names that begin with a dot."""
+"""What systems and programs leave in folders, in any case. Hidden names, with a dot first, are passed over
+too."""
 LISTED = 50
 """Conflicts of which each is named; of more, the number."""
 

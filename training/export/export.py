@@ -11,12 +11,13 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.golden import GOLDEN_FILE, check_golden, make_golden
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, StoredReport
 from models.artifact.store import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
+    ArtifactError,
     Dataset,
     Int8,
     ModelDescription,
@@ -25,8 +26,8 @@ from models.artifact.store import (
     save_artifact,
 )
 from models.preprocessing.transform import Preprocessing
-from training.data.cifar10 import ImageData
-from training.evaluation.engines import engine_logits
+from training.data.cifar10 import ImageData, Split
+from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy, evaluate, fit_temperature, predict
 from training.export.quantize import Quantized, quantize
 from training.loop.batches import preprocessing_of
@@ -37,9 +38,12 @@ from training.report.mistakes import worst_mistakes
 
 GOLDEN_IMAGES = 16
 SAME_ACCURACY = 0.0005
-"""Difference in accuracy under which two roundings count as equal: a fifth of the standard error of 10,000
-test images at 92 %."""
-LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "openvino", "nncf")
+"""Difference in accuracy up to which two roundings count as equal: an eighth of the standard error of 5,000
+validation images at 92 %."""
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "openvino")
+INT8_LIBRARIES = ("nncf",)
+GOLDEN_TOLERANCE = 1e-3
+"""Largest difference of a logit between the artifact as it is read back and the network that was measured."""
 
 
 @torch.no_grad()
@@ -73,18 +77,26 @@ def finished_model(state: RunState, data: ImageData) -> nn.Module:
 
 
 def choose_weights_dtype(
-    model: nn.Module, data: ImageData, preprocessing: Preprocessing, console: Console
+    model: nn.Module, validation: Split, preprocessing: Preprocessing, console: Console
 ) -> tuple[Literal["float16", "float32"], Tensor]:
-    """Round the weights to float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`.
+    """Round the weights to float16 where that leaves the validation accuracy within `SAME_ACCURACY`.
 
-    Returns the type to store them as, and the logits (N, classes) of the test images as the model then is.
+    Without a validation set nothing tells that it is harmless, and the weights stay as they are: chosen on
+    the test set, the accuracy there would be that of the better of two.
+
+    Returns the type to store them as, and the logits (N, classes) of `validation` as the model then is.
     """
     unrounded = {name: value.clone() for name, value in model.state_dict().items()}
-    unrounded_logits = predict(model, data.test.images, preprocessing)
+    unrounded_logits = predict(model, validation.images, preprocessing)
+    if not len(validation):
+        console.print("no float16: there is no validation set to judge it on")
+        return "float32", unrounded_logits
     round_weights(model, torch.float16)
-    logits = predict(model, data.test.images, preprocessing)
-    trained, stored = (accuracy(each, data.test.labels) for each in (unrounded_logits, logits))
-    console.print(f"test accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16")
+    logits = predict(model, validation.images, preprocessing)
+    trained, stored = (accuracy(each, validation.labels) for each in (unrounded_logits, logits))
+    console.print(
+        f"validation accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16"
+    )
     if abs(stored - trained) <= SAME_ACCURACY:
         return "float16", logits
     model.load_state_dict(unrounded)
@@ -118,21 +130,24 @@ def export_run(
 ) -> None:
     """Write the artifact of a finished run to `folder`.
 
-    Weights are stored as float16 where that leaves the test accuracy the same, to within `SAME_ACCURACY`, and
-    as float32 otherwise. The temperature is fitted on the validation set (1 where there is none). The
-    figures in the artifact are those of the stored weights in float32 arithmetic, one forward pass an image;
-    those under `int8` are of the int8 network, which is made of the stored weights too, and only exported
-    where `quantize` finds one that is fit.
+    Weights are stored as float16 where that leaves the validation accuracy the same, to within
+    `SAME_ACCURACY`, and as float32 otherwise. The temperature is fitted on the validation set (1 where there
+    is none). The figures in the artifact are those of the stored weights in float32 arithmetic, one forward
+    pass an image; those under `int8` are of the int8 network, which is made of the stored weights too, and
+    only exported where `quantize` finds one that is fit. The artifact is read back and proven before it takes
+    the place of an earlier one.
 
-    Raises `CheckpointError` for an unfinished run or another data set.
+    Raises `CheckpointError` for an unfinished run or another data set, and `ArtifactError` for an artifact
+    that proves to be another than was measured.
     """
     model = finished_model(state, data)
     preprocessing = preprocessing_of(state.recipe, data)
 
     console.print("measuring the weights as trained, then as stored")
-    weights_dtype, logits = choose_weights_dtype(model, data, preprocessing, console)
-    validation_logits = predict(model, data.held_out.images, preprocessing)
-    temperature = fit_temperature(validation_logits, data.held_out.labels) if len(data.held_out) else 1.0
+    validation = data.held_out
+    weights_dtype, validation_logits = choose_weights_dtype(model, validation, preprocessing, console)
+    logits = predict(model, data.test.images, preprocessing)
+    temperature = fit_temperature(validation_logits, validation.labels) if len(validation) else 1.0
     evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
     console.print(f"stored as {weights_dtype}, temperature {temperature}")
 
@@ -171,7 +186,11 @@ def export_run(
         weights_dtype=weights_dtype,
         metrics=metrics(evaluation),
         int8=int8,
-        recipe={**state.recipe.to_json(), "seed": state.seed},
+        recipe={
+            **state.recipe.to_json(),
+            "seed": state.seed,
+            **({"extended_after": list(state.extended_after)} if state.extended_after else {}),
+        },
         dataset=Dataset(
             name=data.name,
             sha256=data.sha256,
@@ -181,7 +200,7 @@ def export_run(
         ),
         hardware=state.hardware,
         training_seconds=round(state.seconds, 1),
-        library_versions=library_versions(),
+        library_versions=library_versions(LIBRARIES + (INT8_LIBRARIES if int8 else ())),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     report = StoredReport(
@@ -192,9 +211,24 @@ def export_run(
     )
     files[REPORT_FILE] = report.to_json()
     files |= render_report(description, report)
-    save_artifact(folder, model, description, files)
-    require_equal_weights(model, load_artifact(folder).model)
+    save_artifact(folder, model, description, files, prove=lambda fresh: prove(fresh, model))
     console.print(f"artifact written to {folder}")
+
+
+def prove(folder: Path, measured: nn.Module) -> None:
+    """Read the artifact in `folder` back and compute with it. Raises `ArtifactError` for one not right."""
+    artifact = load_artifact(folder)
+    require_equal_weights(measured, artifact.model)
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    check_golden(folder, lambda images: predict(artifact.model, images, preprocessing), GOLDEN_TOLERANCE)
+    if artifact.metadata.int8 is not None:
+        engine = load_engine(artifact, "int8", torch.device("cpu"))
+        check_golden(
+            folder,
+            lambda images: engine_logits(engine, images, preprocessing),
+            GOLDEN_TOLERANCE,
+            "int8_logits",
+        )
 
 
 def require_equal_weights(measured: nn.Module, stored: nn.Module) -> None:
@@ -202,8 +236,8 @@ def require_equal_weights(measured: nn.Module, stored: nn.Module) -> None:
     values = stored.state_dict()
     for name, value in measured.state_dict().items():
         if not torch.equal(value.float(), values[name].float()):
-            raise RuntimeError(f"the stored tensor {name} is not the one that was measured")
+            raise ArtifactError(f"the stored tensor {name} is not the one that was measured")
 
 
-def library_versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: installed_version(name) for name in LIBRARIES}}
+def library_versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in libraries}}

@@ -6,6 +6,7 @@ https://arxiv.org/abs/2002.08679, by its implementation, NNCF.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -50,6 +51,14 @@ class Quantized:
     calibration_images: int
     held_out_accuracy: float
     held_out_accuracy_float32: float
+
+
+def require_nncf() -> None:
+    """Raise `ValueError` where NNCF, by which `quantize` works, is not installed."""
+    if find_spec("nncf") is None:
+        raise ValueError(
+            "NNCF, which makes the int8 network, is not installed: pip install nncf, or export with --no-int8"
+        )
 
 
 def quantize(

@@ -19,7 +19,13 @@ from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import accuracy, predict
 from training.loop.batch_norm_statistics import reestimate_batch_norm
 from training.loop.batches import Batches, preprocessing_of
-from training.loop.checkpoint import RunState, load_checkpoint, require_same_run, save_checkpoint
+from training.loop.checkpoint import (
+    RunState,
+    is_finished,
+    load_checkpoint,
+    require_same_run,
+    save_checkpoint,
+)
 from training.loop.device import autocast, describe_hardware, resolve_precision
 from training.loop.distributed import ALONE, PeerLostError, Processes, detect_peer_loss
 from training.loop.ema import Ema
@@ -46,15 +52,23 @@ class Interrupted(Exception):
 
 
 def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
-    """The recipe's network with its initial weights, on the CPU, so that every device starts alike."""
+    """The recipe's network with its initial weights, on the CPU, so that every device starts alike.
+
+    Raises `ValueError` where the recipe asks for what its architecture does not have.
+    """
     torch.manual_seed(seed)
     norm_layer = nn.BatchNorm2d if recipe.norm_layer == "torch" else BatchNorm
     model = create_model(recipe.architecture, len(data.classes), data.train.images.shape[1], norm_layer)
     initialize(model, recipe.initialization)
     if recipe.zero_init_residual:
-        for name, parameter in model.named_parameters():
-            if name.endswith(".bn2.weight"):
-                nn.init.zeros_(parameter)
+        last_scales = [value for name, value in model.named_parameters() if name.endswith(".bn2.weight")]
+        if not last_scales:
+            raise ValueError(
+                f"recipe {recipe.name!r}: zero_init_residual must be False, for {recipe.architecture} has no "
+                f"residual blocks"
+            )
+        for scale in last_scales:
+            nn.init.zeros_(scale)
     if recipe.whiten_stem:
         stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
         whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
@@ -101,9 +115,15 @@ class Run:
             hardware = f"{processes.count} × {hardware}"
         self.state = RunState(recipe, seed, data.sha256, hardware)
 
-    def restore(self) -> None:
-        state = self.processes.from_writer(load_checkpoint(self.out) if self.processes.writes else self.state)
+    def restore(self, tell: Callable[[str], None]) -> None:
+        """Go on from the checkpoint; a finished run that is given more epochs follows the longer schedule."""
+        state = self.processes.from_writer(
+            load_checkpoint(self.out, tell) if self.processes.writes else self.state
+        )
         require_same_run(state, self.recipe, self.state.seed, self.data.sha256)
+        if state.epoch < self.recipe.epochs and is_finished(state):
+            state.extended_after.append(state.epoch)
+            state.recipe = self.state.recipe
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
         if self.ema is not None:
@@ -243,9 +263,11 @@ def train(
     """Run `recipe` on `data`, on the data's device, with a checkpoint in `out` after each epoch.
 
     With `resume` the run in `out` goes on, to the same final weights as if it had never stopped (same
-    machine, same seed). `stopping` is asked after each step; once it says yes, the state is saved. Every one
-    of several `processes` calls this; `out` is that of the first, which alone writes, and reads, the run.
-    Where there is `initial`, which the recipe names as its `init`, the run starts from its weights.
+    machine, same seed). One that is finished is given back as it is, or, where `recipe` is the same with more
+    epochs, goes on as the longer run does in those. `stopping` is asked after each step; once it says yes,
+    the state is saved. Every one of several `processes` calls this; `out` is that of the first, which alone
+    writes, and reads, the run. Where there is `initial`, which the recipe names as its `init`, the run starts
+    from its weights.
 
     Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite or another
     process has ended, `ValueError` where the recipe does not fit the data, and `CheckpointError` where the
@@ -256,13 +278,19 @@ def train(
         with detect_peer_loss():
             run = Run(recipe, data, seed, out, processes, initial)
             if resume:
-                run.restore()
+                run.restore(progress.note)
+            if run.state.epoch == recipe.epochs:
+                progress.note(
+                    f"the run in {out} is finished, all its {recipe.epochs} epochs are done: a larger number "
+                    f"of --epochs gives it more"
+                )
+                return run.state
             with progress.watching(recipe, run.state, run.batches.per_epoch, out):
                 while run.state.epoch < recipe.epochs:
                     run.epoch(progress, stopping)
                     record = run.finish_epoch()
                     run.save()
-                    progress.epoch_done(record, run.state)
+                    progress.epoch_done(record)
     except PeerLostError as error:
         raise TrainingError(
             f"another process of this run has ended; {out} keeps the last checkpoint: start all of them "

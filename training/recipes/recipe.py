@@ -197,6 +197,8 @@ class RecordedRecipe(Recipe):
     """A recipe as an artifact records it, with the seed of the run."""
 
     seed: int
+    extended_after: tuple[int, ...] = ()
+    """Epochs after which the run was finished and then given more."""
 
     @classmethod
     def of(cls, description: ModelDescription) -> Self:

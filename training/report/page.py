@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from models.artifact.report import EpochRecord, Evaluation, StoredReport
 from models.artifact.store import Artifact, ModelDescription
 from models.summary import summarize
+from training.report.confusion import shown_confusion
 from training.report.model_card import limits_of_use
 from training.report.plots import calibration_figure, render, training_figure, watched_name
 from training.report.training_command import training_command
@@ -30,6 +31,7 @@ def report_page(artifact: Artifact, report: StoredReport) -> str:
     return TEMPLATES.get_template("page.html.jinja").render(
         model=model,
         evaluation=evaluation,
+        confusion=shown_confusion(evaluation.confusion, model.classes),
         watched=watched,
         key_figures=_key_figures(artifact, evaluation),
         training_plot=_svg(training_figure(report.history, watched, evaluation.accuracy), "training"),

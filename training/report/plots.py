@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from models.artifact.report import AugmentationSample, EpochRecord, Evaluation, Mistake
 from training.evaluation.evaluate import CALIBRATION_BINS
 from training.loop.checkpoint import RunState
+from training.report.confusion import shown_confusion
 from training.report.thumbnail import decode_thumbnail
 
 # Told apart without colour too: by line style and marker.
@@ -75,13 +76,14 @@ def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
 
 
 def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
-    """Counts of true class (row) against predicted class (column)."""
-    size = max(4.0, 0.55 * len(classes) + 1.2)
+    """Counts of true class (row) against predicted class (column), as `shown_confusion` chooses them."""
+    shown = shown_confusion(evaluation.confusion, classes)
+    size = max(4.0, 0.55 * len(shown.classes) + 1.2)
     figure, (ax,) = _new(size, size)
     ax.grid(visible=False)
-    shares = [[n / max(1, sum(row)) for n in row] for row in evaluation.confusion]
+    shares = [[n / max(1, total) for n in row] for row, total in zip(shown.counts, shown.totals, strict=True)]
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for i, row in enumerate(evaluation.confusion):
+    for i, row in enumerate(shown.counts):
         for j, count in enumerate(row):
             ax.text(
                 j,
@@ -93,9 +95,11 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
                 color="w" if shares[i][j] > 0.5 else "k",
             )
     # A dollar sign in a class's name is no formula.
-    ax.set_xticks(range(len(classes)), labels=list(classes), rotation=45, ha="right", parse_math=False)
-    ax.set_yticks(range(len(classes)), labels=list(classes), parse_math=False)
-    ax.set(xlabel="predicted", ylabel="true", title=f"Confusion, accuracy {evaluation.accuracy:.2%}")
+    places, labels = range(len(shown.classes)), list(shown.classes)
+    ax.set_xticks(places, labels=labels, rotation=45, ha="right", parse_math=False)
+    ax.set_yticks(places, labels=labels, parse_math=False)
+    title = f"Confusion, accuracy {evaluation.accuracy:.2%}"
+    ax.set(xlabel="predicted", ylabel="true", title=f"{title}\n{shown.note}" if shown.note else title)
     return figure
 
 

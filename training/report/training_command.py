@@ -19,16 +19,22 @@ def training_command(description: ModelDescription) -> str:
     options: dict[str, str | int] = {"--recipe": recipe.name, "--seed": recipe.seed}
     if description.dataset.name != CIFAR10_NAME:
         options["--data"] = description.dataset.name
+    first, *later = *recipe.extended_after, recipe.epochs
     if recipe.name in RECIPES:
         known = RECIPES[recipe.name]
-        if recipe.epochs != known.epochs:
-            options["--epochs"] = recipe.epochs
+        if first != known.epochs:
+            options["--epochs"] = first
         if description.input_size != known.stages[-1].image_size:
             options["--image-size"] = description.input_size
     if recipe.balance != "none":
         options["--balance"] = recipe.balance
     if recipe.init is not None:
         options["--init"] = f"models/weights/{recipe.init.split()[0]}"
-    words = [str(word) for option in options.items() for word in option]
     flags = ["--sync-batch-norm"] if recipe.sync_batch_norm else []
-    return f"{starter} -m training train {shlex.join(words + flags)}"
+    commands = [_words(options) + flags]
+    commands += [[*_words({**options, "--epochs": epochs}), *flags, "--resume"] for epochs in later]
+    return " && ".join(f"{starter} -m training train {shlex.join(words)}" for words in commands)
+
+
+def _words(options: dict[str, str | int]) -> list[str]:
+    return [str(word) for option in options.items() for word in option]

@@ -186,3 +186,20 @@ def test_files_outside_the_folder_are_not_written(tmp_path: Path, name: str) -> 
     with pytest.raises(ValidationError, match="files"):
         save_artifact(tmp_path / "1", lenet(), DESCRIPTION, {name: b""})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_files_are_proven_where_they_are_before_the_old_ones_go(folder: Path) -> None:
+    newer = description(version="2")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    def refuse(fresh: Path) -> None:
+        assert load_artifact(fresh).metadata.version == "2"
+        assert load_artifact(folder).metadata.version == "1"
+        raise ArtifactError("it computes something else")
+
+    with pytest.raises(ArtifactError, match="it computes something else"):
+        save_artifact(folder, lenet(), newer, FILES, prove=refuse)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert list(folder.parent.iterdir()) == [folder]
+    save_artifact(folder, lenet(), newer, FILES, prove=load_artifact)
+    assert load_artifact(folder).metadata.version == "2"

@@ -16,9 +16,9 @@ from tests.support.small_model import DESCRIPTION, lenet
 def test_it_computes_the_same_and_nobody_waits_for_it(tmp_path: Path) -> None:
     save_artifact(tmp_path / "1", lenet(), DESCRIPTION, {})
     artifact = load_artifact(tmp_path / "1")
-    here = OpenVinoEngine(artifact, EngineOptions(precision="float32"))
+    here = OpenVinoEngine.of(artifact, EngineOptions(precision="float32"))
     with MODULE_CALLS.computing():  # which a conversion in this process would wait for
-        apart = OpenVinoEngine(artifact, EngineOptions(precision="float32", apart=True))
+        apart = OpenVinoEngine.of(artifact, EngineOptions(precision="float32", apart=True))
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(apart.predict(images), here.predict(images), atol=1e-6)
 

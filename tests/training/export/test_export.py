@@ -1,19 +1,24 @@
 import json
+import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from models.artifact.golden import check_golden
-from models.artifact.store import load_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import RECIPE, tiny_data
 from tests.training.conftest import QUIET
+from training.data.cifar10 import Split
 from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy, evaluate, predict
-from training.export.export import export_run, metrics, require_equal_weights
+from training.export import export
+from training.export.export import choose_weights_dtype, export_run, metrics, require_equal_weights
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.loop.train import Interrupted, train
 
@@ -82,6 +87,84 @@ def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "int8.xml").exists()
 
 
+def test_without_nncf_a_run_is_exported_with_no_int8(
+    finished_run: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name == "nncf":
+            raise PackageNotFoundError(name)
+        return installed_version(name)
+
+    monkeypatch.setattr(export, "installed_version", version)
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    export_run(
+        finished_run, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False
+    )
+    assert "nncf" not in load_artifact(tmp_path / "a").metadata.library_versions
+
+
+def test_an_artifact_that_is_not_proven_leaves_the_old_one(
+    finished_run: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    export_run(finished_run, tiny_data(), folder, name="x", version="1", console=QUIET, with_int8=False)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    seen: list[Path] = []
+
+    def fail(fresh: Path, *_: object) -> None:
+        seen.append(fresh)
+        assert load_artifact(fresh).metadata.version == "2"
+        raise ArtifactError("golden logits differ")
+
+    monkeypatch.setattr(export, "check_golden", fail)
+    with pytest.raises(ArtifactError, match="golden logits differ"):
+        export_run(finished_run, tiny_data(), folder, name="x", version="2", console=QUIET, with_int8=False)
+    assert len(seen) == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+class TieInFloat16(nn.Module):
+    """Two classes told apart by the sign of one pixel, and by a digit that float16 does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(1, 2, bias=False)
+        with torch.no_grad():
+            self.classifier.weight.copy_(torch.tensor([[1.0001], [1.0]]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(images.flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("pixel", "label", "chosen"), [(255, 0, "float16"), (0, 1, "float32"), (None, 0, "float32")]
+)
+def test_how_weights_are_stored_is_chosen_on_the_validation_set(
+    pixel: int | None, label: int, chosen: str
+) -> None:
+    """Rounded, the network takes every image for the first class, and is wrong on those of the second."""
+    count = 0 if pixel is None else 10
+    images = torch.full((count, 1, 1, 1), pixel or 0, dtype=torch.uint8)
+    validation = Split(images, torch.full((count,), label))
+    preprocessing = Preprocessing(
+        input_size=1, in_channels=1, interpolation="bilinear", mean=(0.5,), std=(0.5,)
+    )
+    model = TieInFloat16().eval()
+    dtype, logits = choose_weights_dtype(model, validation, preprocessing, QUIET)
+    assert dtype == chosen
+    rounded = model.classifier.weight[0, 0].item() == 1.0
+    assert rounded == (chosen == "float16")
+    torch.testing.assert_close(logits, predict(model, images, preprocessing), rtol=0, atol=0)
+
+
+def test_an_artifact_tells_that_its_run_was_given_more_epochs(finished_run: RunState, tmp_path: Path) -> None:
+    state = replace(finished_run, extended_after=[1])
+    export_run(state, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False)
+    assert load_artifact(tmp_path / "a").metadata.recipe["extended_after"] == [1]
+
+
 PLOTS = ("training", "confusion", "calibration", "mistakes", "augmentation")
 
 
@@ -125,5 +208,5 @@ def test_weights_that_are_not_the_measured_ones_are_noticed(exported: Path) -> N
     require_equal_weights(measured, stored)
     with torch.no_grad():
         next(stored.parameters()).view(-1)[0] += 1
-    with pytest.raises(RuntimeError, match=r"features\.0\.weight is not the one that was measured"):
+    with pytest.raises(ArtifactError, match=r"features\.0\.weight is not the one that was measured"):
         require_equal_weights(measured, stored)

@@ -1,3 +1,6 @@
+import random
+import resource
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from training.loop.checkpoint import (
     require_same_run,
     save_checkpoint,
 )
+from training.loop.checkpoint_digest import digest
 
 RECORD = EpochRecord(1, 32, 0.1, 1.5, 0.4, 1.4, 0.45, 1000.0, 50.0)
 
@@ -40,23 +44,48 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert (loaded.seed, loaded.epoch, loaded.step) == (3, 1, 2)
 
 
+def written_by_an_earlier_version(folder: Path, *without: str) -> None:
+    """Turn the checkpoint into one of the first format: no digest, no version, no fields that came later.
+
+    Its recipe has no fields of the names `without`.
+    """
+    values = torch.load(folder / FILE_NAME, weights_only=True)
+    for name in ("format_version", "sha256", "lookahead", "extended_after"):
+        del values[name]
+    for name in without:
+        del values["recipe"][name]
+    torch.save(values, folder / FILE_NAME)
+
+
+def digest_of(each: RunState) -> str:
+    return digest({**asdict(each), "recipe": each.recipe.to_json()})
+
+
 def test_seconds_count_finished_epochs_and_the_current_one() -> None:
     assert state().seconds == 57.0
 
 
-def test_a_write_that_fails_leaves_the_old_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_write_that_fails_leaves_the_old_checkpoint_and_is_one_clear_line(
+    tmp_path: Path,
 ) -> None:
     save_checkpoint(tmp_path, state())
+    content = (tmp_path / FILE_NAME).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Beyond this size the kernel refuses to write, as on a full disk, in the middle of the file.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, hard))
+    try:
+        with pytest.raises(CheckpointError, match=rf"{FILE_NAME} cannot be written: File too large; the"):
+            save_checkpoint(tmp_path, state())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert (tmp_path / FILE_NAME).read_bytes() == content
 
-    def fail_halfway(_values: object, file: object) -> None:
-        file.write(b"half")  # type: ignore[attr-defined]
-        raise OSError("no space left on device")
 
-    monkeypatch.setattr(torch, "save", fail_halfway)
-    with pytest.raises(OSError, match="no space"):
-        save_checkpoint(tmp_path, state())
-    assert load_checkpoint(tmp_path).epoch == 1
+def test_a_file_in_the_way_of_the_folder_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(CheckpointError, match=rf"run/{FILE_NAME} cannot be written: "):
+        save_checkpoint(tmp_path / "run", state())
 
 
 def test_a_damaged_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
@@ -70,23 +99,72 @@ def test_a_damaged_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
 def test_a_field_that_recipes_did_not_have_yet_counts_as_its_default(tmp_path: Path) -> None:
     """A run that began before a field existed goes on, unless the recipe now asks for something else."""
     save_checkpoint(tmp_path, state())
-    values = torch.load(tmp_path / FILE_NAME, weights_only=True)
-    for name in ("restarts", "lookahead", "mixup_alpha", "batch_norm_rate_scale", "compile_mode"):
-        del values["recipe"][name]
-    torch.save(values, tmp_path / FILE_NAME)
+    written_by_an_earlier_version(
+        tmp_path, "restarts", "lookahead", "mixup_alpha", "batch_norm_rate_scale", "compile_mode"
+    )
     began = load_checkpoint(tmp_path)
     require_same_run(began, RECIPE, 3, "d")
     with pytest.raises(CheckpointError, match="began with lookahead=None, not 5"):
         require_same_run(began, RECIPE.changed(lookahead=5), 3, "d")
-    del values["recipe"]["learning_rate"]
-    torch.save(values, tmp_path / FILE_NAME)
+    save_checkpoint(tmp_path, state())
+    written_by_an_earlier_version(tmp_path, "learning_rate")
     with pytest.raises(CheckpointError, match=r"not a readable checkpoint: (.|\n)*learning_rate"):
         load_checkpoint(tmp_path)
 
 
-def test_a_checkpoint_without_the_fields_of_later_versions_loads(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_first_format_loads_and_says_that_it_has_no_digest(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state())
+    told: list[str] = []
+    load_checkpoint(tmp_path, told.append)
+    assert told == []
+    written_by_an_earlier_version(tmp_path)
+    loaded = load_checkpoint(tmp_path, told.append)
+    assert (loaded.recipe, loaded.lookahead, loaded.extended_after) == (RECIPE, {}, [])
+    assert told == [
+        f"{tmp_path / FILE_NAME} is of an earlier version and carries no digest: it is taken unchecked"
+    ]
+
+
+def test_no_bit_of_the_values_can_flip_unnoticed(tmp_path: Path) -> None:
+    """Each flipped bit is refused, or lies between the values, where it changes none of them."""
+    save_checkpoint(tmp_path, state())
+    path = tmp_path / FILE_NAME
+    content = path.read_bytes()
+    chance = random.Random(0)
+    weights = content.index(torch.arange(3.0).numpy().tobytes())
+    refused = []
+    for bit in [8 * weights, *(chance.randrange(8 * len(content)) for _ in range(200))]:
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            loaded = load_checkpoint(tmp_path, lambda line: pytest.fail(line))
+        except CheckpointError as error:
+            refused.append(str(error))
+        else:
+            assert digest_of(loaded) == digest_of(state())
+    assert "do not have the digest" in refused[0]
+    assert len(refused) > 20
+    assert all(f"{FILE_NAME} is not a readable checkpoint" in each for each in refused)
+
+
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, state())
     values = torch.load(tmp_path / FILE_NAME, weights_only=True)
-    del values["lookahead"]
-    torch.save(values, tmp_path / FILE_NAME)
-    assert load_checkpoint(tmp_path).lookahead == {}
+    torch.save({**values, "format_version": 3}, tmp_path / FILE_NAME)
+    with pytest.raises(CheckpointError, match="format_version must be 2, got 3"):
+        load_checkpoint(tmp_path)
+
+
+def test_more_epochs_are_given_to_a_finished_run_only() -> None:
+    finished = RunState(RECIPE, seed=0, data_sha256="d", hardware="h", epoch=RECIPE.epochs)
+    require_same_run(finished, RECIPE.with_epochs(RECIPE.epochs + 1), 0, "d")
+    with pytest.raises(CheckpointError, match="is finished after 3 epochs, more than the 2 asked for"):
+        require_same_run(finished, RECIPE.with_epochs(2), 0, "d")
+    with pytest.raises(CheckpointError, match="began with seed=0, not 1"):
+        require_same_run(finished, RECIPE.with_epochs(4), 1, "d")
+    with pytest.raises(CheckpointError, match=r"began with learning_rate=0\.1, not 0\.2"):
+        require_same_run(finished, RECIPE.with_epochs(4).changed(learning_rate=0.2), 0, "d")
+    begun = replace(finished, epoch=2)
+    with pytest.raises(CheckpointError, match="began with 3 epochs, not 4: go on with --epochs 3; only a"):
+        require_same_run(begun, RECIPE.with_epochs(4), 0, "d")

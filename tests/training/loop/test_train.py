@@ -1,3 +1,4 @@
+import io
 import math
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 from torch.nn import functional as F
 
@@ -16,6 +18,8 @@ from models import create_model
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
 from training.loop.batches import Batches
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
+from training.loop.optimizer import learning_rate
+from training.loop.progress import Progress
 from training.loop.train import Interrupted, TrainingError, build_model, train
 from training.recipes.recipe import Stage
 
@@ -78,9 +82,35 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_weights(whole: RunState, 
     require_same_weights(load_checkpoint(tmp_path), whole)
 
 
-def test_resuming_a_finished_run_changes_nothing(whole: RunState, tmp_path: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing_and_says_so(whole: RunState, tmp_path: Path) -> None:
     train(RECIPE, tiny_data(), tmp_path)
-    require_same_weights(train(RECIPE, tiny_data(), tmp_path, resume=True), whole)
+    shown = io.StringIO()
+    progress = Progress(Console(file=shown, width=200))
+    require_same_weights(train(RECIPE, tiny_data(), tmp_path, resume=True, progress=progress), whole)
+    assert shown.getvalue() == (
+        f"the run in {tmp_path} is finished, all its 3 epochs are done: a larger number of --epochs gives it "
+        "more\n"
+    )
+
+
+def test_a_finished_run_that_is_given_more_epochs_goes_on_by_the_longer_schedule(tmp_path: Path) -> None:
+    longer = RECIPE.with_epochs(5)
+    train(RECIPE, tiny_data(), tmp_path)
+    with pytest.raises(Interrupted):
+        train(longer, tiny_data(), tmp_path, resume=True, stopping=stop_at(STEPS_PER_EPOCH + 1))
+    state = train(longer, tiny_data(), tmp_path, resume=True)
+    assert [record.epoch for record in state.history] == [1, 2, 3, 4, 5]
+    last_step = 5 * STEPS_PER_EPOCH - 1
+    assert state.history[-1].learning_rate == learning_rate(longer, last_step, STEPS_PER_EPOCH)
+    assert state.extended_after == [3]
+    assert state.recipe == longer
+
+
+def test_zero_init_is_refused_where_there_is_no_residual_block(tmp_path: Path) -> None:
+    for architecture in ("lenet", "airbench94"):
+        recipe = RECIPE.changed(architecture=architecture, zero_init_residual=True)
+        with pytest.raises(ValueError, match=f"zero_init_residual must be False, for {architecture} has no"):
+            train(recipe, tiny_data(), tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -89,11 +119,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
         train(diverging, tiny_data(), tmp_path / "diverging")
 
     train(RECIPE.with_epochs(1), tiny_data(), tmp_path)
-    broken = tiny_data()
-    checkpoint = load_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match="began with stages"):
-        train(RECIPE, broken, tmp_path, resume=True)
-    assert load_checkpoint(tmp_path).epoch == checkpoint.epoch == 1
+    with pytest.raises(CheckpointError, match=r"began with learning_rate=0\.1, not 1e\+30"):
+        train(diverging, tiny_data(), tmp_path, resume=True)
+    assert load_checkpoint(tmp_path).epoch == 1
     assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path).model.values())
 
 

@@ -50,3 +50,10 @@ def test_everything_that_was_chosen(exported: Path) -> None:
 def test_a_recipe_that_is_not_known_any_more(exported: Path) -> None:
     description = load_artifact(exported).metadata
     assert training_command(description) == "python -m training train --recipe tiny --seed 0 --data tiny"
+
+
+def test_a_run_that_was_given_more_epochs_is_two_commands(exported: Path) -> None:
+    description = described(exported, "lenet", "cifar-10", extended_after=[4, 5])
+    epochs = RECIPES["lenet"].epochs
+    train = "python -m training train --recipe lenet --seed 3 --epochs"
+    assert training_command(description) == (f"{train} 4 && {train} 5 --resume && {train} {epochs} --resume")

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from training.output_folder import OutputError, require_place_for_artifact, require_writable
+
+
+@pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
+def test_what_can_be_written_is_left_as_it_was(tmp_path: Path, require: object) -> None:
+    assert callable(require)
+    require(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
+def test_a_file_is_no_folder(tmp_path: Path, require: object) -> None:
+    (tmp_path / "out").touch()
+    assert callable(require)
+    with pytest.raises(OutputError, match=r"--out: .*out is a file, and must be a folder"):
+        require(tmp_path / "out")
+
+
+@pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
+def test_a_place_below_a_file_is_none(tmp_path: Path, require: object) -> None:
+    (tmp_path / "file").touch()
+    assert callable(require)
+    with pytest.raises(OutputError, match=r"--out: \S+/file is a file, and must be a folder"):
+        require(tmp_path / "file" / "a" / "b")
+
+
+def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(OutputError, match=r"--out: .* cannot be written: Read-only file system"):
+        require_writable(tmp_path)
+
+
+def test_an_artifact_takes_the_place_of_an_artifact_only(tmp_path: Path) -> None:
+    require_place_for_artifact(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    require_place_for_artifact(tmp_path / "old")
+    (tmp_path / "old" / "thesis.txt").touch()
+    with pytest.raises(OutputError, match="holds other files than an artifact, which export would remove"):
+        require_place_for_artifact(tmp_path / "old")
+    (tmp_path / "old" / "model.safetensors").touch()
+    require_place_for_artifact(tmp_path / "old")

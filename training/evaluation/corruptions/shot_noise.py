@@ -1,0 +1,13 @@
+"""Noise of light itself, which comes in single photons: every value drawn from a Poisson distribution."""
+
+import numpy as np
+
+from training.evaluation.corruptions.picture import Picture
+
+PHOTONS = (500, 250, 100, 75, 50)
+"""That a white pixel receives, by strength."""
+
+
+def shot_noise(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
+    photons = PHOTONS[strength - 1]
+    return random.poisson(picture * photons) / photons

@@ -1,0 +1,129 @@
+"""How an artifact fares on pictures that something happened to: corruptions, encodings, sizes, movements."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from models.artifact.metadata import ModelMetadata
+from models.artifact.robustness import FILE_NAME, Condition, Figures, Group, Robustness
+from models.artifact.store import ArtifactError
+from models.preprocessing.transform import Preprocessing
+from training.data.cifar10 import ImageData, Split
+from training.evaluation.conditions import CONDITIONS
+from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from training.evaluation.evaluate import accuracy
+
+__all__ = ["FILE_NAME", "Answer", "measure_robustness", "sample", "show"]
+
+Answer = Callable[[Tensor], Tensor]
+"""Logits (N, classes) of uint8 images (N, C, S, S), of the size that the artifact takes."""
+
+
+def sample(split: Split, count: int | None, seed: int) -> Split:
+    """`count` of the images, chosen by `seed`, or all of them. Raises `ValueError` where there are fewer."""
+    if count is None:
+        return split
+    if count > len(split):
+        raise ValueError(f"--images must be at most the {len(split):,} test images, got {count:,}")
+    chosen = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))[:count].sort().values
+    return Split(split.images[chosen], split.labels[chosen])
+
+
+def measure_robustness(
+    metadata: ModelMetadata,
+    answers: Mapping[str, Answer],
+    data: ImageData,
+    *,
+    count: int | None,
+    seed: int,
+    console: Console,
+) -> Robustness:
+    """Answer the test images of `data`, or `count` of them, as they are and under every condition.
+
+    `answers` are the engines by name. The images have to be in colour and of the size that the artifact
+    takes, as `training.data.load` gives them; every condition that leaves another size is scaled as the
+    service does.
+
+    Raises `ArtifactError` where the artifact's classes or channels are not the data set's.
+    """
+    if metadata.classes != data.classes:
+        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
+    if metadata.in_channels != 3:
+        raise ArtifactError(f"in_channels must be 3 to measure robustness, got {metadata.in_channels}")
+    test = sample(data.test, count, seed)
+    preprocessing = Preprocessing.from_metadata(metadata)
+    untouched = {name: answer(test.images).cpu() for name, answer in answers.items()}
+    labels = test.labels.cpu()
+    conditions = []
+    for group, name, level, images in _conditions(test.images, preprocessing, seed):
+        console.print(f"{name}, {level}", highlight=False)
+        figures = {}
+        for engine, answer in answers.items():
+            logits = answer(images).cpu()
+            figures[engine] = Figures(
+                accuracy=accuracy(logits, labels),
+                changed=1 - accuracy(logits, untouched[engine].argmax(1)),
+            )
+        conditions.append(Condition(group=group, name=name, level=level, engines=figures))
+    return Robustness(
+        name=metadata.name,
+        version=metadata.version,
+        tensors_sha256=metadata.tensors_sha256,
+        data=data.name,
+        images=len(test),
+        seed=seed,
+        clean={engine: accuracy(logits, labels) for engine, logits in untouched.items()},
+        mean_corrupted={
+            engine: _mean(
+                [each.engines[engine].accuracy for each in conditions if each.group == "corruption"]
+            )
+            for engine in answers
+        },
+        conditions=conditions,
+    )
+
+
+def _conditions(
+    images: Tensor, preprocessing: Preprocessing, seed: int
+) -> Iterator[tuple[Group, str, str, Tensor]]:
+    """Group, name and level of every condition, and the uint8 images (N, 3, S, S) under it."""
+    for name in CORRUPTIONS:
+        for strength in STRENGTHS:
+            yield "corruption", name, str(strength), corrupt(images, name, strength, seed)
+    pictures = [Image.fromarray(pixels) for pixels in images.permute(0, 2, 3, 1).cpu().numpy()]
+    for each in CONDITIONS:
+        squares = [preprocessing.resize(each.apply(picture)) for picture in pictures]
+        yield each.group, each.name, each.level, torch.stack(squares).to(images.device)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def show(robustness: Robustness, console: Console) -> None:
+    """Print a table: a row for each thing that happened, the mean over its levels and the worst of them."""
+    engines = list(robustness.clean)
+    table = Table("what happened", "levels", *(f"{engine}: accuracy" for engine in engines))
+    for engine in engines:
+        table.add_column(f"{engine}: worst level")
+    for engine in engines:
+        table.add_column(f"{engine}: changed")
+    table.add_row("nothing", "", *(f"{robustness.clean[engine]:.2%}" for engine in engines))
+    for name in dict.fromkeys(each.name for each in robustness.conditions):
+        own = [each for each in robustness.conditions if each.name == name]
+        cells = [f"{_mean([each.engines[engine].accuracy for each in own]):.2%}" for engine in engines]
+        for engine in engines:
+            worst = min(own, key=lambda each, engine=engine: each.engines[engine].accuracy)
+            cells.append(f"{worst.engines[engine].accuracy:.2%} ({worst.level})")
+        cells += [f"{_mean([each.engines[engine].changed for each in own]):.2%}" for engine in engines]
+        table.add_row(name, str(len(own)), *cells)
+    console.print(table)
+    for engine in engines:
+        console.print(
+            f"mean accuracy over the {len(CORRUPTIONS)} corruptions at {len(STRENGTHS)} strengths, {engine}: "
+            f"{robustness.mean_corrupted[engine]:.2%} of {robustness.images:,} images each"
+        )
