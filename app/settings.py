@@ -242,8 +242,8 @@ class Settings(BaseSettings):
     root_path: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path below which a proxy offers the service, such as `/vision`; empty is none. A proxy"
-        " of `TRUSTED_PROXIES` may name another by `X-Forwarded-Prefix`.",
+        description="Path below which a proxy offers the service, such as `/vision`; empty is none. A trusted"
+        " proxy may name another by `X-Forwarded-Prefix`.",
     )
     keep_alive_seconds: int = Field(
         15,

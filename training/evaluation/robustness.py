@@ -117,7 +117,8 @@ def show(robustness: Robustness, console: Console) -> None:
         own = [each for each in robustness.conditions if each.name == name]
         cells = [f"{_mean([each.engines[engine].accuracy for each in own]):.2%}" for engine in engines]
         for engine in engines:
-            worst = min(own, key=lambda each, engine=engine: each.engines[engine].accuracy)
+            _, number = min((each.engines[engine].accuracy, number) for number, each in enumerate(own))
+            worst = own[number]
             cells.append(f"{worst.engines[engine].accuracy:.2%} ({worst.level})")
         cells += [f"{_mean([each.engines[engine].changed for each in own]):.2%}" for engine in engines]
         table.add_row(name, str(len(own)), *cells)

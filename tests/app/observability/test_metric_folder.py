@@ -83,10 +83,10 @@ COUNT = """
 import sys
 from pathlib import Path
 from app.observability.metric_folder import MetricFolder
-from app.observability.metrics import Metrics
+from app.observability.metrics import ServiceMetrics
 
 folder = Path(sys.argv[1])
-metrics = Metrics(MetricFolder(folder), 1)
+metrics = ServiceMetrics(MetricFolder(folder), 1)
 print("joined", flush=True)
 input()
 for i in range(3000):

@@ -207,12 +207,10 @@ async def test_a_plan_that_cannot_be_written_is_followed_by_nobody_and_the_next_
     disk = FullDisk(monkeypatch)
     async with started(Loader(), workers(0)) as control, started(Loader(), workers(1)) as other:
         disk.names = ("plan",)
-        for change in (
-            lambda: control.load(repository, "cats", "2", LIMIT),
-            lambda: control.unload("dogs", None),
-        ):
+        load, unload = control.load(repository, "cats", "2", LIMIT), control.unload("dogs", None)
+        for change in (load, unload):
             with pytest.raises(FollowError, match="cannot be told: No space left"):
-                await change()
+                await change
             assert (found(control), found(other)) == ("cats/1", "cats/1")
             assert control.plan == other.plan
         disk.names = ()
