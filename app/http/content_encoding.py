@@ -32,7 +32,7 @@ def decompress(body: bytes, encoding: str, hold: Callable[[int], None]) -> bytes
     """
     name = encoding.strip().lower()
     stream = zlib.decompressobj(WINDOW_BITS[name])
-    pieces = []
+    pieces: list[bytes] = []
     try:
         for start in range(0, len(body), PIECE_BYTES):
             rest = body[start : start + PIECE_BYTES]
