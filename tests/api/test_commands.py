@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -109,7 +108,7 @@ def _run(
 
 def test_a_terminal_without_unicode_and_a_name_that_is_not_utf_8(address: str, tmp_path: Path) -> None:
     file = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    shutil.copy(os.fsencode(CAT), file)
+    Path(os.fsdecode(file)).write_bytes(Path(CAT).read_bytes())
     ascii_terminal = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     shown = _run(
         ["predict", file, os.fsencode(tmp_path) + b"/no\xe9.png", CAT, "--url", address], ascii_terminal
