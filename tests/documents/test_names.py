@@ -28,6 +28,8 @@ CODE_NAMES = {
     "QUICK",
     "RECIPES",
     "ROOMS",
+    "ROUTERS",
+    "SCORES",
     "SLOW",
     "STAGES",
 }
