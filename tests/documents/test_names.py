@@ -11,6 +11,7 @@ from tests.documents.documents import DOCUMENTS, ROOT, blocks, code_spans
 OTHER_VARIABLES = {
     "ARGS",
     "CIFAR10_DIR",
+    "COVERAGE",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
