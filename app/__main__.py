@@ -106,6 +106,7 @@ COMMANDS = {
     "campaign": Command("train recipes over several seeds", _of("training", "campaign"), "train"),
     "evaluate": Command("measure an artifact on the test set", _of("training", "evaluate"), "train"),
     "compare": Command("compare two artifacts on the same test images", _of("training", "compare"), "train"),
+    "unfamiliar": Command("tell test images from other pictures", _of("training", "unfamiliar"), "train"),
     "export": Command("turn a finished run into an artifact", _of("training", "export"), "train"),
     "report": Command("write an artifact's page, model card and plots", _of("training", "report"), "train"),
     "summary": Command("print a network layer by layer", _of("models", "summary"), "serve"),

@@ -1,4 +1,4 @@
-"""The command line of training: data, train, campaign, evaluate, compare, export, report."""
+"""The command line of training: data, train, campaign, evaluate, ... report."""
 
 import argparse
 import io
@@ -120,6 +120,16 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--engine-b", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes B")
     takes_data(sub)
     takes_device(sub)
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    sub = command(
+        "unfamiliar",
+        cli.unfamiliar_command,
+        "Measure how well each score of unfamiliarity tells test images from other pictures.",
+    )
+    sub.add_argument("--artifact", type=Path, required=True)
+    sub.add_argument("--others", type=Path, required=True, help="folder of pictures of other things")
+    takes_data(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("export", cli.export_command, "Turn a finished run into an artifact.")

@@ -20,7 +20,7 @@ from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load
-from training.evaluation import compare, measure, robustness
+from training.evaluation import compare, measure, robustness, unfamiliar
 from training.evaluation.engines import engine_logits, load_engine
 from training.export import export
 from training.export.quantize import require_nncf
@@ -32,7 +32,7 @@ from training.loop.progress import Progress
 from training.loop.train import Interrupted, train
 from training.output_folder import require_place_for_artifact, require_writable
 from training.recipes import RECIPES
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import Recipe, RecordedRecipe
 from training.report.files import write_report
 from training.report.plots import write_run_plots
 
@@ -209,6 +209,21 @@ def compare_command(arguments: argparse.Namespace) -> None:
         print(comparison.to_json())
     else:
         compare.show(comparison, Console())
+
+
+def unfamiliar_command(arguments: argparse.Namespace) -> None:
+    artifact = load_artifact(arguments.artifact)
+    about, console = artifact.metadata, Console(stderr=True)
+    others, left_out = unfamiliar.read_pictures(arguments.others, Preprocessing.from_metadata(about))
+    if left_out:
+        console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
+    held_out = RecordedRecipe.of(about).held_out
+    images = load(arguments.data, held_out, about.input_size, Console(quiet=True))
+    separations = unfamiliar.measure_separation(artifact, images, others)
+    if arguments.json:
+        print(unfamiliar.to_json(separations))
+    else:
+        unfamiliar.show(separations, Console())
 
 
 def export_command(arguments: argparse.Namespace) -> None:
