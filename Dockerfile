@@ -16,9 +16,10 @@ COPY pyproject.toml constraints.txt ./
 RUN python -m venv /opt/venv && python -m pip install pip
 RUN [ -z "$TORCH_INDEX_URL" ] \
     || pip install --no-deps --index-url "$TORCH_INDEX_URL" torch torchvision
-# The two texts belong to the metadata that pip asks for; no dependency follows from what they say.
+# The version and the two texts belong to the metadata that pip asks for; no dependency follows from what they say.
+COPY app/__init__.py app/
 RUN touch README.md LICENSE \
-    && pip install --build-constraint constraints.txt --only-deps .
+    && pip install --build-constraint constraints.txt --only-deps '.[serve]'
 COPY models models
 COPY app app
 # Compiled here, as the running container writes nothing; by hash, as copying changes the files' times.

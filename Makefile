@@ -25,8 +25,8 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-engines bench-page bench-peers \
-  docker-test setup lock clean distclean
+.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-attacks bench-engines bench-page \
+  bench-peers docker-test setup lock clean distclean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,8 +34,9 @@ help: ## List these commands
 serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
 	@exec $(BIN)/python -m app serve $(ARGS)
 
-test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests, and tell how much of the code they cover (COVERAGE=no: faster)
+	$(BIN)/python -m pytest $(if $(filter no,$(COVERAGE)),,--cov --cov-report=) $(ARGS)
+	@$(if $(filter no,$(COVERAGE)),,echo "==> Covered lines of app, models and training: $$($(BIN)/coverage report --format=total) %")
 
 check: $(VENV)/.installed-test ## Lint, check the format and the types
 	$(BIN)/ruff check .
@@ -59,6 +60,9 @@ bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (
 
 bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its model, kill its workers (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.reliability $(ARGS)
+
+bench-attacks: $(VENV)/.installed-test ## Attack the service, and see what others see (ARGS=semicolons: one attack)
+	@exec $(BIN)/python -m tests.bench.attacks $(ARGS)
 
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
@@ -84,7 +88,7 @@ lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest relea
 	  --output-file constraints.txt pyproject.toml
 
 clean: ## Remove caches and build leftovers
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
 	find app models training tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well; data/ and runs/ stay
@@ -131,7 +135,7 @@ $(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/pip
 	fi; \
 	[ -z "$$index" ] || $(INSTALL) --no-deps --index-url "$$index" torch torchvision
 	@echo "==> Installing what serving needs"
-	@$(INSTALL) $(DEPENDENCIES) .
+	@$(INSTALL) $(DEPENDENCIES) '.[serve]'
 	@touch $@
 
 $(KSERVE)/.installed-or-not: tests/support/kserve-requirements.txt

@@ -31,6 +31,7 @@ from app.inference.context import InferenceContext
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import create_tracing
 from app.registry.control import ModelControl
+from app.registry.engine_watch import EngineWatch
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
@@ -142,7 +143,7 @@ def create_app(
             settings.max_concurrent_requests,
             DecodingMemory(settings.max_decoding_bytes or default_decoding_bytes(settings.workers)),
         )
-        loader = ModelLoader(settings, options, threads, measured)
+        loader = ModelLoader(settings, options, threads, measured, app.state.engine_watch)
         control = ModelControl(
             partial(first_plan, settings),
             loader.load,
@@ -163,6 +164,7 @@ def create_app(
             await control.close()
         finally:
             app.state.context = None
+            loader.stop()
             threads.close()
             if tracing is not None:
                 await asyncio.to_thread(tracing.close)
@@ -186,6 +188,7 @@ def create_app(
     )
     app.state.context = None
     app.state.metrics = measured
+    app.state.engine_watch = EngineWatch()
     app.state.body_limits = BodyLimits(
         settings.max_body_bytes,
         settings.body_seconds,

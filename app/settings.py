@@ -176,7 +176,8 @@ class Settings(BaseSettings):
         10_000_000,
         ge=1_000,
         le=1_000_000_000,
-        description="Maximum size of a request body in bytes; a larger one gets status 413.",
+        description="Maximum size of a request body, and of a response with results, in bytes; a larger one"
+        " gets status 413.",
     )
     max_bodies_bytes: int = Field(
         500_000_000,
@@ -312,7 +313,6 @@ def load_settings(command_line: CliSettingsSource[ArgumentParser] | None = None)
     """
     refuse_wrong_names(Settings.model_fields)
     try:
-        # What is not named here comes from the environment.
         return Settings(_cli_settings_source=command_line)
     except ValidationError as error:
         first = error.errors()[0]

@@ -1,12 +1,14 @@
-"""`python -m models summary resnet18 --input 1x224x224`: what a network looks like inside."""
+"""`python -m models`: `summary` shows a network layer by layer, `seal` gives a stored model its digest."""
 
 import argparse
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from models import ARCHITECTURES, create_model
+from models.artifact.store import ArtifactError, seal_artifact
 from models.summary import format_table, summarize
 
 
@@ -30,7 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--input", type=parse_shape, required=True, metavar="CxHxW", help="the image's shape, e.g. 3x32x32"
     )
     summary.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
+    seal = commands.add_parser(
+        "seal", help="add the digest of the metadata to a model that was stored without"
+    )
+    seal.add_argument("folder", type=Path, help="of the model, <name>/<version>")
     options = parser.parse_args(arguments)
+    if options.command == "seal":
+        try:
+            about = seal_artifact(options.folder)
+        except ArtifactError as error:
+            seal.error(str(error))
+        print(f"{about.name} {about.version} has digests of all that is in it")
+        return
     try:
         with torch.device("meta"):
             model = create_model(options.architecture, options.classes, in_channels=options.input[0])

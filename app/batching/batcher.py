@@ -124,7 +124,7 @@ class Batcher(Generic[Item, Result]):
         self._max_queue = max_queue
         self._concurrency = concurrency
         self._on_batch = on_batch
-        self.throughput = Throughput()
+        self.throughput = Throughput(lambda: asyncio.get_running_loop().time())
         # An ordered set: the front has the next turn, and a submission can leave from anywhere.
         self._waiting: OrderedDict[_Submission[Item, Result], None] = OrderedDict()
         self._depth = 0

@@ -1,34 +1,73 @@
-"""When those who are turned away for load may come back: not all at once."""
+"""When those who are rejected for load may come back, and that there is a place for them when they do.
+
+Without places kept for them, whoever comes back competes with all who come for the first time, and at twice
+the capacity at most every second one is let in. So a request that comes back is recognised, by its content,
+and while any are expected, others may fill only half of the places.
+"""
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-LATEST_SECONDS = 60
-"""Nobody is sent away for longer: a rate so low is more likely the end of a pause than what is to come."""
+LATEST_SECONDS = 300
+"""Nobody is sent away for longer, nor are places kept for longer."""
+
+LATEST_BACKLOG_SECONDS = 60
+"""What waits now is not expected to take longer: a rate so low is more likely the end of a pause."""
+
+BOOKED_SHARE = 0.9
+"""Of the recent rate: the rest is for those who come back late, and for what is not as it was."""
+
+EARLY_SECONDS, LATE_SECONDS = 1.0, 10.0
+"""How much before or after its time a request may come back."""
+
+MAX_TICKETS = 100_000
 
 
 class RetryAfterSchedule:
-    """Gives out the seconds to come, each to as many as can be served in it. `clock` gives seconds."""
+    """Gives out the time to come to rejected requests, one after the other. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._now = 0
-        self._given: dict[int, int] = {}
-        """How many were told to come, by the second of the clock."""
+        self._booked_until = -math.inf
+        self.tickets: OrderedDict[bytes, float] = OrderedDict()
+        """When each rejected request is to come back, by its key, in the order of these times."""
 
-    def reserve(self, earliest: float, per_second: float) -> int:
-        """Whole seconds from now, 1..60 and at least `earliest`, where `per_second` are served in each.
+    def reserve(self, key: bytes, images: int, earliest: float, per_second: float) -> int:
+        """Whole seconds from now, 1..300, for a request of so many `images`, where `per_second` are computed.
 
-        Whoever finds no room within the minute is told the end of it.
+        `earliest` is in how many seconds what waits now is done. The `key` is what the request is recognised
+        by when it comes back. For one that finds no place any more, none is kept.
         """
-        now = int(self._clock())
-        if now != self._now:
-            self._now = now
-            self._given = {second: count for second, count in self._given.items() if second > now}
-        room = max(1, int(per_second))
-        seconds = math.ceil(min(max(1, earliest), LATEST_SECONDS))  # in this order, as `inf` has no ceiling
-        while seconds < LATEST_SECONDS and self._given.get(now + seconds, 0) >= room:
-            seconds += 1
-        self._given[now + seconds] = self._given.get(now + seconds, 0) + 1
+        now = self._clock()
+        self._expire(now)
+        at = max(now + min(earliest, LATEST_BACKLOG_SECONDS), self._booked_until)
+        seconds = max(1, math.ceil(at - now)) if at - now < LATEST_SECONDS else LATEST_SECONDS
+        if at - now < LATEST_SECONDS and len(self.tickets) < MAX_TICKETS:
+            self._booked_until = at + images / (BOOKED_SHARE * per_second)
+            self.tickets[key] = now + seconds
+            self.tickets.move_to_end(key)
         return seconds
+
+    def redeem(self, key: bytes) -> bool:
+        """Whether this request was told to come now; it is so only once."""
+        now = self._clock()
+        self._expire(now)
+        due = self.tickets.get(key)
+        if due is None or now < due - EARLY_SECONDS:
+            return False
+        del self.tickets[key]
+        return True
+
+    def is_expecting(self) -> bool:
+        """Whether there is anybody who was told to come back and may still do."""
+        self._expire(self._clock())
+        return bool(self.tickets)
+
+    def _expire(self, now: float) -> None:
+        while self.tickets:
+            key, due = next(iter(self.tickets.items()))
+            if due + LATE_SECONDS >= now:
+                return
+            del self.tickets[key]

@@ -141,7 +141,7 @@ def error_response(error: Exception, request: Request) -> JSONResponse:
     """The response to any exception, which is counted if it is a rejection."""
     answered = to_api_error(error, request)
     note_error(answered.code, answered.message if answered.status >= 500 else None)
-    if answered.code == "overloaded":
+    if answered.code == "overloaded" and "Retry-After" not in (answered.headers or {}):
         context = request.app.state.context
         answered.headers = {
             **(answered.headers or {}),

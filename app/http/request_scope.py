@@ -17,8 +17,11 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from app.batching.batcher import QueueFullError
+from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError, client_left, invalid_parameter
 from app.http.content_encoding import decompress, is_compressed
+from app.http.returning import estimated_images, request_key
 from app.inference.context import InferenceContext
 from app.inference.request_scope import Deadline, RequestScope
 
@@ -59,14 +62,37 @@ async def request_scope(
             about = loaded.model.metadata
             context.tracing.describe({"model.name": about.name, "model.version": about.version})
         scope = RequestScope(context, loaded, deadline, started)
-        scope.body = await body.receive()
+        scope.body = sent = await body.receive()
         deadline.check("the request's body")
         encoding = request.headers.get("content-encoding")
-        with context.threads.admit(), cancelled_on_disconnect(request):
-            if encoding is not None and is_compressed(encoding):
-                work = partial(decompress, scope.body, encoding, body.hold_decompressed)
-                scope.body = await scope.run(work, "the request's body to be decompressed")
-            yield scope
+        try:
+            # Nobody has been told to come back: the usual case, which costs nothing.
+            if context.schedule.tickets:
+                _require_place(request, scope)
+            with context.threads.admit(), cancelled_on_disconnect(request):
+                if encoding is not None and is_compressed(encoding):
+                    work = partial(decompress, sent, encoding, body.hold_decompressed)
+                    scope.body = await scope.run(work, "the request's body to be decompressed")
+                yield scope
+        except (OverloadedError, QueueFullError) as error:
+            if isinstance(error, QueueFullError) and error.count > error.limit:
+                raise  # for which there is never a place
+            raise _rejected(request, scope, sent, error) from error
+
+
+def _require_place(request: Request, scope: RequestScope) -> None:
+    context = scope.context
+    images = estimated_images(request, scope.body, context.settings.max_files)
+    if not context.has_place(request_key(request, scope.body), images):
+        raise OverloadedError("the places that are free are kept for requests that were told to come back")
+
+
+def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
+    """429 with the time to come back, when there is a place for this very request."""
+    context = scope.context
+    images = estimated_images(request, sent, context.settings.max_files)
+    seconds = context.retry_after(request_key(request, sent), images)
+    return ApiError(429, "overloaded", str(error), headers={"Retry-After": str(seconds)})
 
 
 def reject_repeated(request: Request) -> None:

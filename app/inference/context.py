@@ -34,14 +34,27 @@ class InferenceContext:
         """What stands before `model`."""
         return self.control.find().batcher
 
-    def retry_after(self) -> int:
-        """Whole seconds, 1..60, until there will be room, at the recent rate.
+    def has_place(self, key: bytes, images: int) -> bool:
+        """Whether a request may be let in as far as places are kept for those who were told to come back.
 
-        Until then, what waits now will be done, and those will have come who were told to come before.
+        It was told so itself, or no more than half of all places are taken.
+        """
+        if self.schedule.redeem(key) or not self.schedule.is_expecting():
+            return True
+        return (
+            2 * self.threads.admitted < self.settings.max_concurrent_requests
+            and 2 * (self.queue_depth() + images) <= self.settings.max_queue
+        )
+
+    def retry_after(self, key: bytes = b"", images: int = 1) -> int:
+        """Whole seconds, 1..300, until there will be a place for a request of so many images.
+
+        Until then, at the recent rate, what waits now will be done, and those will have come who were told to
+        come before.
         """
         waiting = max(self.threads.admitted, self.queue_depth())
         rate = self.images_per_second()
-        return self.schedule.reserve(waiting / rate, rate) if rate else 1
+        return self.schedule.reserve(key, images, waiting / rate, rate) if rate else 1
 
     def images_per_second(self) -> float:
         """How many were computed recently, by all models; 0 before there is one."""

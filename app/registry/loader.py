@@ -1,8 +1,11 @@
 """From settings to the models that are to be served, and from each of them to one that takes requests."""
 
 import logging
+import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 
@@ -11,12 +14,13 @@ from app.batching.result_cache import ResultCache
 from app.batching.scores import Scores
 from app.batching.thread_pools import ThreadPools
 from app.observability.metrics import ServiceMetrics
+from app.registry.engine_watch import EngineWatch
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
 from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings
-from models.artifact.store import ArtifactError, read_metadata
+from models.artifact.store import ArtifactError, load_artifact, read_metadata
 from models.engines import EngineOptions
 
 logger = logging.getLogger(__name__)
@@ -25,6 +29,7 @@ logger = logging.getLogger(__name__)
 def first_plan(settings: Settings) -> Plan:
     """What the start serves: the model in `model_dir`, or the newest version of each in `model_repository`.
 
+    Of several versions it is the newest that is not damaged; a line of the log says which are.
     Raises `ArtifactError` if there is none, more than `max_models`, or not the one named by `default_model`,
     and `OSError` if the repository cannot be read.
     """
@@ -33,7 +38,9 @@ def first_plan(settings: Settings) -> Plan:
         newest = {about.name: about.version}
     else:
         versions = Repository(settings.model_repository).versions()
-        newest = {name: listed[-1] for name, listed in versions.items()}
+        newest = {
+            name: _newest_sound(settings.model_repository / name, listed) for name, listed in versions.items()
+        }
         if not newest:
             raise ArtifactError(
                 f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it"
@@ -49,15 +56,29 @@ def first_plan(settings: Settings) -> Plan:
     return Plan.first(newest, default)
 
 
-def load_entry(entry: Entry, settings: Settings, options: EngineOptions) -> ServedModel:
+def _newest_sound(folder: Path, versions: list[str]) -> str:
+    """Of `versions`, oldest first, the newest that loads; the newest of all where none does."""
+    for version in reversed(versions[1:]):
+        try:
+            load_artifact(folder / version)
+        except (ArtifactError, OSError) as error:
+            logger.error("%s %s is damaged, so an older version is served: %s", folder.name, version, error)
+        else:
+            return version
+    return versions[0]
+
+
+def load_entry(
+    entry: Entry, settings: Settings, options: EngineOptions, is_stopping: Callable[[], bool] = lambda: False
+) -> ServedModel:
     """Load and prove a model of the plan, whose folder must bear its name and version in a repository.
 
-    Raises `ArtifactError` and `OSError`.
+    Raises `ArtifactError`, `OSError`, and `StoppedError` soon after `is_stopping` says so.
     """
     folder = settings.model_dir
     if settings.model_repository is not None:
         folder = settings.model_repository / entry.name / entry.version
-    model = load_model(folder, settings.engine, options, settings.max_batch or None)
+    model = load_model(folder, settings.engine, options, settings.max_batch or None, is_stopping)
     told = model.metadata
     if (told.name, told.version) != (entry.name, entry.version):
         raise ArtifactError(
@@ -75,11 +96,14 @@ class ModelLoader:
         options: EngineOptions,
         threads: ThreadPools,
         metrics: ServiceMetrics,
+        watch: EngineWatch,
     ) -> None:
         self._settings = settings
         self._options = options
         self._threads = threads
         self._metrics = metrics
+        self._watch = watch
+        self._stopping = threading.Event()
         self._loaded = Counter[tuple[str, str, str, str]]()
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
@@ -88,7 +112,8 @@ class ModelLoader:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
         run = self._threads.load if self.beside_requests else self._threads.infer
-        model = await run(partial(load_entry, entry, self._settings, self._options))
+        model = await run(partial(load_entry, entry, self._settings, self._options, self._stopping.is_set))
+        self._watch.has_taken(model.batch_seconds)
         engine = model.engine
         logger.info(
             "%s %s: %s %s on %s in %s, because %s; batches of up to %d",
@@ -99,6 +124,10 @@ class ModelLoader:
         self._count(model, 1)
         files = self._settings.cache_files
         return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
+
+    def stop(self) -> None:
+        """Give up what is being loaded."""
+        self._stopping.set()
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""
@@ -112,8 +141,12 @@ class ModelLoader:
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
+        def compute(images: Sequence[Tensor]) -> list[Scores]:
+            with self._watch.computing():
+                return model.classify(images)
+
         return Batcher(
-            lambda images: self._threads.infer(model.classify, images),
+            lambda images: self._threads.infer(compute, images),
             max_batch=model.max_batch,
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,

@@ -1,6 +1,6 @@
 """A folder -> a model that is proven fit to serve, and warm."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -32,7 +32,8 @@ class ServedModel:
 
     `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
     `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
-    `report` is the content of the artifact's report.json, None where it has none.
+    `report` is the content of the artifact's report.json, None where it has none. `batch_seconds` is what the
+    slowest batch of the warm-up took.
     """
 
     metadata: ModelMetadata
@@ -45,6 +46,7 @@ class ServedModel:
     network: nn.Module
     class_activation: ClassActivation | None
     report: bytes | None
+    batch_seconds: float
 
     @property
     def metrics(self) -> ModelMetrics:
@@ -73,13 +75,20 @@ class ServedModel:
         return torch.softmax(logits / self.metadata.temperature, dim=1)
 
 
-def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int | None) -> ServedModel:
-    """Load and prove the model in `folder`; afterwards its engine is warm for every size of batch.
+def load_model(
+    folder: Path,
+    engine: str,
+    options: EngineOptions,
+    max_batch: int | None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> ServedModel:
+    """Load and prove the model in `folder`; afterwards its engine is warm.
 
     `engine` is a key of `models.engines.ENGINES` or `auto`; `max_batch` None takes what suits the engine.
 
     Raises `ArtifactError` if the artifact does not load, a batch norm is not in eval mode or was never
-    updated, the engine cannot serve it with these options, or does not reproduce the golden logits.
+    updated, the engine cannot serve it with these options, or does not reproduce the golden logits, and
+    `StoppedError` soon after `is_stopping` says so.
     """
     artifact = load_artifact(folder)
     metadata = artifact.metadata
@@ -98,19 +107,20 @@ def load_model(folder: Path, engine: str, options: EngineOptions, max_batch: int
         "int8_logits" if created.precision == "int8" else "logits",
     )
     blank = torch.zeros(metadata.in_channels, metadata.input_size, metadata.input_size)
-    limit = warm_up(created, blank, max_batch)
+    warmth = warm_up(created, blank, max_batch, is_stopping)
     return ServedModel(
         metadata,
         preprocessing,
         created,
         reason,
-        limit,
+        warmth.max_batch,
         layers,
         batch_norms,
         artifact.model,
         _class_activation(artifact.model),
         # Read now, as the folder need not stay.
         (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
+        warmth.batch_seconds,
     )
 
 

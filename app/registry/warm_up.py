@@ -1,7 +1,8 @@
-"""Make an engine ready: the first batch of every size costs many times what all later ones cost."""
+"""Make an engine ready: the first batch of a size costs many times what all later ones cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
@@ -14,36 +15,71 @@ MEASUREMENTS = 5
 ENOUGH = 0.95
 """Share of the best rate at which a smaller batch, whose images wait less, is the better one."""
 
+EVERY_SIZE_UP_TO = 16
+"""Above, only every doubling is run: all up to 512 took three minutes and 9.7 GB, as engines keep what they
+prepare for each."""
 
-def warm_up(engine: Engine, image: Tensor, max_batch: int | None) -> int:
-    """Run every batch size that will be used, as many batches at once as will be; returns the largest size.
+LONGEST_SECONDS = 30.0
+"""After which no further size is begun."""
+
+
+class StoppedError(Exception):
+    """The service is being stopped."""
+
+
+@dataclass(frozen=True)
+class Warmth:
+    """What came of it: the largest batch, in images, and the seconds that the slowest run took."""
+
+    max_batch: int
+    batch_seconds: float
+
+
+def warm_up(
+    engine: Engine, image: Tensor, max_batch: int | None, is_stopping: Callable[[], bool] = lambda: False
+) -> Warmth:
+    """Run the sizes of batches that will be used most, as many batches at once as will be.
 
     To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, float32
     (C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
     else found by measuring: the smallest of `MEASURED_SIZES` within `ENOUGH` of the best images per second.
+    Raises `StoppedError` soon after `is_stopping` says so.
     """
 
-    def run(size: int) -> None:
+    def run(size: int) -> float:
+        if is_stopping():
+            raise StoppedError
+        start = perf_counter()
         engine.predict(image.expand(size, *image.shape).contiguous())
+        return perf_counter() - start
 
     limit = max_batch or engine.max_batch or _measured_limit(run)
+    begun = perf_counter()
+    seconds = 0.0
     with ThreadPoolExecutor(engine.concurrency) as others:
-        for size in range(1, limit + 1):
+        for size in _sizes(limit):
             beside = [others.submit(run, size) for _ in range(engine.concurrency - 1)]
-            run(size)
+            seconds = max(seconds, run(size))
             for future in beside:
                 future.result()
-    return limit
+            if perf_counter() - begun > LONGEST_SECONDS:
+                break
+    return Warmth(limit, seconds)
 
 
-def _measured_limit(run: Callable[[int], None]) -> int:
+def _sizes(limit: int) -> Iterator[int]:
+    yield from range(1, min(limit, EVERY_SIZE_UP_TO) + 1)
+    size = 2 * EVERY_SIZE_UP_TO
+    while size < limit:
+        yield size
+        size *= 2
+    if limit > EVERY_SIZE_UP_TO:
+        yield limit
+
+
+def _measured_limit(run: Callable[[int], float]) -> int:
     rates = {}
     for size in MEASURED_SIZES:
         run(size)
-        seconds = []
-        for _ in range(MEASUREMENTS):
-            start = perf_counter()
-            run(size)
-            seconds.append(perf_counter() - start)
-        rates[size] = size / median(seconds)
+        rates[size] = size / median(run(size) for _ in range(MEASUREMENTS))
     return min(size for size, rate in rates.items() if rate >= ENOUGH * max(rates.values()))

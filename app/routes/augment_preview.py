@@ -43,6 +43,9 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 
+DEFAULTS = {entry["name"]: entry["schema"]["default"] for entry in openapi_parameters()}
+"""Of the parameters of all operations, as they are documented."""
+
 _BODY = upload_body("One image as the multipart field `file`, or as it is.")
 
 
@@ -93,7 +96,11 @@ async def _preview(
     to_pixels: Callable[[Upload, RequestScope], Awaitable[Tensor]],
 ) -> Response:
     own = type(query).model_fields
-    others = {key: value for key, value in request.query_params.items() if key not in own}
+    others = {
+        key: value
+        for key, value in request.query_params.items()
+        if key not in own and not _is_default(key, value)
+    }
     async with request_scope(request, context, query.model, query.version) as scope:
         model = scope.model
         preview = Preview.checked(query, others, model)
@@ -115,6 +122,20 @@ async def _preview(
             predictions = [_most_probable(score, model) for score in scores]
             context.metrics.images(len(inputs), model.metadata.name, model.metadata.version)
         return await scope.run(partial(preview.respond, tiles, predictions), "the tiles to be encoded")
+
+
+def _is_default(key: str, text: str) -> bool:
+    """Whether a parameter of an operation has its documented default, which says nothing, as if left out.
+
+    Swagger UI and generated clients send all of them, those of operations that are not in `ops` as well.
+    """
+    default = DEFAULTS.get(key)
+    if default is None or isinstance(default, str):
+        return text == default
+    try:
+        return bool(float(text) == default)
+    except ValueError:
+        return False
 
 
 def _most_probable(score: Scores, model: ServedModel) -> ClassProbability:

@@ -1,5 +1,7 @@
 """POST /predict: images in, classes and probabilities out."""
 
+from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Annotated
 
@@ -9,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from app.batching.scores import Scores
-from app.errors import invalid_parameter
+from app.errors import ApiError, invalid_parameter
 from app.http.error_handlers import documented
 from app.http.request_scope import ReadyContext, get_context, request_scope
 from app.http.uploads import read_uploads, upload_body
-from app.inference.classification import classify_files
+from app.inference.classification import Classified, classify_files
+from app.inference.preparation import Upload
+from app.inference.request_scope import RequestScope
 from app.observability.metrics import STAGES
 from app.registry.served_model import ServedModel
 from app.routes.schemas import ClassProbability, ModelId
@@ -21,6 +25,12 @@ from app.routes.schemas import ClassProbability, ModelId
 router = APIRouter(tags=["predict"])
 
 DEFAULT_TOP_K = 5
+
+ENTRY_BYTES = 64
+"""Of the response for each file, and for each of its classes beside the label: never more."""
+
+INLINE_ENTRIES = 2_000
+"""So many classes are written on the event loop, in less than a millisecond."""
 
 
 class PredictQuery(BaseModel):
@@ -118,30 +128,15 @@ async def predict(
         model = scope.model
         _check_top_k(query.top_k, len(model.metadata.classes))
         uploads = await read_uploads(request, scope, context.settings.max_files)
+        _check_response_size(uploads, query.top_k, model, context.settings.max_body_bytes)
         scope.record("receive", scope.started, perf_counter())
         classified = await classify_files(uploads, scope)
-    finished = perf_counter()
-    # As a `PredictResponse`, but not by way of one: it would check and copy what is known to be right.
-    content = to_json(
-        {
-            "model": {"name": model.metadata.name, "version": model.metadata.version},
-            "predictions": [
-                {
-                    "filename": upload.filename,
-                    "width": width,
-                    "height": height,
-                    "top": _top(score, query.top_k, model),
-                }
-                for upload, (width, height), score in zip(
-                    uploads, classified.sizes, classified.scores, strict=True
-                )
-            ],
-            "timings_ms": {
-                **{stage: _milliseconds(scope.stages[stage]) for stage in STAGES if stage != "respond"},
-                "total": _milliseconds(finished - scope.started),
-            },
-        }
-    )
+        finished = perf_counter()
+        encode = partial(_encode, uploads, classified, query.top_k, scope, finished)
+        if len(uploads) * query.top_k <= INLINE_ENTRIES:
+            content = encode()
+        else:
+            content = await scope.run(encode, "the response to be written")
     scope.record("respond", finished, perf_counter())
     headers = {"Server-Timing": scope.finish(len(uploads)), **classified.headers}
     return Response(content, media_type="application/json", headers=headers)
@@ -158,6 +153,34 @@ async def predict_fast(request: Request) -> Response:
     return await predict(request, await get_context(request), query)
 
 
+def _encode(
+    uploads: Sequence[Upload], classified: Classified, top_k: int, scope: RequestScope, finished: float
+) -> bytes:
+    about = scope.model.metadata
+    # As a `PredictResponse`, but not by way of one: it would check and copy what is known to be right.
+    return to_json(
+        {
+            "model": {"name": about.name, "version": about.version},
+            "predictions": [
+                {
+                    "filename": upload.filename,
+                    "width": width,
+                    "height": height,
+                    "top": _top(score, top_k, scope.model),
+                }
+                for upload, (width, height), score in zip(
+                    uploads, classified.sizes, classified.scores, strict=True
+                )
+            ],
+            "timings_ms": {
+                **{stage: _milliseconds(scope.stages[stage]) for stage in STAGES if stage != "respond"},
+                "total": _milliseconds(finished - scope.started),
+            },
+        },
+        inf_nan_mode="null",
+    )
+
+
 def _top(score: Scores, top_k: int, model: ServedModel) -> list[dict[str, object]]:
     labels = model.metadata.classes
     return [
@@ -170,6 +193,17 @@ def _check_top_k(top_k: int, classes: int) -> None:
     # A model of few classes must still answer to the default.
     if top_k > max(classes, DEFAULT_TOP_K):
         raise invalid_parameter("top_k", f"must be in 1..{classes}, the number of classes, got {top_k}")
+
+
+def _check_response_size(uploads: Sequence[Upload], top_k: int, model: ServedModel, max_bytes: int) -> None:
+    entry = ENTRY_BYTES + max(len(to_json(label)) for label in model.metadata.classes)
+    size = len(uploads) * (ENTRY_BYTES + min(top_k, len(model.metadata.classes)) * entry)
+    if size > max_bytes:
+        message = (
+            f"the response may have {size} bytes, more than {max_bytes}: send fewer files at a time, or ask"
+            " for fewer classes by top_k"
+        )
+        raise ApiError(413, "response_too_large", message, "top_k")
 
 
 def _milliseconds(seconds: float) -> float:

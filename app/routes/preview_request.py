@@ -87,7 +87,8 @@ class Preview:
             raise invalid_parameter("predict", "only format=json has room for predictions")
         if query.preset is None:
             return cls(query, parse_operations(query.ops, others))
-        if said := [*({"ops"} & query.model_fields_set), *others]:
+        ops = [] if query.ops == PreviewQuery.model_fields["ops"].default else ["ops"]
+        if said := [*ops, *others]:
             raise invalid_parameter(said[0], "leave it out, for preset=training says what is done")
         try:
             return cls(query, training_augmentation(model.metadata.recipe))

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,10 +11,13 @@ from fastapi import FastAPI
 from app.errors import StartError
 from app.main import create_app
 from app.observability.metrics import ServiceMetrics
+from app.registry.engine_watch import EngineWatch
 from app.registry.plan_folder import Membership
 from app.server.connection import bounded_connections
 from app.settings import Settings
 from models.artifact.store import ArtifactError
+
+PULSE_SECONDS = 1.0
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -34,8 +38,11 @@ def serve(
     announce: Callable[[], None],
     metrics: ServiceMetrics | None = None,
     membership: Membership | None = None,
+    pulse: Callable[[str | None], None] | None = None,
 ) -> None:
     """Serve on `listener`; `announce` is called once requests are accepted.
+
+    From then on `pulse` is called every second on the event loop, with what is wrong with the engine or None.
 
     Ends with `KeyboardInterrupt` when a signal that raises it has come and the running requests are answered.
     Raises `StartError` if the model is not fit to serve.
@@ -58,13 +65,31 @@ def serve(
     try:
         # On the event loop that uvicorn chooses: uvloop, where there is one.
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(app, config, listener, announce))
+            runner.run(_serve(app, config, listener, announce, pulse))
     except (ArtifactError, OSError) as error:
         raise StartError(str(error)) from error
 
 
 async def _serve(
-    app: FastAPI, config: uvicorn.Config, listener: socket.socket, announce: Callable[[], None]
+    app: FastAPI,
+    config: uvicorn.Config,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    pulse: Callable[[str | None], None] | None,
 ) -> None:
     async with app.router.lifespan_context(app):
-        await AnnouncingServer(config, announce).serve([listener])
+        beating = asyncio.create_task(_beat(app.state.engine_watch, pulse)) if pulse is not None else None
+        try:
+            await AnnouncingServer(config, announce).serve([listener])
+        finally:
+            if beating is not None:
+                beating.cancel()
+                with suppress(asyncio.CancelledError):
+                    await beating
+
+
+async def _beat(watch: EngineWatch, pulse: Callable[[str | None], None]) -> None:
+    while True:
+        await asyncio.sleep(PULSE_SECONDS)
+        stuck = watch.stuck_seconds()
+        pulse(None if stuck is None else f"the engine has not finished a batch for {stuck:.0f} s")

@@ -1,4 +1,4 @@
-"""The parent of several worker processes: starts them, replaces those that die, stops them in order."""
+"""The parent of several worker processes: starts them, replaces those that die or hang, stops them."""
 
 import logging
 import multiprocessing
@@ -15,13 +15,17 @@ from app.errors import StartError
 from app.observability.metric_folder import MetricFolder
 from app.registry.plan_folder import PlanFolder
 from app.server.signals import StopSignals
-from app.server.worker import MARGIN_SECONDS, work
+from app.server.worker import MARGIN_SECONDS, PULSE, work
 from app.settings import Settings
 
 STEADY_SECONDS = 10
 """A worker that has served for so long counts as sound: if it dies, the next one starts without delay."""
 
 MAX_DELAY_SECONDS = 30
+
+SILENCE_SECONDS = 8.0
+"""A worker that serves says every second that it is well. After so long without a word it is replaced: its
+event loop hangs, or it is stopped. Work that takes long does not silence it, as it runs on other threads."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +45,8 @@ class Worker:
     ) -> None:
         self.number = number
         self.reported = False
+        self.heard = 0.0
+        """When it last said something, since it serves."""
         self.ready_since: float | None = None
         self.report, theirs = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
@@ -57,11 +63,14 @@ class Worker:
         self.name = f"worker {number} (pid {self.process.pid})"
 
     def read_report(self) -> str | None:
-        """The one report of a worker: an empty text is that it serves. None: it ended without a word."""
-        self.reported = True
+        """What a worker says: empty text for that it serves, `PULSE` for well, another for what is wrong.
+
+        None: it ended.
+        """
         try:
             return self.report.recv_bytes().decode()
-        except EOFError:
+        except (EOFError, OSError):
+            self.reported = True
             return None
 
     def end(self) -> str:
@@ -117,7 +126,8 @@ class Supervisor:
     def _attend(self, signals: StopSignals) -> None:
         """Wait until something happens or the next worker is due, and deal with it."""
         reports = [worker.report.fileno() for worker in self._workers.values() if not worker.reported]
-        timeout = max(min(self._due.values()) - time.monotonic(), 0) if self._due else None
+        times = [*self._due.values(), *(heard + SILENCE_SECONDS for heard in self._last_heard().values())]
+        timeout = max(min(times) - time.monotonic(), 0) if times else None
         happened = self._wait([*reports, signals.fileno()], timeout)
         for worker in list(self._workers.values()):
             # What a worker has to say comes before its end.
@@ -125,6 +135,19 @@ class Supervisor:
                 self._hear(worker)
             if worker.process.sentinel in happened:
                 self._replace(worker)
+        for worker, heard in self._last_heard().items():
+            if time.monotonic() - heard > SILENCE_SECONDS and not worker.report.poll():
+                self._end(worker, f"has said nothing for {SILENCE_SECONDS:g} s")
+
+    def _last_heard(self) -> dict[Worker, float]:
+        """When each worker that serves, and has not been ended, last said something."""
+        return {each: each.heard for each in self._workers.values() if each.ready_since and not each.reported}
+
+    def _end(self, worker: Worker, why: str) -> None:
+        """End what may not even take note of a signal; it is replaced as soon as it has ended."""
+        logger.error("%s %s; it is ended by force", worker.name, why)
+        worker.reported = True
+        worker.process.kill()
 
     def _wait(self, others: list[int], timeout: float | None) -> list[object]:
         """Wait until a worker ends or one of `others`, file descriptors too, is readable; returns which."""
@@ -133,15 +156,21 @@ class Supervisor:
 
     def _hear(self, worker: Worker) -> None:
         report = worker.read_report()
+        worker.heard = time.monotonic()
+        if report == PULSE.decode():
+            return
         if report == "":
             worker.ready_since = time.monotonic()
             if not self._announced and self._all_ready():
                 self._announced = True
                 self._announce()
         elif report is not None:
-            if not self._announced:
+            if worker.ready_since is not None:
+                self._end(worker, f"is not well: {report}")
+            elif not self._announced:
                 raise StartError(report)
-            logger.error("%s cannot start: %s", worker.name, report)
+            else:
+                logger.error("%s cannot start: %s", worker.name, report)
 
     def _all_ready(self) -> bool:
         ready = [worker for worker in self._workers.values() if worker.ready_since is not None]

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +18,9 @@ from app.registry.plan_folder import Membership, PlanFolder
 from app.server.sockets import bind_beside
 from app.settings import Settings
 
+PULSE = b"."
+"""What a worker sends that is well."""
+
 MARGIN_SECONDS = 5
 """How much longer than its running requests a worker may take to end: its threads finish their batch."""
 
@@ -25,7 +29,8 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
     """Serve the `reserved` address as worker `number` until SIGTERM, or until the parent process is gone.
 
     `folder` is shared with the parent and the other workers. Sends to `report` an empty message once requests
-    are accepted, or else the one line that says why they cannot be, and then exits with status 1.
+    are accepted, or else the one line that says why they cannot be, and then exits with status 1. While it
+    serves it sends `PULSE` every second, or the one line that says why it should be replaced.
     """
     threading.Thread(target=_end_with_parent, args=(settings.drain_seconds,), daemon=True).start()
     configure_logging(settings)
@@ -40,7 +45,17 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
         with_others = settings.model_repository is not None
         membership = Membership(PlanFolder(folder), number) if with_others else None
         metrics = ServiceMetrics(MetricFolder(folder), number)
-        serve(settings, bind_beside(reserved), lambda: report.send_bytes(b""), metrics, membership)
+
+        def announce() -> None:
+            report.send_bytes(b"")
+            os.set_blocking(report.fileno(), False)
+
+        def pulse(wrong: str | None) -> None:
+            # A parent that reads nothing, as one that is stopped, is not to stop this process too.
+            with suppress(BlockingIOError):
+                report.send_bytes(PULSE if wrong is None else wrong.encode())
+
+        serve(settings, bind_beside(reserved), announce, metrics, membership, pulse)
     except StartError as error:
         report.send_bytes(str(error).encode())
         sys.exit(1)

@@ -68,7 +68,7 @@ def _read(array: bytes) -> Numbers | None:
     is_nested = array.count(b"[") > 1 or array.count(b"]") > 1
     if is_nested and not _has_equal_rows(array):
         return None
-    pieces = []
+    pieces: list[Numbers] = []
     start = 1
     while start < len(array) - 1:
         end = array.find(b",", start + PIECE_BYTES)

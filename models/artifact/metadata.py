@@ -1,5 +1,6 @@
 """What a stored model says about itself: one JSON, in which no field has a default."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
@@ -14,12 +15,16 @@ INT8_WEIGHTS_FILE = "int8.bin"
 
 SCHEMA_VERSION: Literal[2] = 2
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
+LEAST_STD = 1e-4
+"""Of values in 0..1 in 256 steps; less would make of a rounding error a colour."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names and versions become folder names and parts of addresses.
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Slug = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
@@ -37,7 +42,7 @@ class ModelMetrics(Strict):
 
     accuracy: Share
     images: Count
-    negative_log_likelihood: Annotated[float, Field(ge=0)]
+    negative_log_likelihood: Annotated[float, Field(ge=0, le=1e6)]
     expected_calibration_error: Share
     per_class_accuracy: dict[str, Share]
 
@@ -83,19 +88,19 @@ class ModelDescription(Strict):
     version: Slug
     architecture: str
     in_channels: int
-    classes: Annotated[tuple[Text, ...], Field(min_length=1)]
-    input_size: Count
+    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=100_000)]
+    input_size: Annotated[int, Field(ge=1, le=2048)]
     interpolation: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    temperature: Annotated[float, Field(gt=0)]
+    mean: tuple[Annotated[float, Field(ge=-10, le=10)], ...]
+    std: tuple[Annotated[float, Field(le=10)], ...]
+    temperature: Annotated[float, Field(ge=0.001, le=1000)]
     weights_dtype: Literal["float32", "float16", "bfloat16"]
     metrics: ModelMetrics
     int8: Int8 | None
     recipe: dict[str, JsonValue]
     dataset: Dataset
     hardware: Text
-    training_seconds: Annotated[float, Field(ge=0)]
+    training_seconds: Annotated[float, Field(ge=0, le=1e12)]
     library_versions: dict[str, str]
     created: str
 
@@ -109,7 +114,7 @@ class ModelDescription(Strict):
     @field_validator("classes")
     @classmethod
     def _classes_are_unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        repeated = sorted({name for name in value if value.count(name) > 1})
+        repeated = sorted(name for name, count in Counter(value).items() if count > 1)
         if repeated:
             raise ValueError(f"every class may occur once, repeated: {', '.join(repeated)}")
         return value
@@ -125,6 +130,13 @@ class ModelDescription(Strict):
             raise ValueError(
                 f"must be a time in ISO 8601 and UTC such as 2026-01-31T12:00:00Z, got {value!r}"
             )
+        return value
+
+    @field_validator("std")
+    @classmethod
+    def _std_does_not_blow_up(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(0 < each < LEAST_STD for each in value):
+            raise ValueError(f"must hold numbers of at least {LEAST_STD}, got {value}")
         return value
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
 """A stored model: one folder, whose tensors, metadata and further files vouch for each other.
 
 `model.safetensors` holds the tensors, and in its header under `HEADER_KEY` the metadata as JSON, with the
-digests of the tensors and of all other files that belong to the model. Nothing is ever unpickled.
+digests of the tensors, of all other files that belong to the model, and of the metadata themselves. So what
+is changed by accident is not served. Who changes a model on purpose can write the digests anew: against that
+protects only who may write to the folder. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -35,6 +37,7 @@ from models.artifact.metadata import (
 )
 
 __all__ = [
+    "DIGEST_KEY",
     "HEADER_KEY",
     "INT8_NETWORK_FILE",
     "INT8_WEIGHTS_FILE",
@@ -46,12 +49,17 @@ __all__ = [
     "ModelDescription",
     "ModelMetadata",
     "ModelMetrics",
+    "digest_metadata",
     "load_artifact",
     "read_metadata",
     "save_artifact",
+    "seal_artifact",
 ]
 
 HEADER_KEY = "resnet_serve"
+
+DIGEST_KEY = "metadata_sha256"
+"""The name in that JSON of the digest of all else that is in it."""
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -101,7 +109,7 @@ def save_artifact(
         tensors_sha256=_digest_tensors(tensors),
         files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
     )
-    weights = save(tensors, metadata={HEADER_KEY: metadata.model_dump_json()})
+    weights = save(tensors, metadata=_header(metadata))
     _replace_folder(folder, {**files, MODEL_FILE: weights}, prove)
     return metadata
 
@@ -128,6 +136,34 @@ def load_artifact(folder: Path) -> Artifact:
     return Artifact(metadata, model.eval(), folder)
 
 
+def seal_artifact(folder: Path) -> ModelMetadata:
+    """Give the model in `folder`, stored before metadata had a digest, that digest; all else stays as it is.
+
+    Raises `ArtifactError` for one that has a digest that is not its own, and where `load_artifact` would.
+    """
+    file = folder / MODEL_FILE
+    metadata, tensors = _read(file, is_sealed=False)
+    weights = save(tensors, metadata=_header(metadata))
+    _check_tensors(tensors, metadata, file)
+    if _digest_tensors(tensors) != metadata.tensors_sha256:
+        raise ArtifactError(f"{file}: the tensors do not have the digest that tensors_sha256 states")
+    others = {name: (folder / name).read_bytes() for name in metadata.files}
+    _replace_folder(folder, {**others, MODEL_FILE: weights}, prove=load_artifact)
+    return metadata
+
+
+def digest_metadata(fields: Mapping[str, Any]) -> str:
+    """SHA-256 over the JSON of all `fields` but the digest itself, with sorted keys and no white space."""
+    covered = {name: value for name, value in fields.items() if name != DIGEST_KEY}
+    text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _header(metadata: ModelMetadata) -> dict[str, str]:
+    fields = json.loads(metadata.model_dump_json())
+    return {HEADER_KEY: json.dumps({**fields, DIGEST_KEY: digest_metadata(fields)})}
+
+
 def read_metadata(folder: Path) -> ModelMetadata:
     """What the model in `folder` says about itself; whether all of it is true, `load_artifact` finds out.
 
@@ -149,9 +185,9 @@ def _stored_dtype(tensor: Tensor, description: ModelDescription) -> torch.dtype:
     return DTYPES[description.weights_dtype] if tensor.dim() >= 2 else torch.float32
 
 
-def _read(file: Path) -> tuple[ModelMetadata, dict[str, Tensor]]:
+def _read(file: Path, *, is_sealed: bool = True) -> tuple[ModelMetadata, dict[str, Tensor]]:
     with _opened(file) as opened:
-        metadata = _parse_metadata(opened.metadata() or {}, file)
+        metadata = _parse_metadata(opened.metadata() or {}, file, is_sealed=is_sealed)
         # Copied out of the mapped file, which may be replaced while the model is in use.
         return metadata, {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
 
@@ -167,7 +203,7 @@ def _opened(file: Path) -> Iterator[Any]:
         raise ArtifactError(f"{file}: not a whole safetensors file ({error})") from error
 
 
-def _parse_metadata(header: Mapping[str, str], file: Path) -> ModelMetadata:
+def _parse_metadata(header: Mapping[str, str], file: Path, *, is_sealed: bool = True) -> ModelMetadata:
     if HEADER_KEY not in header:
         raise ArtifactError(f"{file}: the header has no metadata under {HEADER_KEY!r}")
     try:
@@ -183,10 +219,18 @@ def _parse_metadata(header: Mapping[str, str], file: Path) -> ModelMetadata:
         raise ArtifactError(
             f"{file}: metadata field schema_version is {version!r}, only {SCHEMA_VERSION} can be read"
         )
+    stated = fields.pop(DIGEST_KEY, None)
     try:
-        return ModelMetadata.model_validate_json(header[HEADER_KEY])
+        metadata = ModelMetadata.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise ArtifactError(f"{file}: {_sentence(error)}") from error
+    if stated is None and is_sealed:
+        raise ArtifactError(
+            f"{file}: metadata field {DIGEST_KEY} is missing; `python -m models seal {file.parent}` adds it"
+        )
+    if stated is not None and stated != digest_metadata(fields):
+        raise ArtifactError(f"{file}: the metadata do not have the digest that {DIGEST_KEY} states")
+    return metadata
 
 
 def _sentence(error: ValidationError) -> str:

@@ -109,7 +109,7 @@ def _run(
 
 def test_a_terminal_without_unicode_and_a_name_that_is_not_utf_8(address: str, tmp_path: Path) -> None:
     file = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    shutil.copy(CAT, file)
+    shutil.copy(os.fsencode(CAT), file)
     ascii_terminal = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     shown = _run(
         ["predict", file, os.fsencode(tmp_path) + b"/no\xe9.png", CAT, "--url", address], ascii_terminal

@@ -317,7 +317,7 @@ def test_a_response_has_a_limit_too(model_dir: Path, files: list[bytes]) -> None
         message = refused(small.post(f"{MODEL}/infer", json=many), 413)
         assert "the response may have 6080 bytes, more than 6000: send fewer images" in message
         many["outputs"][0]["parameters"] = {"binary_data": True}
-        refused(small.post(f"{MODEL}/infer", json=many), 400)
+        refused(small.post(f"{MODEL}/infer", json=many), 415)  # for the last is no image
 
 
 def test_a_body_is_decompressed_only_once_it_is_admitted(
@@ -333,7 +333,7 @@ def test_a_body_is_decompressed_only_once_it_is_admitted(
 
     monkeypatch.setattr(request_scope, "decompress", spy)
     with monkeypatch.context() as full:
-        full.setattr(context.threads, "admitted", context.settings.max_waiting)
+        full.setattr(context.threads, "admitted", context.settings.max_concurrent_requests)
         refused(client.post(f"{MODEL}/infer", **bomb), 429)
     assert threads == []
     refused(client.post(f"{MODEL}/infer", **bomb), 400)

@@ -190,7 +190,7 @@ def test_decoding_that_nobody_waits_for_ends_and_gives_its_place_back(
         large = png_of(Image.new("RGB", (2000, 1000)))
         _check(client.post("/predict", content=large, headers=RAW), 504, "deadline_exceeded", None)
         assert ended.wait(10)
-        while client.app.state.service.workers.admitted:
+        while client.app.state.context.threads.admitted:
             pass
 
 

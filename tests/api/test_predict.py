@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +17,16 @@ import torch
 from PIL import Image
 
 from app.inference import preparation
+from app.main import create_app
 from app.routes import predict
+from app.settings import Settings
 from models.artifact.store import load_artifact
 from models.preprocessing.decode import Decoded, decode_picture
 from models.preprocessing.picture import Picture
 from models.preprocessing.stopping import Stop
 from models.preprocessing.transform import Preprocessing
 from tests.support.artifacts import CLASSES
-from tests.support.service import Client, chunks, error_of, png_of
+from tests.support.service import Client, chunks, error_of, png_of, running
 
 TOLERANCE = 1e-5
 """Of a probability: libraries may add up a batch of another size in another order."""
@@ -328,3 +331,14 @@ def test_the_time_in_which_other_batches_of_a_request_are_computed_is_no_waiting
     for stage in ("receive", "decode", "preprocess", "queue", "inference"):
         assert float(told[stage]) == timings[stage]
     assert sum(timings.values()) - timings["total"] <= timings["total"] + 0.003  # each is rounded
+
+
+def test_a_response_has_a_limit_too(model_dir: Path) -> None:
+    """Known before anything is computed: ten classes of a file take many times the bytes of one."""
+    settings = Settings(model_dir=model_dir, device="cpu", max_body_bytes=4_000)
+    with running(create_app(settings)) as small:
+        files = [_file(png_of(Image.new("RGB", (4, 4))))] * 6
+        rejected = small.post("/predict?top_k=10", files=files)
+        error = error_of(rejected)
+        assert (rejected.status_code, error["code"], error["field"]) == (413, "response_too_large", "top_k")
+        assert small.post("/predict?top_k=1", files=files).status_code == 200

@@ -28,3 +28,13 @@ def test_a_repeated_parameter_is_422(client: Client, method: str, path: str, fie
     error = error_of(response)
     assert (response.status_code, error["code"], error["field"]) == (422, "invalid_parameter", field)
     assert error["message"] == f"{field}: is given more than once"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models", "/nowhere", "/v2/models/lenet-test/infer"])
+def test_a_query_of_too_many_parameters_is_422(client: Client, path: str) -> None:
+    """However long, it is one error: each unknown parameter would be one."""
+    query = "&".join(f"a{number}=1" for number in range(201))
+    for method in ("GET", "POST"):
+        response = client.request(method, f"{path}?{query}")
+        assert response.status_code == 422
+        assert "the query has more than 200 parameters" in response.text

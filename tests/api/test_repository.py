@@ -282,7 +282,7 @@ def test_default_model_answers_requests_that_name_none(repository: Path, tmp_pat
         ({"default_model": "birds"}, "RESNET_SERVE_DEFAULT_MODEL=birds: there is only cats, dogs"),
         ({"max_models": 1}, "2 models are in it, more than RESNET_SERVE_MAX_MODELS=1"),
         ({}, "the model calls itself cats/1, its folder does not"),
-        ({"model_repository": "app/static"}, "no <name>/<version> in it"),
+        ({"model_repository": "app/static/samples"}, "no <name>/<version> in it"),
         ({"model_repository": "missing"}, "No such file or directory"),
     ],
 )

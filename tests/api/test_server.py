@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
 from app.settings import Settings
+from tests.support import service
 from tests.support.server_process import ROOT, running
 
 
@@ -174,3 +176,14 @@ def test_unexpected_error_is_logged_once_and_ctrl_c_stops_it_all_the_same(model_
     assert err.count("RuntimeError: engine on fire") == 1
     assert "Traceback" in err
     assert process.returncode == 0
+
+
+def test_uvicorn_alone_serves_what_the_environment_says(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_SERVE_MODEL_DIR", str(model_dir))
+    monkeypatch.setenv("RESNET_SERVE_DEVICE", "cpu")
+    config = uvicorn.Config("app.main:create_app", factory=True, log_config=None, proxy_headers=False)
+    config.load()
+    with service.running(config.loaded_app) as client:
+        assert [model["name"] for model in client.get("/models").json()["models"]] == ["lenet-test"]

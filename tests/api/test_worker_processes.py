@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -237,6 +238,76 @@ def test_what_one_worker_loads_all_serve_and_so_does_one_that_starts_later(
                 back = other.post(load, json={"parameters": {"version": "1"}})
                 assert back.status_code == 200
                 assert [_predict(one), _predict(other)] == ["1", "1"]
+
+
+def test_a_worker_that_is_stopped_is_replaced_while_the_other_answers(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    with _two_workers(model_dir, tmp_path) as (parent, address):
+        victim, survivor = _workers(parent)
+        with _client_of(survivor, address) as client:
+            os.kill(victim, signal.SIGSTOP)
+
+            def is_replaced() -> bool:
+                _predict(client)
+                return victim not in _workers(parent) and len(_workers(parent)) == 2
+
+            _wait_until(is_replaced)
+            (replacement,) = set(_workers(parent)) - {survivor}
+            with _client_of(replacement, address) as other:
+                _predict(other)
+        parent.terminate()
+        err = parent.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert re.search(rf"worker 0 \(pid {victim}\) has said nothing for 8 s; it is ended by force", err)
+    assert parent.returncode == 0
+
+
+HANGING_SERVER = """
+import sys, time
+from pathlib import Path
+from app.__main__ import main
+from app.registry import loader
+from models.engines.openvino_engine import OpenVinoEngine
+
+load_model, predict = loader.load_model, OpenVinoEngine.predict
+
+def predict_or_hang(engine, images):
+    if len(images) == 3 and not Path(sys.argv[1]).exists():
+        Path(sys.argv[1]).touch()
+        time.sleep(3600)
+    return predict(engine, images)
+
+def load_then_hang(*arguments):
+    model = load_model(*arguments)
+    OpenVinoEngine.predict = predict_or_hang
+    return model
+
+loader.load_model = load_then_hang
+if __name__ == "__main__":
+    sys.exit(main(["serve", "--port", "0"]))
+"""
+
+
+def test_a_worker_whose_engine_hangs_is_replaced_while_the_other_answers(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    """The first batch of three images hangs."""
+    script = tmp_path / "hanging_server.py"
+    script.write_text(HANGING_SERVER)
+    command = [sys.executable, str(script), str(tmp_path / "hung")]
+    settings = {"WORKERS": "2", "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    with running(model_dir, settings, command) as (parent, address, _):
+        victim, survivor = _workers(parent)
+        with _client_of(survivor, address) as client, _client_of(victim, address) as other:
+            files = [("file", ("dog.png", IMAGE, "image/png"))] * 3
+            with pytest.raises(httpx.TransportError):
+                other.post("/predict", files=files)
+            _predict(client)
+            _wait_until(lambda: victim not in _workers(parent) and len(_workers(parent)) == 2)
+            assert client.post("/predict", files=files).status_code == 200
+        parent.terminate()
+        err = parent.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert re.search(rf"worker 0 \(pid {victim}\) is not well: the engine has not finished a batch for", err)
 
 
 def test_sigterm_lets_a_running_request_finish(model_dir: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ OTHER_VARIABLES = {
     "OTEL_TRACES_SAMPLER",
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
+    "TMPDIR",
     "TORCH_INDEX_URL",
     "WORKERS",
 }

@@ -1,13 +1,16 @@
-"""`python -m models summary`."""
+"""`python -m models summary` and `seal`."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from models import ARCHITECTURES, create_model
 from models.__main__ import main
+from models.artifact.store import save_artifact
 from models.summary import format_table, summarize
+from tests.support.small_model import DESCRIPTION, lenet
 
 
 def test_the_command_prints_the_table() -> None:
@@ -44,3 +47,12 @@ def test_what_is_wrong_is_told_in_one_line(
         main(["summary", *arguments])
     assert stopped.value.code == 2
     assert complaint in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_model_is_sealed_or_told_why_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_artifact(tmp_path / "small" / "1", lenet(), DESCRIPTION, {})
+    main(["seal", str(tmp_path / "small" / "1")])
+    assert capsys.readouterr().out == "small 1 has digests of all that is in it\n"
+    with pytest.raises(SystemExit):
+        main(["seal", str(tmp_path / "other")])
+    assert "the file is missing" in capsys.readouterr().err

@@ -8,10 +8,65 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from app.server.worker import PULSE
 from app.settings import Settings
 
 LIFETIME_SECONDS = 600
 """Longer than any test; after it a worker ends by itself, whatever became of its parent."""
+
+
+def _say_that_all_is_well(report: Connection) -> None:
+    for _ in range(LIFETIME_SECONDS):
+        report.send_bytes(PULSE)
+        time.sleep(1)
+
+
+def _first_life(folder: Path, number: int) -> bool:
+    """Whether no process of this number was there before."""
+    try:
+        (folder / f"{number}.lived").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def fall_silent_once(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """Become ready, and as the first one of number 1 say nothing more; the next one has the parent stop."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    is_first = _first_life(folder, number)
+    report.send_bytes(b"")
+    if number == 1 and is_first:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(LIFETIME_SECONDS)
+    if not is_first:
+        os.kill(os.getppid(), signal.SIGTERM)
+    _say_that_all_is_well(report)
+
+
+def complain_once(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """Become ready, and as the first one of number 1 say that something is wrong, as `fall_silent_once`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    is_first = _first_life(folder, number)
+    report.send_bytes(b"")
+    if number == 1 and is_first:
+        report.send_bytes(b"the engine is asleep")
+    if not is_first:
+        os.kill(os.getppid(), signal.SIGTERM)
+    _say_that_all_is_well(report)
+
+
+def start_slowly(
+    _settings: Settings, _reserved: socket.socket, number: int, _folder: Path, report: Connection
+) -> None:
+    """Say nothing for three seconds, as number 1, and only then become ready."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    time.sleep(3 if number == 1 else 0)
+    report.send_bytes(b"")
+    _say_that_all_is_well(report)
 
 
 def stop_when_told(
@@ -20,7 +75,7 @@ def stop_when_told(
     """Become ready, and end with status 0 on SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     report.send_bytes(b"")
-    time.sleep(LIFETIME_SECONDS)
+    _say_that_all_is_well(report)
 
 
 def be_interrupted_or_stop(
@@ -37,7 +92,7 @@ def ignore_the_stop(
     """Become ready, and serve on whatever comes."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     report.send_bytes(b"")
-    time.sleep(LIFETIME_SECONDS)
+    _say_that_all_is_well(report)
 
 
 def answer_the_stop_with_another(
@@ -46,7 +101,7 @@ def answer_the_stop_with_another(
     """Become ready, and have the parent get a second signal as soon as it has acted on the first."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGTERM))
     report.send_bytes(b"")
-    time.sleep(LIFETIME_SECONDS)
+    _say_that_all_is_well(report)
 
 
 def fail_with_a_reason(
@@ -57,7 +112,7 @@ def fail_with_a_reason(
         report.send_bytes(b"the model is not to my taste")
         sys.exit(1)
     report.send_bytes(b"")
-    time.sleep(LIFETIME_SECONDS)
+    _say_that_all_is_well(report)
 
 
 def exit_without_a_word(
@@ -82,4 +137,4 @@ def fail_the_second_time(
     report.send_bytes(b"")
     if life == 3:
         os.kill(os.getppid(), signal.SIGTERM)
-    time.sleep(LIFETIME_SECONDS)
+    _say_that_all_is_well(report)

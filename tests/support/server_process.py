@@ -42,7 +42,7 @@ def running(
     """The process once it is ready, its address and what it printed."""
     process = start(model_dir, settings, command)
     try:
-        printed = _read_until_ready(process)
+        printed = read_until_ready(process)
         address = re.search(r"http://127\.0\.0\.1:\d+", printed)
         assert address, printed
         yield process, address[0], printed
@@ -51,7 +51,8 @@ def running(
         process.communicate()
 
 
-def _read_until_ready(process: subprocess.Popen[str]) -> str:
+def read_until_ready(process: subprocess.Popen[str]) -> str:
+    """What the process prints until it is ready. Fails the test if it ends before."""
     assert process.stdout is not None
     text = ""
     watchdog = threading.Timer(START_SECONDS, process.kill)

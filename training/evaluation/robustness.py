@@ -117,7 +117,7 @@ def show(robustness: Robustness, console: Console) -> None:
         own = [each for each in robustness.conditions if each.name == name]
         cells = [f"{_mean([each.engines[engine].accuracy for each in own]):.2%}" for engine in engines]
         for engine in engines:
-            worst = min(own, key=lambda each, engine=engine: each.engines[engine].accuracy)
+            worst = min(own, key=lambda each: each.engines[engine].accuracy)
             cells.append(f"{worst.engines[engine].accuracy:.2%} ({worst.level})")
         cells += [f"{_mean([each.engines[engine].changed for each in own]):.2%}" for engine in engines]
         table.add_row(name, str(len(own)), *cells)

@@ -6,10 +6,14 @@ from fastapi import Request, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import ApiError
 from app.http.error_handlers import error_response
 from app.observability.tracing import name_span
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+MAX_PARAMETERS = 200
+"""Of a query, several times what any route has; each unknown one would be an error of its own."""
 
 
 class Dispatch:
@@ -49,11 +53,16 @@ class Dispatch:
             await send(message)
 
         try:
+            if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+                message = f"the query has more than {MAX_PARAMETERS} parameters"
+                raise ApiError(422, "too_many_parameters", message)
             route = self._fast_path.get((scope["method"], scope["path"]))
             if route is None:
                 await self.app(inner, receive, watched_send)
             else:
                 await self._call(route, scope, receive, watched_send)
+        except ApiError as error:
+            await error_response(error, Request(scope, receive))(scope, receive, watched_send)
         except Exception as error:
             if not started:
                 await error_response(error, Request(scope, receive))(scope, receive, watched_send)

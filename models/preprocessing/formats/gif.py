@@ -9,7 +9,7 @@ from models.preprocessing.colours import SRGB, Colours
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import damaged, too_many
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop
+from models.preprocessing.stopping import Stop, StoppableFile
 
 SIGNATURES = (b"GIF87a", b"GIF89a")
 
@@ -39,7 +39,7 @@ class Gif:
         return _BYTES_PER_PIXEL * self.width * self.height
 
     def read(self, stop: Stop, shortest_side: int | None) -> Stored:  # noqa: ARG002
-        image = opened(self.kept, self.name, stop)
+        image = opened(StoppableFile(self.kept, stop), self.name)
         assert isinstance(image, ImageFile.ImageFile)
         image.decodermaxblock = _BLOCK_BYTES
         with damage_told(self.name):

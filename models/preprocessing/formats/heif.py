@@ -11,7 +11,7 @@ from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import ImageError, damaged
 from models.preprocessing.orientation import exif_orientation
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop
+from models.preprocessing.stopping import Stop, StoppableFile
 
 # A picture is decoded by one thread; a decoder with threads of its own would take the cores of others.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -38,7 +38,7 @@ class Heif:
 
     def read(self, stop: Stop, shortest_side: int | None) -> Stored:  # noqa: ARG002
         stop.check()
-        image = opened(self.content, _PILLOW_NAMES[self.name], stop, self.name)
+        image = opened(StoppableFile(self.content, stop), _PILLOW_NAMES[self.name], self.name)
         with damage_told(self.name):
             image.load()
         if image.size != (self.width, self.height):
@@ -78,7 +78,7 @@ def can_read_heic() -> bool:
 
 
 def _inspect(content: bytes, name: str) -> Heif:
-    image = opened(content, _PILLOW_NAMES[name], Stop(), name)
+    image = opened(StoppableFile(content, Stop()), _PILLOW_NAMES[name], name)
     # Pillow has AVIF's own rotation and mirroring written into the Exif data; those of HEIC are applied.
     orientation = exif_orientation(image.info.get("exif", b"")) if name == "AVIF" else 1
     profile = by_profile(image.info.get("icc_profile"))

@@ -12,7 +12,7 @@ from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import ImageError, damaged, too_many, unsupported
 from models.preprocessing.orientation import EXIF_PREFIX, exif_orientation
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop
+from models.preprocessing.stopping import Stop, StoppableFile
 
 SIGNATURE = b"\xff\xd8\xff"
 
@@ -33,6 +33,7 @@ REDUCED_TO_SHORTEST = 3
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _SCAN = 0xDA
+_SCAN_MARKER = b"\xff\xda"
 _TABLES = (0xC4, 0xCC, 0xDB)
 _FRAMES = {0xC0: 1, 0xC1: 1, 0xC2: 2, 0xC3: 1, 0xC9: 1, 0xCA: 2}
 """Markers of the kinds of frames that libjpeg decodes; 2 are the progressive ones."""
@@ -44,8 +45,25 @@ _JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 _ICC_PREFIX = b"ICC_PROFILE\0"
 _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _BLOCK_BYTES = 1 << 16
-_SCANS_BLOCK_BYTES = 2048
-"""Read at once where there are many scans, of which so many bytes can hold some tens."""
+
+
+class _ScanByScan(StoppableFile):
+    """Gives no more than one scan at once, as soon as the scans have begun.
+
+    A scan of a few bytes can go over the whole picture, and in one block there can be a hundred.
+    """
+
+    has_begun = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        start = self.tell()
+        block = super().read(size)
+        if self.has_begun:
+            next_scan = block.find(_SCAN_MARKER, 1)
+            if next_scan > 0:
+                self.seek(start + next_scan)
+                return block[:next_scan]
+        return block
 
 
 @dataclass(frozen=True)
@@ -100,12 +118,14 @@ class Jpeg:
             return Stored(self._load_without_end(stop, reduction), reduction)
 
     def _load(self, content: bytes, stop: Stop, reduction: int) -> Image.Image:
-        image = opened(content, self.name, stop)
+        image = opened(_ScanByScan(content, stop), self.name)
         assert isinstance(image, ImageFile.ImageFile)
-        image.decodermaxblock = _BLOCK_BYTES if self.scans == 1 else _SCANS_BLOCK_BYTES
+        image.decodermaxblock = _BLOCK_BYTES
         if reduction > 1:
             # Pillow takes the largest divisor that leaves at least this size.
             image.draft(None, (self.width // reduction, self.height // reduction))
+        if isinstance(image.fp, _ScanByScan):
+            image.fp.has_begun = True
         with damage_told(self.name):
             image.load()
         return image
@@ -170,7 +190,7 @@ def inspect(content: bytes) -> Jpeg:
     if frame is None:
         raise damaged("JPEG")
     kept.append(content[start:])
-    scans = max(content.count(b"\xff\xda", start), 1)
+    scans = max(content.count(_SCAN_MARKER, start), 1)
     if scans > MAX_SCANS:
         # Another image may follow on the end of this one.
         scans = _count_scans(content, start)

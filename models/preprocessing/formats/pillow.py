@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from models.preprocessing.image_error import ImageError, damaged
-from models.preprocessing.stopping import Stop, StoppableFile
+from models.preprocessing.stopping import StoppableFile
 
 # Pillow warns about damaged metadata and about large images. The first does not matter here, the second is
 # checked before; and `warnings.catch_warnings` is no way out, because it is not safe in worker threads.
@@ -29,6 +29,11 @@ def damage_told(name: str) -> Iterator[None]:
         yield
     except ImageError:
         raise
+    except RuntimeError as error:
+        # Of the decoders of AVIF and HEIC; a subclass of it is none of theirs.
+        if type(error) is not RuntimeError:
+            raise
+        raise damaged(name) from error
     except Image.DecompressionBombError as error:
         raise ImageError("image_too_large", f"the {name} image is larger than its header says") from error
     except MemoryError as error:
@@ -37,10 +42,10 @@ def damage_told(name: str) -> Iterator[None]:
         raise damaged(name) from error
 
 
-def opened(content: bytes, pillow_name: str, stop: Stop, name: str | None = None) -> Image.Image:
-    """The image that Pillow finds in `content`, of which no pixel is decoded yet.
+def opened(file: StoppableFile, pillow_name: str, name: str | None = None) -> Image.Image:
+    """The image that Pillow finds in `file`, of which no pixel is decoded yet.
 
     `name` is the format's, where Pillow has another one for it.
     """
     with damage_told(name or pillow_name):
-        return Image.open(StoppableFile(content, stop), formats=(pillow_name,))
+        return Image.open(file, formats=(pillow_name,))

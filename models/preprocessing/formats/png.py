@@ -13,7 +13,7 @@ from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import damaged, too_many
 from models.preprocessing.orientation import exif_orientation
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop
+from models.preprocessing.stopping import Stop, StoppableFile
 from models.preprocessing.strips import strips
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -105,7 +105,7 @@ class Png:
 
     def _load(self, stop: Stop, raw_mode: str | None = None) -> Image.Image:
         """`raw_mode` is Pillow's for the stored samples; RGB;16L takes the low bytes for the high ones."""
-        image = opened(self.kept, self.name, stop)
+        image = opened(StoppableFile(self.kept, stop), self.name)
         assert isinstance(image, ImageFile.ImageFile)
         if raw_mode is not None:
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]

@@ -9,7 +9,7 @@ from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import damaged, too_many
 from models.preprocessing.orientation import exif_orientation
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop
+from models.preprocessing.stopping import Stop, StoppableFile
 
 MAX_CHUNKS = 10_000
 """Each frame of an animation is one."""
@@ -40,7 +40,7 @@ class WebP:
 
     def read(self, stop: Stop, shortest_side: int | None) -> Stored:  # noqa: ARG002
         stop.check()
-        image = opened(self.content, self.name, stop)
+        image = opened(StoppableFile(self.content, stop), self.name)
         if image.size != (self.width, self.height):
             raise damaged(self.name)
         with damage_told(self.name):

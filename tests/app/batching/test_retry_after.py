@@ -1,8 +1,14 @@
-"""Those who are turned away come back as many at a time as can be served."""
+"""Those who are rejected come back one after the other, and are recognised."""
 
 import pytest
 
-from app.batching.retry_after import LATEST_SECONDS, RetryAfterSchedule
+from app.batching.retry_after import (
+    BOOKED_SHARE,
+    LATE_SECONDS,
+    LATEST_BACKLOG_SECONDS,
+    LATEST_SECONDS,
+    RetryAfterSchedule,
+)
 
 
 class Clock:
@@ -12,30 +18,65 @@ class Clock:
         return self.now
 
 
-def test_a_second_is_given_to_as_many_as_are_served_in_it() -> None:
+def reserve(schedule: RetryAfterSchedule, images: int, earliest: float, per_second: float) -> int:
+    """For a request that has never been there."""
+    key = str(len(schedule.tickets)).encode()
+    return schedule.reserve(key, images, earliest, BOOKED_SHARE**-1 * per_second)
+
+
+@pytest.mark.parametrize(("images", "per_second"), [(1, 3), (16, 48), (5, 15)])
+def test_a_second_is_given_to_as_many_images_as_are_computed_in_it(images: int, per_second: float) -> None:
     schedule = RetryAfterSchedule(Clock())
-    given = [schedule.reserve(0.1, 3.9) for _ in range(8)]
+    given = [reserve(schedule, images, 0.1, per_second) for _ in range(8)]
     assert given == [1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_a_request_of_more_images_than_a_second_has_takes_several() -> None:
+    schedule = RetryAfterSchedule(Clock())
+    assert [reserve(schedule, 8, 0.5, 4) for _ in range(3)] == [1, 3, 5]
 
 
 def test_nobody_is_told_to_come_before_what_waits_is_done() -> None:
     schedule = RetryAfterSchedule(Clock())
-    assert [schedule.reserve(4.2, 1) for _ in range(3)] == [5, 6, 7]
-    assert schedule.reserve(0, 1) == 1
+    assert [reserve(schedule, 1, 4.2, 1) for _ in range(3)] == [5, 6, 7]
 
 
-def test_seconds_that_have_passed_count_no_more() -> None:
+def test_time_that_has_passed_is_not_given() -> None:
     clock = Clock()
     schedule = RetryAfterSchedule(clock)
-    assert [schedule.reserve(0, 2) for _ in range(5)] == [1, 1, 2, 2, 3]
-    clock.now += 2
-    assert [schedule.reserve(0, 2) for _ in range(4)] == [1, 2, 2, 3]
+    assert [reserve(schedule, 1, 0.5, 2) for _ in range(4)] == [1, 1, 2, 2]
+    clock.now += 10
+    assert [reserve(schedule, 1, 0.5, 2) for _ in range(4)] == [1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("per_second", [0.001, 1])
-def test_nobody_is_sent_away_for_more_than_a_minute(per_second: float) -> None:
+def test_nobody_is_sent_away_for_longer_than_the_latest() -> None:
     schedule = RetryAfterSchedule(Clock())
-    given = [schedule.reserve(1, per_second) for _ in range(70)]
-    assert given == [*range(1, LATEST_SECONDS), *[LATEST_SECONDS] * 11]
-    assert schedule.reserve(1e9, per_second) == LATEST_SECONDS
-    assert schedule.reserve(float("inf"), per_second) == LATEST_SECONDS
+    assert schedule.reserve(b"a", 1, 1e9, 0.01) == LATEST_BACKLOG_SECONDS
+    assert schedule.reserve(b"b", 1, float("inf"), 0.01) == LATEST_BACKLOG_SECONDS + 112
+    given = [schedule.reserve(b"%d" % number, 1, 1, 0.01) for number in range(10)]
+    assert given[-1] == LATEST_SECONDS
+    assert not schedule.redeem(b"9")  # for which no place could be kept
+
+
+def test_a_request_is_recognised_once_and_in_its_time() -> None:
+    clock = Clock()
+    schedule = RetryAfterSchedule(clock)
+    assert schedule.reserve(b"mine", 1, 4.5, 10) == 5
+    assert not schedule.redeem(b"mine")
+    clock.now += 4.5
+    assert not schedule.redeem(b"other")
+    assert schedule.is_expecting()
+    assert schedule.redeem(b"mine")
+    assert not schedule.redeem(b"mine")
+    assert not schedule.is_expecting()
+
+
+def test_who_comes_too_late_is_expected_no_more() -> None:
+    clock = Clock()
+    schedule = RetryAfterSchedule(clock)
+    schedule.reserve(b"mine", 1, 0.5, 10)
+    clock.now += 1 + LATE_SECONDS
+    assert schedule.is_expecting()
+    clock.now += 0.1
+    assert not schedule.is_expecting()
+    assert not schedule.redeem(b"mine")

@@ -103,7 +103,7 @@ def test_a_request_keeps_its_place_until_its_work_has_ended() -> None:
     release = threading.Event()
 
     async def scenario() -> tuple[int, int]:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         started = threading.Event()
 
         def work() -> None:
@@ -128,7 +128,7 @@ def test_a_request_keeps_its_place_until_its_work_has_ended() -> None:
 
 def test_work_that_nobody_waits_for_is_told_so() -> None:
     async def scenario() -> tuple[bool, bool]:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         stop, done = Stop(), Stop()
         await workers.decode(lambda: None, stop=done)
 
@@ -147,7 +147,7 @@ def test_work_that_nobody_waits_for_is_told_so() -> None:
 
 def test_closing_stops_what_runs() -> None:
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         stop = Stop()
 
         def work() -> None:
@@ -164,7 +164,7 @@ def test_closing_stops_what_runs() -> None:
 
 def test_small_work_does_not_wait_behind_large() -> None:
     async def scenario() -> str:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_waiting=8)
+        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         release = threading.Event()
         large = [workers.decode(lambda: release.wait(10), is_large=True) for _ in range(3)]
         answer = await workers.decode(lambda: "small")

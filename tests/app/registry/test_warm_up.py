@@ -1,4 +1,4 @@
-"""Every batch size is run before it counts, on every thread that will run it."""
+"""Batches are run before they count, on every thread that will run them."""
 
 import threading
 from collections import Counter
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.registry import warm_up as module
-from app.registry.warm_up import warm_up
+from app.registry.warm_up import StoppedError, Warmth, warm_up
 from models.engines.base import Precision
 
 IMAGE = torch.rand(3, 8, 8)
@@ -38,14 +38,14 @@ class FakeEngine:
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_every_size_is_run_by_as_many_threads_as_compute_this_one_among_them(concurrency: int) -> None:
     engine = FakeEngine(concurrency, max_batch=5)
-    assert warm_up(engine, IMAGE, None) == 5
+    assert warm_up(engine, IMAGE, None).max_batch == 5
     assert engine.sizes == dict.fromkeys(range(1, 6), concurrency)
     assert engine.callers[threading.get_ident()] == 5
 
 
 def test_a_given_limit_goes_before_the_engines_own() -> None:
     engine = FakeEngine(1, max_batch=5)
-    assert warm_up(engine, IMAGE, 2) == 2
+    assert warm_up(engine, IMAGE, 2).max_batch == 2
     assert set(engine.sizes) == {1, 2}
 
 
@@ -71,8 +71,39 @@ def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
 
     monkeypatch.setattr(module, "perf_counter", lambda: clock)
     engine = Timed(1, max_batch=None)
-    assert warm_up(engine, IMAGE, None) == limit
-    assert set(range(1, limit + 1)) <= set(engine.sizes)
+    warmth = warm_up(engine, IMAGE, None)
+    assert warmth.max_batch == limit
+    assert {1, 2, 3, 8, limit} <= set(engine.sizes)
+    assert warmth.batch_seconds == pytest.approx(seconds_per_batch(limit))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("limit", [16, 17, 32, 100, 512])
+def test_of_large_batches_only_a_few_are_run_the_largest_among_them(limit: int) -> None:
+    engine = FakeEngine(1, max_batch=limit)
+    warm_up(engine, IMAGE, None)
+    assert {*range(1, 17), limit} <= set(engine.sizes) <= {*range(1, 17), 32, 64, 128, 256, limit}
+
+
+def test_nothing_more_is_run_when_the_service_is_being_stopped() -> None:
+    engine = FakeEngine(1, max_batch=5)
+    with pytest.raises(StoppedError):
+        warm_up(engine, IMAGE, None, lambda: len(engine.sizes) == 2)
+    assert set(engine.sizes) == {1, 2}
+
+
+def test_an_engine_that_is_slow_is_not_waited_for_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+
+    class Slow(FakeEngine):
+        def predict(self, images: Tensor) -> Tensor:
+            nonlocal clock
+            clock += 10
+            return super().predict(images)
+
+    monkeypatch.setattr(module, "perf_counter", lambda: clock)
+    engine = Slow(1, max_batch=16)
+    assert warm_up(engine, IMAGE, None) == Warmth(16, 10)
+    assert set(engine.sizes) == {1, 2, 3, 4}
 
 
 def test_a_failing_engine_is_not_taken_for_warm() -> None:

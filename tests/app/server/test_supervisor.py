@@ -99,6 +99,33 @@ def test_a_worker_that_dies_is_replaced_until_it_serves_again(
         assert re.fullmatch(pattern, message)
 
 
+@pytest.mark.parametrize(
+    ("work", "why"),
+    [
+        (fake_workers.fall_silent_once, r"has said nothing for 2\.5 s"),
+        (fake_workers.complain_once, "is not well: the engine is asleep"),
+    ],
+)
+def test_a_worker_that_hangs_is_replaced(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    work: Callable[..., None],
+    why: str,
+) -> None:
+    monkeypatch.setattr(supervisor, "SILENCE_SECONDS", 2.5)
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        assert run(work, lambda: None)
+    first, second = caplog.messages
+    assert re.fullmatch(rf"worker 1 \(pid \d+\) {why}; it is ended by force", first)
+    assert re.fullmatch(r"worker 1 \(pid \d+\) was ended by SIGKILL; the next one starts now", second)
+
+
+def test_a_worker_that_still_starts_may_be_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SILENCE_SECONDS", 2.5)
+    assert run(fake_workers.start_slowly, _stop)
+
+
 def test_workers_that_do_not_stop_in_time_are_ended(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "MARGIN_SECONDS", -29)
     assert not run(fake_workers.ignore_the_stop, _stop)

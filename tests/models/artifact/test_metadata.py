@@ -135,7 +135,7 @@ def test_another_schema_is_told_before_anything_else(
         ("std", [0.5, 0.5, 0.5, 0.5], ": std must hold in_channels = 3 values, got 4"),
         ("std", [0.5, 0.5, 0], ": std must hold numbers above 0, got (0.5, 0.5, 0.0)"),
         ("mean", [0.5, 0.5, float("nan")], " field mean.2: Input should be a finite number"),
-        ("temperature", 0, " field temperature: Input should be greater than 0"),
+        ("temperature", 0, " field temperature: Input should be greater than or equal to 0.001"),
         ("temperature", float("inf"), " field temperature: Input should be a finite number"),
         ("weights_dtype", "int8", " field weights_dtype: Input should be 'float32', 'float16' or 'bfloat16'"),
         ("hardware", "", " field hardware: String should have at least 1 character"),

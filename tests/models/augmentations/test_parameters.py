@@ -29,7 +29,7 @@ def create(**parameters: object) -> Example:
     try:
         return Example.model_validate(parameters)
     except ValidationError as error:
-        raise ParameterError.told_by(error, Example, parameters) from error
+        raise ParameterError.from_validation_error(error, Example, parameters) from error
 
 
 @pytest.mark.parametrize(

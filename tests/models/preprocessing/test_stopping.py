@@ -62,6 +62,14 @@ def test_a_file_is_read_until_it_is_asked_to_stop() -> None:
         file.read(2)
 
 
+def test_it_ends_between_two_scans_however_few_bytes_they_have() -> None:
+    content = saved(Image.new("RGB", (64, 64)), "JPEG", progressive=True)
+    scan = content[content.rfind(b"\xff\xda") : -2]
+    whole = StopAfter()
+    decode_picture(inspect(content[:-2] + scan * 80 + b"\xff\xd9", 10_000), stop=whole)
+    assert whole.checks > 80
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, STRIP_PIXELS), (STRIP_PIXELS * 2, 3), (1000, 1000)])
 def test_strips_cover_a_picture_once_and_are_small(size: tuple[int, int]) -> None:
     rows = 0

@@ -5,7 +5,8 @@ from rich.console import Console
 
 from tests.training.data.test_image_folder import fill
 from training.data.cifar10 import DataError
-from training.data.image_folder import Skipped, load_image_folder
+from training.data.folder_layout import Skipped
+from training.data.image_folder import load_image_folder
 from training.data.load import LISTED, describe, holds_cifar10, load
 
 

@@ -31,6 +31,15 @@ def test_transparency_of_avif_is_composed_over_white() -> None:
     assert decode(content, 1000).image.getpixel((8, 8)) == (255, 255, 255)
 
 
+def test_an_avif_whose_picture_is_missing_is_damaged() -> None:
+    """Its header is sound, and what it points to is not there: for that Pillow raises a `RuntimeError`."""
+    content = saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF")
+    start = content.index(b"mdat") + 4
+    with pytest.raises(ImageError) as caught:
+        decode(content[:start] + b"\xff" * (len(content) - start), 10_000)
+    assert caught.value.code == "damaged_image"
+
+
 @pytest.mark.parametrize("end", [12, 40, 200])
 def test_an_avif_that_is_cut_off_is_damaged(end: int) -> None:
     content = saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF")

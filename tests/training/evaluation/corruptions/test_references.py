@@ -123,7 +123,7 @@ def test_defocus_spreads_a_point_over_the_softened_disk(strength: int) -> None:
 
 
 def test_glass_shows_pixels_of_the_neighbourhood_only() -> None:
-    places = np.stack(np.mgrid[:32, :32], -1) / 31
+    places = np.moveaxis(np.mgrid[:32, :32], 0, -1) / 31
     picture = np.concatenate([places, np.zeros((32, 32, 1))], -1)
     shown = glass_blur(picture, 1, chance())
     away = np.abs(shown[..., :2] - picture[..., :2])
