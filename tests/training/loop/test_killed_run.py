@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.support.killed_run import KILLED
@@ -15,6 +16,7 @@ from training.loop.progress import LOGGED
 KILLS = 20
 
 
+@pytest.mark.timeout(1800)
 def test_a_run_killed_twenty_times_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "tests.support.killed_run"]
     subprocess.run([*program, str(tmp_path / "whole"), "--kills", "0", "--seed", "0"], check=True)
