@@ -148,7 +148,7 @@ def seal_artifact(folder: Path) -> ModelMetadata:
     if _digest_tensors(tensors) != metadata.tensors_sha256:
         raise ArtifactError(f"{file}: the tensors do not have the digest that tensors_sha256 states")
     others = {name: (folder / name).read_bytes() for name in metadata.files}
-    _replace_folder(folder, {**others, MODEL_FILE: weights}, load_artifact)
+    _replace_folder(folder, {**others, MODEL_FILE: weights}, prove=load_artifact)
     return metadata
 
 

@@ -41,6 +41,8 @@ def test_the_figure_of_many_classes_is_no_larger_than_that_of_thirty(count: int)
         evaluation = evaluate(logits, torch.arange(2 * classes) % classes, names, 1.0)
         figure = confusion_figure(evaluation, names)
         (ax,) = figure.axes
-        return len(figure.findobj()), ax.images[0].get_array().size, tuple(figure.get_size_inches())
+        cells = ax.images[0].get_array()
+        assert cells is not None
+        return len(figure.findobj()), cells.size, tuple(figure.get_size_inches())
 
     assert drawn(count) == drawn(SHOWN)
