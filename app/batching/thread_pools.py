@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar
 
 T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 
 class OverloadedError(Exception):
@@ -47,8 +46,8 @@ class ThreadPools:
         """Run `work`, which decodes or draws images, on one of the decoding threads."""
         return asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    def infer(self, work: Callable[[Unpack[Args]], T], *given: *Args) -> asyncio.Future[T]:
-        """Run `work`, which computes a batch, on one of the inference threads."""
+    def infer(self, work: Callable[..., T], *given: object) -> asyncio.Future[T]:
+        """Run `work`, which computes a batch, with what is `given` to it, on one of the inference threads."""
         return asyncio.get_running_loop().run_in_executor(self._inference, work, *given)
 
     def load(self, work: Callable[[], T]) -> asyncio.Future[T]:

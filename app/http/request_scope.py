@@ -186,8 +186,8 @@ class RequestBody:
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
-            message = f"the request body did not arrive within {self._limits.seconds:g} s"
-            raise ApiError(408, "body_too_slow", message, headers={"Connection": "close"}) from None
+            late = f"the request body did not arrive within {self._limits.seconds:g} s"
+            raise ApiError(408, "body_too_slow", late, headers={"Connection": "close"}) from None
 
     def _stated_length(self) -> int:
         text = self._request.headers.get("content-length", "")

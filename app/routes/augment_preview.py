@@ -135,7 +135,7 @@ def _is_default(key: str, text: str) -> bool:
     if default is None or isinstance(default, str):
         return text == default
     try:
-        return float(text) == default
+        return bool(float(text) == default)
     except ValueError:
         return False
 

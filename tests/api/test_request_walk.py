@@ -35,7 +35,7 @@ def test_a_prediction_passes_through_few_files(
     try:
         _predict_twice(settings, watching)
     finally:
-        threading.setprofile(before)  # type: ignore[arg-type]
+        threading.setprofile(before)
     assert {"routes/predict.py", "batching/batcher.py", "registry/served_model.py"} <= walked
     assert len(walked) <= MOST_FILES, sorted(walked)
 

@@ -1,6 +1,7 @@
 """A request is recognised when it is sent again, and its images are counted without a parser."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -9,8 +10,8 @@ from starlette.requests import Request
 from app.http.returning import END_BYTES, estimated_images, request_key
 
 
-def sent(path: str = "/predict", **options: object) -> tuple[Request, bytes]:
-    request = httpx.Request("POST", f"http://test{path}", **options)  # type: ignore[arg-type]
+def sent(path: str = "/predict", **options: Any) -> tuple[Request, bytes]:  # noqa: ANN401 - httpx's own
+    request = httpx.Request("POST", f"http://test{path}", **options)
     body = request.read()
     scope = {
         "type": "http",
@@ -22,7 +23,7 @@ def sent(path: str = "/predict", **options: object) -> tuple[Request, bytes]:
     return Request(scope), body
 
 
-def form(*contents: bytes) -> dict[str, object]:
+def form(*contents: bytes) -> dict[str, Any]:
     return {"files": [("file", ("a.png", content)) for content in contents]}
 
 
@@ -49,8 +50,8 @@ def test_images_are_counted(count: int) -> None:
     tensor = {"name": "image_bytes", "shape": [count], "datatype": "BYTES", "data": ["A" * 9000] * count}
     late = {name: tensor[name] for name in ("data", "name", "datatype", "shape")}
     for options in (form(*[b"x"] * count), {"json": {"inputs": [tensor]}}, {"json": {"inputs": [late]}}):
-        assert estimated_images(*sent(**options), max_files=20) == count  # type: ignore[arg-type]
-        assert estimated_images(*sent(**options), max_files=2) == min(count, 2)  # type: ignore[arg-type]
+        assert estimated_images(*sent(**options), max_files=20) == count
+        assert estimated_images(*sent(**options), max_files=2) == min(count, 2)
 
 
 def test_what_tells_no_number_is_one_image() -> None:
