@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import TypeVar
 
 from app.batching.decoding_memory import MOST_BYTES, DecodingMemory
 from models.preprocessing.stopping import Stop
 
 T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 
 class OverloadedError(Exception):
@@ -120,8 +119,8 @@ class ThreadPools:
         stop.ask()
         self._stops.discard(stop)
 
-    def infer(self, work: Callable[[Unpack[Args]], T], *given: *Args) -> asyncio.Future[T]:
-        """Run `work`, which computes a batch, on one of the inference threads."""
+    def infer(self, work: Callable[..., T], *given: object) -> asyncio.Future[T]:
+        """Run `work`, which computes a batch, with what is `given` to it, on one of the inference threads."""
         return asyncio.get_running_loop().run_in_executor(self._inference, work, *given)
 
     def load(self, work: Callable[[], T]) -> asyncio.Future[T]:

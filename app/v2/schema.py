@@ -8,7 +8,7 @@ from app.http.uploads import PIXEL
 from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES
 
 _BINARY = {"type": "string", "format": "binary"}
-_PARAMETERS = {"type": "object", "additionalProperties": True}
+_PARAMETERS = {"type": ["object", "null"], "additionalProperties": True}
 
 
 def _input(name: str, datatypes: list[str], shape: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,8 @@ REQUEST: dict[str, Any] = {
             "items": {
                 "anyOf": [_output(PROBABILITIES, {"classification": _CLASSIFICATION}), _output(LABEL, {})]
             },
-            "description": "Both of them, unless some are named.",
+            "maxItems": 2,
+            "description": "Both of them, unless some are named, each of which comes once.",
         },
     },
 }

@@ -81,16 +81,18 @@ def _as_binary_data(image: bytes) -> tuple[bytes, bytes]:
 
 
 def _infer(body: dict[str, Any]) -> None:
-    """A tensor has as many elements as its shape says, and `images` are of the model's size."""
+    """A tensor has as many elements as its shape says, `images` fit the model, and outputs come once."""
     (tensor,) = body["inputs"]
     tensor.pop("parameters", None)
     if tensor["name"] == "images":
         tensor.update(PIXELS)
     else:
         tensor["shape"] = [len(tensor["data"])]
-    for output in body.get("outputs") or []:
-        parameters = output.get("parameters", {})
-        parameters.pop("classification", None)
+    outputs = body.get("outputs") or []
+    for output in outputs:
+        (output.get("parameters") or {}).pop("classification", None)
+    if outputs:
+        body["outputs"] = list({output["name"]: output for output in outputs}.values())
 
 
 _QUERIES: dict[str, Callable[[Query], None]] = {
