@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 
 from app import __version__
 from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
-from app.batching.thread_pools import ThreadPools
+from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.errors import StartError
 from app.http import error_handlers
 from app.http.middleware.api_keys import ApiKeys
@@ -32,7 +32,6 @@ from app.inference.context import InferenceContext
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import create_tracing
 from app.registry.control import ModelControl
-from app.registry.engine_watch import EngineWatch
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,8 @@ from torch import Tensor
 from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
 from app.batching.scores import Scores
-from app.batching.thread_pools import ThreadPools
+from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.metrics import ServiceMetrics
-from app.registry.engine_watch import EngineWatch
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
@@ -143,12 +142,8 @@ class ModelLoader:
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
-        def compute(images: Sequence[Tensor]) -> list[Scores]:
-            with self._watch.computing():
-                return model.classify(images)
-
         return Batcher(
-            lambda images: self._threads.infer(compute, images),
+            partial(self._threads.infer, partial(self._watch.run, model.classify)),
             max_batch=model.max_batch,
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,

@@ -8,10 +8,10 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
+from app.batching.thread_pools import EngineWatch
 from app.errors import StartError
 from app.main import create_app
 from app.observability.metrics import ServiceMetrics
-from app.registry.engine_watch import EngineWatch
 from app.registry.plan_folder import Membership
 from app.server.connection import bounded_connections
 from app.settings import Settings

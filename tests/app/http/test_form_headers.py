@@ -4,7 +4,7 @@ import encodings
 
 import pytest
 
-from app.http.form_headers import MAX_OPTIONS, HeaderError, disposition_of, options_of
+from app.http.multipart import MAX_OPTIONS, HeaderError, disposition_of, options_of
 
 
 @pytest.mark.parametrize(

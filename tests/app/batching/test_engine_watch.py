@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.registry.engine_watch import STUCK_SECONDS, TIMES_LONGEST, EngineWatch
+from app.batching.thread_pools import STUCK_SECONDS, TIMES_LONGEST, EngineWatch
 
 
 class Clock:
