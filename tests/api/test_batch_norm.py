@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.batching.thread_pools import ThreadPools
 from app.routes import batch_norm
 from app.routes.samples import SAMPLES
 from models.artifact.store import load_artifact
@@ -241,8 +242,7 @@ def test_a_view_that_takes_too_long_is_504(client: Client, monkeypatch: pytest.M
 
 
 def test_beyond_the_bound_on_requests_it_is_429(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = client.app.state.context
     with monkeypatch.context() as patch:
-        patch.setattr(context.threads, "admitted", context.settings.max_concurrent_requests)
+        patch.setattr(ThreadPools, "is_full", True)
         response = client.get(PATH)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.batching.thread_pools import ThreadPools
 from app.main import create_app
 from app.routes import explain
 from app.routes.samples import SAMPLES
@@ -143,8 +144,7 @@ def test_an_explanation_that_takes_too_long_is_504(bundled: Client, monkeypatch:
 
 
 def test_beyond_the_bound_on_requests_it_is_429(bundled: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads = bundled.app.state.context.threads
     with monkeypatch.context() as patch:
-        patch.setattr(threads, "admitted", bundled.app.state.context.settings.max_concurrent_requests)
+        patch.setattr(ThreadPools, "is_full", True)
         response = bundled.post(PATH, content=CAT, headers=RAW)
     assert (response.status_code, error_of(response)["code"]) == (429, "overloaded")

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.batching.thread_pools import ThreadPools
 from app.http import request_scope
 from app.http.content_encoding import decompress
 from app.main import create_app
@@ -323,7 +324,6 @@ def test_a_response_has_a_limit_too(model_dir: Path, files: list[bytes]) -> None
 def test_a_body_is_decompressed_only_once_it_is_admitted(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = client.app.state.context
     bomb = {"content": gzip.compress(bytes(900_000)), "headers": {"Content-Encoding": "gzip"}}
     threads: list[str] = []
 
@@ -333,7 +333,7 @@ def test_a_body_is_decompressed_only_once_it_is_admitted(
 
     monkeypatch.setattr(request_scope, "decompress", spy)
     with monkeypatch.context() as full:
-        full.setattr(context.threads, "admitted", context.settings.max_concurrent_requests)
+        full.setattr(ThreadPools, "is_full", True)
         refused(client.post(f"{MODEL}/infer", **bomb), 429)
     assert threads == []
     refused(client.post(f"{MODEL}/infer", **bomb), 400)
