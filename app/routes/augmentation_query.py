@@ -70,5 +70,6 @@ def _in_query(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a parameter as it is written in a query, where a range is a text."""
     if schema["type"] == "array":
         low, high = schema["default"]
-        return {"type": "string", "pattern": "^[^,]+,[^,]+$", "default": f"{low:g},{high:g}"}
+        end = "[0-9]+" if schema["prefixItems"][0]["type"] == "integer" else "[^,]+"
+        return {"type": "string", "pattern": f"^{end},{end}$", "default": f"{low:g},{high:g}"}
     return {key: value for key, value in schema.items() if key not in ("description", "title")}

@@ -13,6 +13,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.transport.serialization import Binary
 
 from models.augmentations import AUGMENTATIONS
+from models.augmentations.parameters import parameter_schemas
 from tests.support.artifacts import CLASSES
 
 KNOWN = {"name": "lenet-test", "model": "lenet-test", "version": "1"}
@@ -51,7 +52,9 @@ def _augment(query: Query) -> None:
     """Parameters are for operations that are done and fit the image, pairs in order, grids small enough."""
     for name, value in query.items():
         if "." in name and isinstance(value, str) and "," in value:
-            query[name] = "0.5,1"
+            operation, _, parameter = name.partition(".")
+            ends = parameter_schemas(AUGMENTATIONS[operation])[parameter]["prefixItems"]
+            query[name] = "1,1" if ends[0]["type"] == "integer" else "0.5,1"
     named = [name for name in AUGMENTATIONS if any(key.startswith(f"{name}.") for key in query)]
     query["ops"] = ",".join(named or [_one_of(tuple(AUGMENTATIONS), query.get("ops"))])
     if query.get("preset") is not None:
