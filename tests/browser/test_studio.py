@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -49,8 +50,13 @@ def test_every_operation_is_offered_and_draws(studio: Page) -> None:
         with studio.expect_response(f"**/augment-preview?*ops={name}&*") as answer:
             studio.locator(f"[value={name}]").check()
         assert answer.value.ok
-        studio.locator(f"[value={name}]").uncheck()
+        with studio.expect_response("**/augment-preview?*ops=&*"):
+            studio.locator(f"[value={name}]").uncheck()
     expect(studio.locator(".summary")).to_have_text(f"{TILES} of {TILES} still “cat”")
+    # The summary may be the same before the tiles are drawn anew.
+    deadline = monotonic() + 20
+    while len(set(tile_sources(studio))) > 1 and monotonic() < deadline:
+        studio.wait_for_timeout(50)
     assert len(set(tile_sources(studio))) == 1
 
 
