@@ -30,13 +30,21 @@ def _first_life(folder: Path, number: int) -> bool:
     return True
 
 
+def _say_ready_in_turn(report: Connection, number: int, folder: Path) -> None:
+    """Become ready; number 1 after number 0, so that with its word the parent has announced both."""
+    while number and not (folder / "0.ready").exists():
+        time.sleep(0.01)
+    report.send_bytes(b"")
+    (folder / f"{number}.ready").touch()
+
+
 def fall_silent_once(
     _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
 ) -> None:
     """Become ready, and as the first one of number 1 say nothing more; the next one has the parent stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     is_first = _first_life(folder, number)
-    report.send_bytes(b"")
+    _say_ready_in_turn(report, number, folder)
     if number == 1 and is_first:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(LIFETIME_SECONDS)
@@ -51,7 +59,7 @@ def complain_once(
     """Become ready, and as the first one of number 1 say that something is wrong, as `fall_silent_once`."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     is_first = _first_life(folder, number)
-    report.send_bytes(b"")
+    _say_ready_in_turn(report, number, folder)
     if number == 1 and is_first:
         report.send_bytes(b"the engine is asleep")
     if not is_first:
