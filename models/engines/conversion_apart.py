@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from models.artifact.store import load_artifact
 from models.engines.base import EngineError
 from models.engines.openvino_ir import convert
+from models.engines.quiet_openvino import CORE
 from models.engines.quiet_openvino import openvino as ov
 from models.preprocessing.transform import Preprocessing
 
@@ -29,7 +30,7 @@ def convert_apart(folder: Path) -> ov.Model:
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ["it ended without a word"])[-1]
             raise EngineError(f"the network cannot be converted for openvino: {last}") from error
-        return ov.Core().read_model(xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
+        return CORE.read_model(xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
 
 
 def main(folder: str, xml: str) -> None:

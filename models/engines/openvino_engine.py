@@ -11,7 +11,7 @@ from models.artifact.store import Artifact
 from models.engines.base import EngineError, EngineOptions, Precision
 from models.engines.conversion_apart import convert_apart
 from models.engines.openvino_ir import convert
-from models.engines.quiet_openvino import openvino
+from models.engines.quiet_openvino import CORE, openvino
 from models.preprocessing.transform import Preprocessing
 
 MAX_BATCH = 16
@@ -39,7 +39,7 @@ class OpenVinoEngine:
         properties = openvino.properties
         self.precision: Precision = precision
         self.concurrency = max(1, threads // THREADS_PER_BATCH)
-        compiled = openvino.Core().compile_model(
+        compiled = CORE.compile_model(
             network,
             "CPU",
             {
@@ -65,11 +65,10 @@ class OpenVinoEngine:
         """
         if options.device == "cuda":
             raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
-        core = openvino.Core()
-        native_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        native_bfloat16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = _choose(options, artifact.metadata.int8 is not None, native_bfloat16)
         if precision == "int8":
-            network = core.read_model(artifact.folder / INT8_NETWORK_FILE)
+            network = CORE.read_model(artifact.folder / INT8_NETWORK_FILE)
         elif options.apart:
             network = convert_apart(artifact.folder)
         else:

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import nn
 
+from models.engines.quiet_openvino import CORE
 from models.engines.quiet_openvino import openvino as ov
 from models.module_calls import MODULE_CALLS
 from models.preprocessing.transform import Preprocessing
@@ -55,7 +56,7 @@ class OpenVinoIR:
 
     def network(self) -> ov.Model:
         """The network that the bytes are."""
-        return ov.Core().read_model(self.xml, self.weights)
+        return CORE.read_model(self.xml, self.weights)
 
 
 def _name_by_position(network: ov.Model) -> None:

@@ -12,4 +12,12 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402
 
-__all__ = ["openvino"]
+__all__ = ["CORE", "openvino"]
+
+CORE = openvino.Core()
+"""The only core of a process, which holds OpenVINO's plugin for the processor as long as the process lives.
+
+The plugin gives the thread that loads it a stack for signal handlers. It frees that stack with the last of
+its core and networks, in whichever thread that happens; the next signal to the first thread would then be a
+segmentation fault.
+"""

@@ -12,7 +12,7 @@ import torch
 
 from app.settings import load_settings
 from models.artifact.store import INT8_NETWORK_FILE, Artifact, load_artifact
-from models.engines.quiet_openvino import openvino
+from models.engines.quiet_openvino import CORE, openvino
 from models.hardware import usable_cores
 from models.preprocessing.decode import decode
 from models.preprocessing.transform import Preprocessing
@@ -75,9 +75,8 @@ def int8_file(environment: Mapping[str, str] = os.environ) -> Path:
 
 def compile_int8() -> openvino.CompiledModel:
     """The int8 network for one batch at a time on all cores, as OpenVINO's latency hint sets it up."""
-    core = openvino.Core()
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": usable_cores()}
-    return core.compile_model(int8_file(), "CPU", options)
+    return CORE.compile_model(int8_file(), "CPU", options)
 
 
 def infer(network: openvino.CompiledModel, images: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models.artifact.store import Artifact, load_artifact
+from models.engines import openvino_engine
 from models.engines.base import EngineError, EngineOptions
 from models.engines.openvino_engine import OpenVinoEngine
 from models.engines.quiet_openvino import openvino
@@ -44,7 +45,7 @@ def test_without_int8_auto_precision_is_what_the_processor_computes_itself(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, capabilities: tuple[str, ...], precision: str
 ) -> None:
     monkeypatch.setattr(_Recorded, "capabilities", capabilities)
-    monkeypatch.setattr(openvino, "Core", _Recorded)
+    monkeypatch.setattr(openvino_engine, "CORE", _Recorded())
     engine = OpenVinoEngine.of(artifact, EngineOptions())
     assert engine.precision == precision
     asked = _Recorded.config[hint.inference_precision]
@@ -54,7 +55,7 @@ def test_without_int8_auto_precision_is_what_the_processor_computes_itself(
 def test_bfloat16_is_refused_where_the_processor_lacks_it(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino, "Core", _Recorded)
+    monkeypatch.setattr(openvino_engine, "CORE", _Recorded())
     with pytest.raises(EngineError, match="does not compute in bfloat16"):
         OpenVinoEngine.of(artifact, EngineOptions(precision="bfloat16"))
 
@@ -63,7 +64,7 @@ def test_bfloat16_is_refused_where_the_processor_lacks_it(
 def test_many_threads_compute_several_batches_at_once(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, threads: int, concurrency: int
 ) -> None:
-    monkeypatch.setattr(openvino, "Core", _Recorded)
+    monkeypatch.setattr(openvino_engine, "CORE", _Recorded())
     engine = OpenVinoEngine.of(artifact, EngineOptions(threads=threads))
     assert engine.concurrency == _Recorded.config[num_streams] == concurrency
     assert _Recorded.config[inference_num_threads] == threads

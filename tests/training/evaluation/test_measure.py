@@ -11,7 +11,7 @@ from rich.console import Console
 from models import create_model
 from models.artifact.store import ArtifactError, load_artifact, save_artifact
 from models.engines import ENGINES, EngineError
-from models.engines.quiet_openvino import openvino
+from models.engines.quiet_openvino import CORE
 from models.preprocessing.transform import Preprocessing
 from tests.conftest import REPOSITORY
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
@@ -21,7 +21,7 @@ from training.evaluation.engines import ENGINE_CHOICES, files_read, load_engine
 from training.evaluation.measure import as_served, measure
 
 CPU = torch.device("cpu")
-NATIVE_BFLOAT16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+NATIVE_BFLOAT16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 COMPUTED_HERE = [choice for choice in ENGINE_CHOICES if choice != "openvino-bfloat16" or NATIVE_BFLOAT16]
 BUNDLED = REPOSITORY / "models" / "weights" / "resnet18-cifar10" / "1"
 
