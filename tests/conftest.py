@@ -13,15 +13,6 @@ from app.settings import Settings
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent
 
-QUANTISING = (
-    "training/evaluation/test_measure.py",
-    "training/export/test_export.py",
-    "training/export/test_quantize.py",
-    "training/report/test_page.py",
-    "training/report/test_report.py",
-)
-"""Tests that quantise in this process. Once NNCF has worked here, a signal to the process crashes it."""
-
 QUICK = ("app", "bench", "documents", "models", "support", "training/recipes", "test_import_rules.py")
 """Folders and files whose tests are marked `quick`: they need no server, no browser and no training run."""
 
@@ -89,11 +80,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick, and run what quantises last, behind all tests that send themselves signals."""
+    """Mark what is quick."""
     for item in items:
         if is_quick(item.path):
             item.add_marker(pytest.mark.quick)
-    items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() in QUANTISING)
 
 
 @pytest.fixture(scope="session")

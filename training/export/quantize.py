@@ -5,6 +5,7 @@ https://arxiv.org/abs/2002.08679, by its implementation, NNCF.
 """
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,7 +88,10 @@ def quantize(
     float32 = count_correct(validation_logits, validation)
     allowed = len(validation) // IMAGES_PER_LOST_ONE
     for method, quantize_by in METHODS.items():
-        quantized = quantize_by(network, calibration, inputs, allowed)
+        # NNCF makes and drops cores of its own. In a thread, that leaves this one's stack for signal handlers
+        # alone: see `models.engines.quiet_openvino.CORE`.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            quantized = thread.submit(quantize_by, network, calibration, inputs, allowed).result()
         if not is_quantized(quantized):
             console.print(f"int8, {method}: no layer of the network is left in int8")
             continue

@@ -1,5 +1,6 @@
 """int8 networks: ranges from training images alone, and none is exported that loses more than it may."""
 
+import ctypes
 import io
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.engines.quiet_openvino import CORE
 from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
@@ -44,6 +46,17 @@ def run(
     console = Console(file=shown, width=200)
     quantized = quantize(model, preprocessing, data, logits, name="small", console=console)
     return quantized, shown.getvalue()
+
+
+def signal_stack() -> tuple[int | None, int]:
+    """Where this thread's stack for signal handlers lies, and its size in bytes."""
+
+    class Stack(ctypes.Structure):
+        _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+    stack = Stack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    return stack.start, stack.size
 
 
 def relabel(split: Split, count: int) -> None:
@@ -118,7 +131,10 @@ class OneLoudChannel(nn.Module):
 def test_a_network_that_is_ruined_gets_single_layers_back_in_float32() -> None:
     model = OneLoudChannel().eval()
     data = data_labelled_by(model, held_out=40)
+    CORE.get_versions("CPU")
+    before = signal_stack()
     quantized, shown = run(model, data, predict(model, data.held_out.images, PREPROCESSING))
+    assert signal_stack() == before, "a signal to this thread would end the process"
     ruined, rescued = shown.splitlines()
     assert ruined.startswith("int8, post-training: ")
     assert int(ruined.split()[2]) < 40
