@@ -9,6 +9,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from models.batch_norm.batch_statistics import NormaliseByBatch
+
 
 class BatchNorm(nn.Module):
     """Normalise every feature or channel to mean 0 and variance 1, then scale and shift it.
@@ -61,34 +63,37 @@ class BatchNorm(nn.Module):
         if x.shape[1] != self.num_features:
             raise ValueError(f"expected {self.num_features} channels, got an input of shape {tuple(x.shape)}")
 
-        over = (0,) if x.dim() == 2 else (0, 2, 3)
-        per_channel = (1, -1) if x.dim() == 2 else (1, -1, 1, 1)
         values = x.to(torch.promote_types(x.dtype, torch.float32))
-
         if self.training:
-            mean, centred, var, count = self._batch_statistics(values, over, per_channel)
-            if count < 2:
-                raise ValueError(
-                    f"expected more than 1 value per channel in training mode, got an input of shape "
-                    f"{tuple(x.shape)}"
-                )
-            self._update_running_statistics(mean.detach(), var.detach() * (count / (count - 1)))
-        else:
-            mean, var = self.running_mean, self.running_var
-            centred = values - mean.view(per_channel)
+            return self._by_batch(values).to(x.dtype)
 
-        normalised = centred * torch.rsqrt(var + self.eps).view(per_channel)
+        per_channel = (1, -1) if x.dim() == 2 else (1, -1, 1, 1)
+        scale = torch.rsqrt(self.running_var + self.eps)
         if self.weight is not None:
-            normalised = normalised * self.weight.view(per_channel)
+            scale = scale * self.weight
+        normalised = (values - self.running_mean.view(per_channel)) * scale.view(per_channel)
         return (normalised + self.bias.view(per_channel)).to(x.dtype)
 
-    def _batch_statistics(
-        self, values: Tensor, over: tuple[int, ...], per_channel: tuple[int, ...]
-    ) -> tuple[Tensor, Tensor, Tensor, int]:
-        """Mean, centred values, biased variance, and the number of values per channel that they are of."""
-        mean = values.mean(over)
-        centred = values - mean.view(per_channel)
-        return mean, centred, centred.square().mean(over), values.numel() // self.num_features
+    def _by_batch(self, values: Tensor) -> Tensor:
+        count = values.numel() // self.num_features * self._processes()
+        if count < 2:
+            raise ValueError(
+                f"expected more than 1 value per channel in training mode, got an input of shape "
+                f"{tuple(values.shape)}"
+            )
+        normalised, mean, var = NormaliseByBatch.apply(
+            values, self.weight, self.bias, self.eps, count, self._total
+        )
+        self._update_running_statistics(mean, var * (count / (count - 1)))
+        return normalised  # type: ignore[no-any-return]
+
+    def _processes(self) -> int:
+        """How many processes share a batch, each with as many images as the others."""
+        return 1
+
+    def _total(self, value: Tensor) -> Tensor:
+        """The sum of `value` over these processes, as a tensor of its own where they are several."""
+        return value
 
     @torch.no_grad()
     def _update_running_statistics(self, mean: Tensor, unbiased_var: Tensor) -> None:

@@ -7,37 +7,21 @@ from torch import Tensor, nn
 from models.batch_norm.layer import BATCH_NORMS, BatchNorm
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes. Each one's result depends on every input, so gradients are summed too."""
-
-    @staticmethod
-    def forward(_ctx: object, value: Tensor) -> Tensor:
-        total = value.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_ctx: object, gradient: Tensor) -> Tensor:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
-
-
 class SyncBatchNorm(BatchNorm):
     """`BatchNorm` whose batch statistics are those of all processes, each with as many images as the others.
 
     Mean first, then the variance around it, as with one process: two sums over the processes in each pass.
-    The difference of mean square and squared mean would need but one, and lose digits.
+    The difference of mean square and squared mean would need but one, and lose digits. The gradients of scale
+    and shift are those of this process's images, as everywhere before processes average their gradients.
     """
 
-    def _batch_statistics(
-        self, values: Tensor, over: tuple[int, ...], per_channel: tuple[int, ...]
-    ) -> tuple[Tensor, Tensor, Tensor, int]:
-        processes = dist.get_world_size()
-        mean = _Sum.apply(values.mean(over)) / processes
-        centred = values - mean.view(per_channel)
-        var = _Sum.apply(centred.square().mean(over)) / processes
-        return mean, centred, var, values.numel() // self.num_features * processes
+    def _processes(self) -> int:
+        return dist.get_world_size()
+
+    def _total(self, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
 
 
 def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
