@@ -68,7 +68,7 @@ async def request_scope(
         try:
             # Nobody has been told to come back: the usual case, which costs nothing.
             if context.schedule.tickets:
-                _require_place(request, scope)
+                await _require_place(request, scope)
             with context.threads.admit(), cancelled_on_disconnect(request):
                 if encoding is not None and is_compressed(encoding):
                     work = partial(decompress, sent, encoding, body.hold_decompressed)
@@ -77,20 +77,20 @@ async def request_scope(
         except (OverloadedError, QueueFullError) as error:
             if isinstance(error, QueueFullError) and error.count > error.limit:
                 raise  # for which there is never a place
-            raise _rejected(request, scope, sent, error) from error
+            raise await _rejected(request, scope, sent, error) from error
 
 
-def _require_place(request: Request, scope: RequestScope) -> None:
+async def _require_place(request: Request, scope: RequestScope) -> None:
     context = scope.context
-    images = estimated_images(request, scope.body, context.settings.max_files)
+    images = await estimated_images(request, scope.body, context.settings.max_files)
     if not context.has_place(request_key(request, scope.body), images):
         raise OverloadedError("the places that are free are kept for requests that were told to come back")
 
 
-def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
+async def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
     """429 with the time to come back, when there is a place for this very request."""
     context = scope.context
-    images = estimated_images(request, sent, context.settings.max_files)
+    images = await estimated_images(request, sent, context.settings.max_files)
     seconds = context.retry_after(request_key(request, sent), images)
     return ApiError(429, "overloaded", str(error), headers={"Retry-After": str(seconds)})
 
