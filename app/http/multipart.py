@@ -4,7 +4,7 @@ Source: RFC 7578, which builds on RFC 2046, 5.1. The body is bounded and has arr
 its boundaries, whatever is between them. A parser of streams looks at some bytes one by one: seven million
 blanks before the values of headers took python-multipart 9 s, on the event loop.
 
-A search holds Python's lock until it ends, and a boundary can be made for a body in which that takes 20 ns for
+A search holds Python's lock until it ends, and a boundary can be made for a body so that it takes 20 ns for
 each byte: ten million of them are searched in slices, between which other threads run.
 """
 
