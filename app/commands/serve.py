@@ -11,6 +11,7 @@ from pydantic_settings import CliSettingsSource
 from app.commands.output import show
 from app.environment import PREFIX, name_warnings
 from app.observability.logs import configure_logging
+from app.server.self_watch import SelfWatch
 from app.server.sockets import announce, bind
 from app.server.supervisor import Supervisor
 from app.settings import Settings, load_settings
@@ -63,7 +64,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         # Not at the top: a process that only supervises others does without PyTorch and its half gigabyte.
         from app.server.process import serve as serve_in_this_process
 
-        serve_in_this_process(settings, listener, lambda: announce(settings, listener))
+        pulse = SelfWatch().pulse
+        serve_in_this_process(settings, listener, lambda: announce(settings, listener), pulse=pulse)
     except KeyboardInterrupt:
         return 0
     return 0

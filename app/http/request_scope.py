@@ -51,13 +51,18 @@ async def request_scope(
     """Everything a route that computes enters; by default for the model that answers requests that name none.
 
     Raises `ApiError` 422 for a repeated query parameter or an illegal X-Request-Timeout, 413, 408 and 429 for
-    a body beyond its bounds, 504 where the body took all the time, and 499 once the client has left;
+    a body beyond its bounds, 504 where the body took all the time, 503 where the service is stopped and has
+    waited for as long as it does, and 499 once the client has left;
     `UnknownModelError`, and `OverloadedError` if too many requests are being worked on.
     """
     reject_repeated(request)
     started = perf_counter()
     deadline = _deadline(request, context.settings.request_seconds)
-    with context.control.find(model, version) as loaded, RequestBody(request) as body:
+    with (
+        _told_when_stopped(request),
+        context.control.find(model, version) as loaded,
+        RequestBody(request) as body,
+    ):
         if context.tracing is not None:
             about = loaded.model.metadata
             context.tracing.describe({"model.name": about.name, "model.version": about.version})
@@ -68,7 +73,7 @@ async def request_scope(
         try:
             # Nobody has been told to come back: the usual case, which costs nothing.
             if context.schedule.tickets:
-                _require_place(request, scope)
+                await _require_place(request, scope)
             with context.threads.admit(), cancelled_on_disconnect(request):
                 if encoding is not None and is_compressed(encoding):
                     work = partial(decompress, sent, encoding, body.hold_decompressed)
@@ -77,20 +82,35 @@ async def request_scope(
         except (OverloadedError, QueueFullError) as error:
             if isinstance(error, QueueFullError) and error.count > error.limit:
                 raise  # for which there is never a place
-            raise _rejected(request, scope, sent, error) from error
+            raise await _rejected(request, scope, sent, error) from error
 
 
-def _require_place(request: Request, scope: RequestScope) -> None:
+@contextmanager
+def _told_when_stopped(request: Request) -> Iterator[None]:
+    """The server cancels what runs too long when it is stopped; whoever waits for it is told so."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        work = asyncio.current_task()
+        if work is None or not request.app.state.is_stopping:
+            raise
+        work.uncancel()
+        message = "the service is being stopped, and the request took longer than it waits"
+        headers = {"Retry-After": "1", "Connection": "close"}
+        raise ApiError(503, "stopping", message, headers=headers) from None
+
+
+async def _require_place(request: Request, scope: RequestScope) -> None:
     context = scope.context
-    images = estimated_images(request, scope.body, context.settings.max_files)
+    images = await estimated_images(request, scope.body, context.settings.max_files)
     if not context.has_place(request_key(request, scope.body), images):
         raise OverloadedError("the places that are free are kept for requests that were told to come back")
 
 
-def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
+async def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
     """429 with the time to come back, when there is a place for this very request."""
     context = scope.context
-    images = estimated_images(request, sent, context.settings.max_files)
+    images = await estimated_images(request, sent, context.settings.max_files)
     seconds = context.retry_after(request_key(request, sent), images)
     return ApiError(429, "overloaded", str(error), headers={"Retry-After": str(seconds)})
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,22 +16,38 @@ from app.main import create_app
 from app.observability.metrics import ServiceMetrics
 from app.registry.plan_folder import Membership
 from app.server.connection import bounded_connections
+from app.server.self_watch import end_by_force
 from app.settings import Settings
 from models.artifact.store import ArtifactError
 
 PULSE_SECONDS = 1.0
 
+CLOSING_SECONDS = 1.0
+"""For threads to end, after the running requests. A decoder that cannot be told to stop may take longer."""
+
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that says when it listens, and ends in time once a signal has told it to."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None], drain_seconds: int
+    ) -> None:
         super().__init__(config)
+        self._app = app
         self._announce = announce
+        late = f"running work did not end within RESNET_SERVE_DRAIN_SECONDS={drain_seconds}"
+        self._end = threading.Timer(drain_seconds + CLOSING_SECONDS, end_by_force, [late])
+        self._end.daemon = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self._app.state.is_stopping = True
+            self._end.start()
+        super().handle_exit(sig, frame)
 
 
 def serve(
@@ -44,7 +62,8 @@ def serve(
 
     From then on `pulse` is called every second on the event loop, with what is wrong with the engine or None.
 
-    Ends with `KeyboardInterrupt` when a signal that raises it has come and the running requests are answered.
+    Ends with `KeyboardInterrupt` when a signal that raises it has come and the running requests are answered;
+    where they take longer than they may, those that wait get status 503, and a second later the process ends.
     Raises `StartError` if the model is not fit to serve.
     """
     app = create_app(settings, metrics, membership)
@@ -61,25 +80,25 @@ def serve(
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    server = AnnouncingServer(config, app, announce, settings.drain_seconds)
     try:
         # On the event loop that uvicorn chooses: uvloop, where there is one.
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(app, config, listener, announce, pulse))
+            runner.run(_serve(app, server, listener, pulse))
     except (ArtifactError, OSError) as error:
         raise StartError(str(error)) from error
 
 
 async def _serve(
     app: FastAPI,
-    config: uvicorn.Config,
+    server: AnnouncingServer,
     listener: socket.socket,
-    announce: Callable[[], None],
     pulse: Callable[[str | None], None] | None,
 ) -> None:
     async with app.router.lifespan_context(app):
         beating = asyncio.create_task(_beat(app.state.engine_watch, pulse)) if pulse is not None else None
         try:
-            await AnnouncingServer(config, announce).serve([listener])
+            await server.serve([listener])
         finally:
             if beating is not None:
                 beating.cancel()

@@ -21,8 +21,8 @@ from app.settings import Settings
 PULSE = b"."
 """What a worker sends that is well."""
 
-MARGIN_SECONDS = 5
-"""How much longer than its running requests a worker may take to end: its threads finish their batch."""
+MARGIN_SECONDS = 2
+"""How much longer than its running requests a worker may take to end: after a second it ends itself."""
 
 
 def work(settings: Settings, reserved: socket.socket, number: int, folder: Path, report: Connection) -> None:

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="pr
 IMAGE = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
 PREDICTED = 'resnet_serve_requests_total{method="POST",route="/predict",status="200"}'
 PATIENCE_SECONDS = 120
+ENGINE_SERVER = str(ROOT / "tests" / "support" / "engine_server.py")
 
 
 @contextmanager
@@ -262,39 +263,11 @@ def test_a_worker_that_is_stopped_is_replaced_while_the_other_answers(
     assert parent.returncode == 0
 
 
-HANGING_SERVER = """
-import sys, time
-from pathlib import Path
-from app.__main__ import main
-from app.registry import loader
-from models.engines.openvino_engine import OpenVinoEngine
-
-load_model, predict = loader.load_model, OpenVinoEngine.predict
-
-def predict_or_hang(engine, images):
-    if len(images) == 3 and not Path(sys.argv[1]).exists():
-        Path(sys.argv[1]).touch()
-        time.sleep(3600)
-    return predict(engine, images)
-
-def load_then_hang(*arguments):
-    model = load_model(*arguments)
-    OpenVinoEngine.predict = predict_or_hang
-    return model
-
-loader.load_model = load_then_hang
-if __name__ == "__main__":
-    sys.exit(main(["serve", "--port", "0"]))
-"""
-
-
 def test_a_worker_whose_engine_hangs_is_replaced_while_the_other_answers(
     model_dir: Path, tmp_path: Path
 ) -> None:
     """The first batch of three images hangs."""
-    script = tmp_path / "hanging_server.py"
-    script.write_text(HANGING_SERVER)
-    command = [sys.executable, str(script), str(tmp_path / "hung")]
+    command = [sys.executable, ENGINE_SERVER, "hang", str(tmp_path / "hung")]
     settings = {"WORKERS": "2", "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     with running(model_dir, settings, command) as (parent, address, _):
         victim, survivor = _workers(parent)

@@ -1,12 +1,13 @@
 """AVIF and HEIC, which share a container (ISO/IEC 23008-12). HEIC needs the package of the extra `heic`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 
 from PIL import AvifImagePlugin
 
 from models.preprocessing.colours import Colours, by_profile
+from models.preprocessing.formats.avif_streams import StreamError, frames_of
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import ImageError, damaged
 from models.preprocessing.orientation import exif_orientation
@@ -21,6 +22,9 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _PILLOW_NAMES = {"AVIF": "AVIF", "HEIC": "HEIF"}
 _BYTES_PER_PIXEL = 24
 """The decoder's planes, its RGB picture, the copies that Pillow takes of it, and the upright one."""
+
+_LARGEST_PIECE = 256 * 256
+"""Pixels of a frame that are taken for no more than a small picture, whatever the header says."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,16 @@ def is_heic(content: bytes) -> bool:
 
 def inspect_avif(content: bytes) -> Heif:
     """Raises `ImageError`."""
-    return _inspect(content, "AVIF")
+    found = _inspect(content, "AVIF")
+    declared = found.width * found.height
+    try:
+        frames = frames_of(content)
+    except StreamError as error:
+        raise damaged("AVIF") from error
+    # A grid's pictures may go beyond its edges.
+    if frames.largest > max(declared, _LARGEST_PIECE):
+        raise ImageError("image_too_large", "the AVIF image is larger than its header says")
+    return replace(found, passes=-(-frames.pixels // max(declared, _LARGEST_PIECE)))
 
 
 def inspect_heic(content: bytes) -> Heif:

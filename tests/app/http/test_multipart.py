@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.http.multipart import MAX_HEADER_BYTES, MAX_HEADERS, MAX_PADDING, FormError, parse_form
+from app.http.multipart import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_PADDING,
+    SLICE_BYTES,
+    FormError,
+    parse_form,
+)
 
 BOUNDARY = "b0undary"
 LAST = re.compile(rb"(^[\r\n]*|\r\n)--b0undary--")
@@ -268,4 +275,40 @@ def test_no_byte_is_looked_at_by_itself(body: bytes) -> None:
             parse_form(TYPE, body, 256)
     finally:
         sys.settrace(before)
-    assert 0 < lines < 500
+    assert 0 < lines < 10 * len(body) / SLICE_BYTES + 500
+
+
+class _Searched(bytes):
+    """A body that knows how much of it was searched at once."""
+
+    most = 0
+
+    def find(self, wanted: bytes, start: int = 0, stop: int | None = None) -> int:  # type: ignore[override]
+        found = super().find(wanted, start, stop)
+        end = min(len(self), len(self) if stop is None else stop)
+        self.most = max(self.most, (end if found < 0 else found) - start)
+        return found
+
+
+@pytest.mark.parametrize("before", [0, 1, SLICE_BYTES - 12, 3 * SLICE_BYTES])
+@pytest.mark.parametrize("size", [SLICE_BYTES - 90 + shift for shift in range(0, 24, 3)])
+def test_a_long_body_is_searched_in_slices_and_the_same_is_found(before: int, size: int) -> None:
+    contents = [b"1" * size, b"2" * 5 * SLICE_BYTES, b"--b0undary" * 20_000]
+    form = _form(*(('form-data; name="file"; filename="a"', content) for content in contents))
+    body = _Searched(b"x" * before + b"\r\n" + form)
+    assert [part.content for part in parse_form(TYPE, body, 3)] == contents
+    assert 0 < body.most <= SLICE_BYTES + len("\r\n--b0undary")
+    with pytest.raises(FormError, match="is cut off"):
+        parse_form(TYPE, _Searched(body[:-40]), 3)
+
+
+def test_ends_of_lines_without_a_boundary_are_searched_in_slices_too() -> None:
+    body = _Searched(b"\r\n" * 5 * SLICE_BYTES)
+    with pytest.raises(FormError, match="is not in the body"):
+        parse_form(TYPE, body, 3)
+    assert 0 < body.most <= SLICE_BYTES + len("--b0undary")
+
+
+def test_boundaries_that_begin_no_line_count_as_parts() -> None:
+    with pytest.raises(FormError, match="Maximum number of parts is 3"):
+        parse_form(TYPE, b"x--b0undary" * 1_000_000, 3)

@@ -1,5 +1,6 @@
 """A request is recognised when it is sent again, and its images are counted without a parser."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from app.http.multipart import SLICE_BYTES
 from app.http.returning import END_BYTES, estimated_images, request_key
 
 
@@ -21,6 +23,10 @@ def sent(path: str = "/predict", **options: Any) -> tuple[Request, bytes]:  # no
         "headers": [(name.lower(), value) for name, value in request.headers.raw],
     }
     return Request(scope), body
+
+
+def images_of(request: Request, body: bytes, max_files: int) -> int:
+    return asyncio.run(estimated_images(request, body, max_files))
 
 
 def form(*contents: bytes) -> dict[str, Any]:
@@ -46,14 +52,37 @@ def test_another_image_path_or_query_is_another_request() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 16])
-def test_images_are_counted(count: int) -> None:
+@pytest.mark.parametrize("size", [1, SLICE_BYTES])
+def test_images_are_counted(count: int, size: int) -> None:
     tensor = {"name": "image_bytes", "shape": [count], "datatype": "BYTES", "data": ["A" * 9000] * count}
     late = {name: tensor[name] for name in ("data", "name", "datatype", "shape")}
-    for options in (form(*[b"x"] * count), {"json": {"inputs": [tensor]}}, {"json": {"inputs": [late]}}):
-        assert estimated_images(*sent(**options), max_files=20) == count
-        assert estimated_images(*sent(**options), max_files=2) == min(count, 2)
+    for options in (
+        form(*[b"x" * size] * count),
+        {"json": {"inputs": [tensor]}},
+        {"json": {"inputs": [late]}},
+    ):
+        assert images_of(*sent(**options), max_files=20) == count
+        assert images_of(*sent(**options), max_files=2) == min(count, 2)
 
 
 def test_what_tells_no_number_is_one_image() -> None:
     for content in (b"", b"\xff\xd8", json.dumps({"shape": "x"}).encode()):
-        assert estimated_images(*sent(content=content), max_files=20) == 1
+        assert images_of(*sent(content=content), max_files=20) == 1
+
+
+def test_others_run_while_the_images_of_a_long_body_are_counted() -> None:
+    async def count() -> int:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        turning = asyncio.create_task(turn())
+        await estimated_images(*sent(**form(b"x" * 10 * SLICE_BYTES)), max_files=20)
+        turning.cancel()
+        return turns
+
+    assert asyncio.run(count()) >= 10

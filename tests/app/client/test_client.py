@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app.batching.retry_after import LATEST_SECONDS
 from app.client import Answer, AsyncClient, Client, ModelEntry, ServiceError
+from app.client.sending import LONGEST_WAIT
 
 ANSWER: dict[str, Any] = {
     "model": {"name": "m", "version": "1"},
@@ -77,8 +79,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         found.append(seconds)
 
-    monkeypatch.setattr("app.client.time.sleep", found.append)
-    monkeypatch.setattr("app.client.asyncio.sleep", sleep)
+    monkeypatch.setattr("app.client.synchronous.time.sleep", found.append)
+    monkeypatch.setattr("app.client.asynchronous.asyncio.sleep", sleep)
     return found
 
 
@@ -130,15 +132,23 @@ def test_the_services_own_time_to_wait_is_obeyed(ask: Callable[..., Any], slept:
     assert all(b"x" in request.content for request in service.requests)
 
 
-def test_a_wait_of_more_than_a_minute_is_left_to_the_caller(
-    ask: Callable[..., Any], slept: list[float]
+@pytest.mark.parametrize(
+    ("options", "longest"), [({}, 300), ({"longest_wait": 7.5}, 7), ({"longest_wait": 0}, 0)]
+)
+def test_a_longer_wait_than_the_longest_is_left_to_the_caller(
+    ask: Callable[..., Any], slept: list[float], options: dict[str, float], longest: int
 ) -> None:
     service = Service(
-        answered(OVERLOADED, 429, Retry_After="60"), answered(OVERLOADED, 429, Retry_After="61")
+        answered(OVERLOADED, 429, Retry_After=str(longest)),
+        answered(OVERLOADED, 429, Retry_After=str(longest + 1)),
     )
     with pytest.raises(ServiceError, match="too much"):
-        ask(service, lambda client: client.predict(b"x"))
-    assert slept == [60.0]
+        ask(service, lambda client: client.predict(b"x"), **options)
+    assert slept == [longest]
+
+
+def test_as_long_as_the_service_sends_anybody_away_for_load_is_waited_for() -> None:
+    assert LONGEST_WAIT >= LATEST_SECONDS
 
 
 def test_without_one_the_waits_grow(ask: Callable[..., Any], slept: list[float]) -> None:
@@ -184,6 +194,8 @@ def test_bad_arguments_are_refused_by_name(ask: Callable[..., Any]) -> None:
         ask(Service(), lambda client: client.predict())
     with pytest.raises(ValueError, match="retries must be at least 0, got -1"):
         ask(Service(), lambda client: client.models(), retries=-1)
+    with pytest.raises(ValueError, match="longest_wait must be at least 0 seconds, got nan"):
+        ask(Service(), lambda client: client.models(), longest_wait=float("nan"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""What the service answers, as types."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first."""
+
+    filename: str | None
+    width: int
+    height: int
+    top: tuple[ClassProbability, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of one request. `timings_ms` are milliseconds by stage."""
+
+    model: str
+    version: str
+    predictions: tuple[Prediction, ...]
+    timings_ms: dict[str, float]
+    request_id: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A version of a model that is served; `accuracy` is a share of 1, on its test set.
+
+    `current` tells whether it answers requests that name the model and no version.
+    """
+
+    name: str
+    version: str
+    current: bool
+    architecture: str
+    classes: tuple[str, ...]
+    accuracy: float
+
+
+class ServiceError(Exception):
+    """The service refused a request, or could not be reached: then `status` is None, `code` "unreachable".
+
+    `status` is None as well where the address, the key or a proxy is such that there can be no request; then
+    `code` is "invalid_client". `field` names the parameter at fault, if one is.
+    """
+
+    def __init__(self, status: int | None, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
+
+
+def content_of(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: ANN401 - JSON
+    """What the service answered. Raises `ServiceError`."""
+    if isinstance(outcome, httpx.RequestError):
+        message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+        raise ServiceError(None, "unreachable", message) from outcome
+    try:
+        content = outcome.json()
+        if outcome.is_success:
+            return content
+        error = content["error"]
+        raise ServiceError(outcome.status_code, error["code"], error["message"], error["field"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise _unknown_answer(outcome) from problem
+
+
+def _unknown_answer(response: httpx.Response) -> ServiceError:
+    message = f"status {response.status_code}, and an answer that is not this service's"
+    return ServiceError(response.status_code, "unknown_answer", message)
+
+
+def answer_of(response: httpx.Response | httpx.RequestError) -> Answer:
+    content = content_of(response)
+    assert isinstance(response, httpx.Response)
+    try:
+        predictions = tuple(
+            Prediction(
+                each["filename"],
+                each["width"],
+                each["height"],
+                tuple(ClassProbability(**entry) for entry in each["top"]),
+            )
+            for each in content["predictions"]
+        )
+        return Answer(
+            content["model"]["name"],
+            content["model"]["version"],
+            predictions,
+            content["timings_ms"],
+            response.headers.get("X-Request-ID", ""),
+        )
+    except (KeyError, TypeError) as problem:
+        raise _unknown_answer(response) from problem
+
+
+def models_of(response: httpx.Response | httpx.RequestError) -> tuple[ModelEntry, ...]:
+    content = content_of(response)
+    assert isinstance(response, httpx.Response)
+    try:
+        return tuple(
+            ModelEntry(
+                entry["name"],
+                entry["version"],
+                entry["current"],
+                entry["architecture"],
+                tuple(entry["classes"]),
+                entry["accuracy"],
+            )
+            for entry in content["models"]
+        )
+    except (KeyError, TypeError) as problem:
+        raise _unknown_answer(response) from problem

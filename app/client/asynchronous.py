@@ -1,0 +1,87 @@
+"""The client for programs with an event loop."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from app.client.answers import Answer, ModelEntry, answer_of, models_of
+from app.client.sending import (
+    LONGEST_WAIT,
+    Image,
+    Patience,
+    prediction_request,
+    proxies_explained,
+    settings_of,
+)
+
+
+class AsyncClient:
+    """As `Client`, for an event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 3,
+        longest_wait: float = LONGEST_WAIT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._patience = Patience(retries, longest_wait)
+        settings = settings_of(url, api_key, timeout)
+        with proxies_explained():
+            self._http = httpx.AsyncClient(**settings, transport=transport)
+
+    async def predict(
+        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+    ) -> Answer:
+        """Classify images, files or their contents, in one request, by the default model or another."""
+        request = await asyncio.to_thread(prediction_request, images, top_k, model, version)
+        return answer_of(await self._send("POST", "/predict", **request))
+
+    async def models(self) -> tuple[ModelEntry, ...]:
+        """The models that are served."""
+        return models_of(await self._send("GET", "/models"))
+
+    async def is_ready(self) -> bool:
+        """Whether the service takes requests now; asked once."""
+        try:
+            return (await self._http.get("/health/ready")).is_success
+        except httpx.RequestError:
+            return False
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        **options: Any,  # noqa: ANN401
+    ) -> httpx.Response | httpx.RequestError:
+        attempt = 0
+        while True:
+            outcome: httpx.Response | httpx.RequestError
+            try:
+                outcome = await self._http.request(method, path, **options)
+            except httpx.RequestError as error:
+                outcome = error
+            delay = self._patience.delay(attempt, outcome)
+            if delay is None:
+                return outcome
+            await asyncio.sleep(delay)
+            attempt += 1

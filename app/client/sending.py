@@ -1,0 +1,99 @@
+"""What both clients do alike, which is all but waiting."""
+
+import os
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.client.answers import ServiceError
+
+RETRIED = frozenset({429, 503})
+"""Statuses of a request that was in order and may be served later."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
+"""Seconds before the first retry, doubled for each further one, where the service names no time."""
+
+LONGEST_WAIT = 300.0
+"""Seconds that the service may ask to wait, by default. For load it sends nobody away for longer, but a rate
+limit may be of hours."""
+
+Image = Path | bytes
+
+
+class Patience:
+    """When to send a request again, and when not. Raises `ValueError` for numbers below 0."""
+
+    def __init__(self, retries: int, longest_wait: float) -> None:
+        if retries < 0:
+            raise ValueError(f"retries must be at least 0, got {retries}")
+        if not longest_wait >= 0:
+            raise ValueError(f"longest_wait must be at least 0 seconds, got {longest_wait}")
+        self._retries = retries
+        self._longest_wait = longest_wait
+
+    def delay(self, attempt: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
+        """Seconds to wait before the next attempt; None if this outcome is the last."""
+        if attempt >= self._retries:
+            return None
+        if isinstance(outcome, httpx.Response):
+            if outcome.status_code not in RETRIED:
+                return None
+            named = outcome.headers.get("Retry-After", "")
+            if named.isascii() and named.isdigit():
+                return float(named) if float(named) <= self._longest_wait else None
+        # Spread, so that clients that were refused together do not come back together.
+        return float(min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.5, 1.0))
+
+
+def settings_of(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """The arguments of an HTTP client. Raises `ServiceError`."""
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+        message = "the API key must consist of visible ASCII characters"
+        raise ServiceError(None, "invalid_client", message, "api_key")
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ServiceError(None, "invalid_client", f"{url!r} is no URL: {error}", "url") from error
+    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    return {"base_url": address, "headers": headers, "timeout": timeout}
+
+
+@contextmanager
+def proxies_explained() -> Iterator[None]:
+    """Raises `ServiceError` for a proxy in the environment that httpx cannot use."""
+    try:
+        yield
+    except ImportError as error:
+        message = (
+            "the environment names a SOCKS proxy: pip install 'httpx[socks]', or unset ALL_PROXY, HTTP_PROXY"
+            " and HTTPS_PROXY"
+        )
+        raise ServiceError(None, "invalid_client", message) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        message = f"the environment names a proxy that cannot be used: {error}"
+        raise ServiceError(None, "invalid_client", message) from error
+
+
+def _name_to_send(file: Path) -> str:
+    """The file's name, which may be of any bytes: those that are not UTF-8 replaced."""
+    return os.fsencode(file.name).decode("utf-8", "replace")
+
+
+def prediction_request(
+    images: Sequence[Image], top_k: int | None, model: str | None, version: str | None
+) -> dict[str, Any]:
+    if not images:
+        raise ValueError("images: there must be at least one")
+    files = [
+        ("file", (_name_to_send(image), image.read_bytes()) if isinstance(image, Path) else ("image", image))
+        for image in images
+    ]
+    parameters = {"top_k": top_k, "model": model, "version": version}
+    return {
+        "files": files,
+        "params": {name: value for name, value in parameters.items() if value is not None},
+    }

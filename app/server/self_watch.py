@@ -1,0 +1,50 @@
+"""The one process of WORKERS=1 ends itself when it is stuck, so that whatever runs it starts it again.
+
+Several processes have a parent that watches them, also where one is stopped or holds Python's lock for good.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+TICK_SECONDS = 1.0
+SILENT_TICKS = 8
+"""Ticks and not seconds, as a process that was stopped as a whole, and goes on, is not stuck."""
+
+logger = logging.getLogger(__name__)
+
+
+def end_by_force(why: str) -> None:
+    """End this process, whatever its threads do."""
+    logger.critical("%s; this process is ended by force", why)
+    os._exit(1)
+
+
+class SelfWatch:
+    """Calls `end` with a reason once the engine is not well, or the event loop says nothing any more."""
+
+    def __init__(self, end: Callable[[str], None] = end_by_force) -> None:
+        self._end = end
+        self._silent = 0
+        self._thread: threading.Thread | None = None
+
+    def pulse(self, wrong: str | None) -> None:
+        """To be called every second on the event loop, with what is wrong with the engine or None."""
+        self._silent = 0
+        if wrong is not None:
+            self._end(wrong)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="self-watch", daemon=True)
+            self._thread.start()
+
+    def tick(self) -> bool:
+        """Count a second; returns whether there was one too many since the last pulse."""
+        self._silent += 1
+        return self._silent > SILENT_TICKS
+
+    def _watch(self) -> None:
+        while not self.tick():
+            time.sleep(TICK_SECONDS)
+        self._end(f"the event loop has said nothing for {SILENT_TICKS * TICK_SECONDS:g} s")

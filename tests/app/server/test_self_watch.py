@@ -1,0 +1,31 @@
+"""A lone process is ended once it is stuck, and not before."""
+
+import threading
+
+from app.server.self_watch import SILENT_TICKS, SelfWatch
+
+
+def test_an_engine_that_is_not_well_ends_the_process() -> None:
+    ended: list[str] = []
+    watch = SelfWatch(ended.append)
+    watch.pulse(None)
+    assert ended == []
+    watch.pulse("the engine is on fire")
+    assert ended == ["the engine is on fire"]
+
+
+def test_silence_counts_from_the_last_pulse() -> None:
+    watch = SelfWatch(lambda _: None)
+    assert not any(watch.tick() for _ in range(SILENT_TICKS))
+    watch.pulse(None)
+    assert not any(watch.tick() for _ in range(SILENT_TICKS - 1))
+    assert [watch.tick() for _ in range(3)][-1]
+
+
+def test_an_event_loop_that_is_silent_ends_the_process() -> None:
+    ended = threading.Event()
+    watch = SelfWatch(lambda _: ended.set())
+    watch.pulse(None)
+    for _ in range(SILENT_TICKS):
+        watch.tick()
+    assert ended.wait(60)

@@ -1,0 +1,51 @@
+"""A server whose engine does as a test says, as a program of its own: its first argument names how.
+
+    python tests/support/engine_server.py HOW FILE
+
+`hang`: once `FILE` is away, a batch of three images never ends; it makes `FILE` when it begins.
+`slow-start`: each batch of the warm-up takes half a second, and adds a line to `FILE`.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from torch import Tensor
+
+from app.__main__ import main
+from app.registry import loader
+from app.registry.served_model import ServedModel
+from models.engines.openvino_engine import OpenVinoEngine
+
+predict, load_model = OpenVinoEngine.predict, loader.load_model
+
+
+def hang(engine: OpenVinoEngine, images: Tensor) -> Tensor:
+    if len(images) == 3 and not FILE.exists():
+        FILE.touch()
+        time.sleep(3600)
+    return predict(engine, images)
+
+
+def slowly(engine: OpenVinoEngine, images: Tensor) -> Tensor:
+    with FILE.open("a") as file:
+        file.write(f"{len(images)}\n")
+    time.sleep(0.5)
+    return predict(engine, images)
+
+
+def load_then_hang(*arguments: object) -> ServedModel:
+    model = load_model(*arguments)  # type: ignore[arg-type]
+    OpenVinoEngine.predict = hang  # type: ignore[method-assign]
+    return model
+
+
+FILE = Path(sys.argv[-1])
+
+if sys.argv[1:2] == ["slow-start"]:
+    OpenVinoEngine.predict = slowly  # type: ignore[method-assign]
+else:
+    loader.load_model = load_then_hang
+
+if __name__ == "__main__":
+    sys.exit(main(["serve", "--port", "0"]))
