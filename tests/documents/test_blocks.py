@@ -82,7 +82,10 @@ def _check_compose(command: str, place: Sandbox) -> None:  # noqa: ARG001
     for argument in re.findall(r"--build-arg (\w+)=", command):
         assert argument in service["build"]["args"]
         assert f"ARG {argument}" in (ROOT / "Dockerfile").read_text()
-    assert re.search(r"docker compose (up|build)", command)
+    started = re.search(r"docker compose (?:--profile (\w+) )?(up|build)", command)
+    assert started is not None
+    if started[1]:
+        assert any(started[1] in each.get("profiles", ()) for each in composed["services"].values())
 
 
 def _check_training(command: str, place: Sandbox) -> None:  # noqa: ARG001
