@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,18 +19,45 @@ from app.settings import Settings
 from models.artifact.store import ArtifactError
 
 PULSE_SECONDS = 1.0
+TICK_SECONDS = 0.1
+"""As in uvicorn: every tenth tick renews the date in the headers."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it listens."""
+    """A server that says when it listens, and is unready for a while before it refuses connections.
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    `leave` is called at the begin of these `unready_seconds`.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        leave: Callable[[], None],
+        unready_seconds: int,
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._leave = leave
+        self._unready_seconds = unready_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+    async def main_loop(self) -> None:
+        """Serve until a signal, and then as long as it takes a balancer to notice, or to a second signal."""
+        await super().main_loop()
+        self._leave()
+        # A client that keeps its connection would otherwise send on it until it is closed, perhaps just then.
+        # These are the headers of every response, renewed every second with the date.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        ends = asyncio.get_running_loop().time() + self._unready_seconds
+        counter = 0
+        while asyncio.get_running_loop().time() < ends and len(self._captured_signals) < 2:
+            await self.on_tick(counter)
+            counter += 1
+            await asyncio.sleep(TICK_SECONDS)
 
 
 def serve(
@@ -64,7 +92,7 @@ def serve(
     try:
         # On the event loop that uvicorn chooses: uvloop, where there is one.
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(app, config, listener, announce, pulse))
+            runner.run(_serve(app, config, listener, announce, pulse, settings.unready_seconds))
     except (ArtifactError, OSError) as error:
         raise StartError(str(error)) from error
 
@@ -75,16 +103,22 @@ async def _serve(
     listener: socket.socket,
     announce: Callable[[], None],
     pulse: Callable[[str | None], None] | None,
+    unready_seconds: int,
 ) -> None:
     async with app.router.lifespan_context(app):
         beating = asyncio.create_task(_beat(app.state.engine_watch, pulse)) if pulse is not None else None
         try:
-            await AnnouncingServer(config, announce).serve([listener])
+            server = AnnouncingServer(config, announce, partial(_be_unready, app), unready_seconds)
+            await server.serve([listener])
         finally:
             if beating is not None:
                 beating.cancel()
                 with suppress(asyncio.CancelledError):
                     await beating
+
+
+def _be_unready(app: FastAPI) -> None:
+    app.state.is_leaving = True
 
 
 async def _beat(watch: EngineWatch, pulse: Callable[[str | None], None]) -> None:
