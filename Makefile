@@ -49,6 +49,7 @@ check: $(VENV)/.installed-test ## Lint, check the format and the types
 
 docs: $(VENV)/.installed-test ## Write anew the tables in the documents that follow from the code
 	$(BIN)/python -m tests.documents.tables
+	$(BIN)/python -m tests.documents.dashboard
 
 train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for another one)
 	@exec $(BIN)/python -m training train --recipe $(RECIPE) $(ARGS)

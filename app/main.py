@@ -189,6 +189,7 @@ def create_app(
         },
     )
     app.state.context = None
+    app.state.is_leaving = False
     app.state.is_stopping = False
     app.state.metrics = measured
     app.state.engine_watch = EngineWatch()

@@ -252,6 +252,14 @@ class Settings(BaseSettings):
         description="Timeout in seconds of an idle connection, and of one whose client reads nothing of an"
         " answer.",
     )
+    unready_seconds: int = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="Time in seconds after SIGTERM in which all requests are still answered, while readiness"
+        " is status 503 and every response closes its connection: a balancer finds out before connections"
+        " are refused. 0: they are refused at once.",
+    )
     drain_seconds: int = Field(
         20,
         ge=0,

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from app.errors import ApiError
 from app.http.error_handlers import documented
 from app.http.request_scope import ReadyContext
 
@@ -26,9 +27,11 @@ async def live() -> Live:
 
 
 @router.get("/ready", summary="Can it take requests?", responses=documented(503))
-async def ready(_: ReadyContext) -> Ready:
+async def ready(request: Request, _: ReadyContext) -> Ready:
     """Status 200 once the model is loaded, checked and warm; 503 before, and while stopping.
 
     However much there is to do: too much is answered by 429, which leaves the process in its place.
     """
+    if request.app.state.is_leaving:
+        raise ApiError(503, "stopping", "the service is being stopped")
     return Ready()

@@ -21,22 +21,30 @@ from app.settings import Settings
 from models.artifact.store import ArtifactError
 
 PULSE_SECONDS = 1.0
+TICK_SECONDS = 0.1
+"""As in uvicorn: every tenth tick renews the date in the headers."""
 
 CLOSING_SECONDS = 1.0
 """For threads to end, after the running requests. A decoder that cannot be told to stop may take longer."""
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A server that says when it listens, and ends in time once a signal has told it to."""
+    """A server that says when it listens, is unready before it refuses connections, and ends in time.
+
+    After a signal it answers on for `unready_seconds` of the settings, with `app.state.is_leaving` set, then
+    refuses connections and lets running requests end within `drain_seconds`, with `app.state.is_stopping` set.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None], drain_seconds: int
+        self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None], settings: Settings
     ) -> None:
         super().__init__(config)
         self._app = app
         self._announce = announce
-        late = f"running work did not end within RESNET_SERVE_DRAIN_SECONDS={drain_seconds}"
-        self._end = threading.Timer(drain_seconds + CLOSING_SECONDS, end_by_force, [late])
+        self._unready_seconds = settings.unready_seconds
+        late = f"running work did not end within RESNET_SERVE_DRAIN_SECONDS={settings.drain_seconds}"
+        seconds = settings.unready_seconds + settings.drain_seconds + CLOSING_SECONDS
+        self._end = threading.Timer(seconds, end_by_force, [late])
         self._end.daemon = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -45,9 +53,23 @@ class AnnouncingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            self._app.state.is_stopping = True
             self._end.start()
         super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        """Serve until a signal, and then as long as it takes a balancer to notice, or to a second signal."""
+        await super().main_loop()
+        self._app.state.is_leaving = True
+        # A client that keeps its connection would otherwise send on it until it is closed, perhaps just then.
+        # These are the headers of every response, renewed every second with the date.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        ends = asyncio.get_running_loop().time() + self._unready_seconds
+        counter = 0
+        while asyncio.get_running_loop().time() < ends and len(self._captured_signals) < 2:
+            await self.on_tick(counter)
+            counter += 1
+            await asyncio.sleep(TICK_SECONDS)
+        self._app.state.is_stopping = True
 
 
 def serve(
@@ -80,7 +102,7 @@ def serve(
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
-    server = AnnouncingServer(config, app, announce, settings.drain_seconds)
+    server = AnnouncingServer(config, app, announce, settings)
     try:
         # On the event loop that uvicorn chooses: uvloop, where there is one.
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

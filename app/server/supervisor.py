@@ -199,7 +199,8 @@ class Supervisor:
     def _stop(self, signals: StopSignals) -> bool:
         for worker in self._workers.values():
             worker.process.terminate()
-        deadline = time.monotonic() + self._settings.drain_seconds + MARGIN_SECONDS
+        allowed = self._settings.unready_seconds + self._settings.drain_seconds
+        deadline = time.monotonic() + allowed + MARGIN_SECONDS
         while self._workers:
             happened = self._wait([signals.fileno()], max(deadline - time.monotonic(), 0))
             if signals.take():

@@ -32,7 +32,7 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
     are accepted, or else the one line that says why they cannot be, and then exits with status 1. While it
     serves it sends `PULSE` every second, or the one line that says why it should be replaced.
     """
-    threading.Thread(target=_end_with_parent, args=(settings.drain_seconds,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(settings,), daemon=True).start()
     configure_logging(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -63,11 +63,11 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
         return
 
 
-def _end_with_parent(drain_seconds: int) -> None:
+def _end_with_parent(settings: Settings) -> None:
     """Wait for the parent to end, however it does, and then end this process as the parent would have."""
     parent = parent_process()
     assert parent is not None, "a worker is started by multiprocessing"
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(drain_seconds + MARGIN_SECONDS)
+    time.sleep(settings.unready_seconds + settings.drain_seconds + MARGIN_SECONDS)
     os._exit(1)

@@ -103,7 +103,7 @@ async def live() -> ServerLiveResponse:
 @router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": ServerReadyResponse}})
 async def ready(request: Request) -> JSONResponse:
     """Status 200 once the model is ready; 503 before, and while stopping. So says the body."""
-    is_ready = request.app.state.context is not None
+    is_ready = request.app.state.context is not None and not request.app.state.is_leaving
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
 

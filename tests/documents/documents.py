@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = (".", "app", "models", "training", "tests", "tests/bench")
+FOLDERS = (".", "app", "app/deploy", "models", "training", "tests", "tests/bench")
 DOCUMENTS = tuple(
     sorted(path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 )

@@ -25,6 +25,7 @@ CODE_NAMES = {
     "ARCHITECTURES",
     "AUGMENTATIONS",
     "ENGINES",
+    "PANELS",
     "PARTS",
     "QUICK",
     "RECIPES",
