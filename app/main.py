@@ -18,10 +18,11 @@ from app import __version__
 from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.errors import StartError
+from app.feedback.store import create_feedback
 from app.http import error_handlers
 from app.http.middleware.api_keys import ApiKeys
 from app.http.middleware.dispatch import Dispatch, Endpoint
-from app.http.middleware.rate_limit import RateLimit
+from app.http.middleware.rate_limit import Quota, RateLimit
 from app.http.middleware.telemetry import RequestTelemetry
 from app.http.middleware.trusted_hosts import TrustedHosts
 from app.http.middleware.trusted_proxies import TrustedProxies
@@ -35,7 +36,17 @@ from app.registry.control import ModelControl
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
-from app.routes import augment_preview, augmentations, batch_norm, explain, health, metrics, models, predict
+from app.routes import (
+    augment_preview,
+    augmentations,
+    batch_norm,
+    explain,
+    feedback,
+    health,
+    metrics,
+    models,
+    predict,
+)
 from app.settings import Settings, load_settings
 from app.v2 import repository, triton
 from app.v2 import routes as inference_v2
@@ -50,6 +61,7 @@ COMPRESSED_FROM = 1000
 
 ROUTERS: dict[str, APIRouter] = {
     "predict": predict.router,
+    "feedback": feedback.router,
     "explain": explain.router,
     "augment_preview": augment_preview.router,
     "augmentations": augmentations.router,
@@ -101,12 +113,13 @@ def _spare_the_collector() -> None:
 def check(settings: Settings) -> list[str]:
     """Load and prove the models as the start does; returns a line for each that would be served.
 
-    Raises `StartError` if one of them is not fit to serve, or the tracing that is asked for is not installed.
+    Raises `StartError` if one of them is not fit to serve, or what is asked for is not installed.
     """
     options = engine_options(settings)
     tracing = create_tracing(settings)
     if tracing is not None:
         tracing.close()
+    create_feedback(settings)
     try:
         models = [load_entry(entry, settings, options) for entry in first_plan(settings).entries]
     except (ArtifactError, OSError) as error:
@@ -130,11 +143,12 @@ def create_app(
     app's own. `membership` is this process's place among several that serve the same models. Entering the
     lifespan raises `ArtifactError` if a model is not fit to serve, and `OSError` if a folder cannot be read.
 
-    Raises `StartError` if a setting is wrong, or the tracing that is asked for is not installed.
+    Raises `StartError` if a setting is wrong, or what is asked for is not installed.
     """
     settings = settings or load_settings()
     measured = measured or ServiceMetrics()
     tracing = create_tracing(settings)
+    feedback_store = create_feedback(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -156,9 +170,11 @@ def create_app(
         try:
             await control.start()
             loader.beside_requests = True
-            context = InferenceContext(settings, threads, control, measured, tracing)
+            context = InferenceContext(settings, threads, control, measured, tracing, feedback_store)
             measured.queue_depth(context.queue_depth)
             measured.cached_files(context.cached_files)
+            if feedback_store is not None:
+                feedback_store.start()
             app.state.context = context
             _spare_the_collector()
             yield
@@ -168,6 +184,8 @@ def create_app(
             app.state.context = None
             loader.stop()
             threads.close()
+            if feedback_store is not None:
+                await feedback_store.close()
             if tracing is not None:
                 await asyncio.to_thread(tracing.close)
 
@@ -193,6 +211,7 @@ def create_app(
     app.state.is_stopping = False
     app.state.metrics = measured
     app.state.engine_watch = EngineWatch()
+    app.state.feedback_quota = Quota(settings.feedback_rate_limit) if settings.feedback_rate_limit else None
     app.state.body_limits = BodyLimits(
         settings.max_body_bytes,
         settings.body_seconds,
@@ -210,7 +229,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
         )

@@ -19,7 +19,7 @@ from app.setting_types import Addresses, ApiKeys, HostNames, Origins, RateLimits
 # Found without an import of `models`, which would bring PyTorch into a process that only supervises.
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "weights" / "resnet18-cifar10" / "1"
 
-SECRETS = ("api_keys",)
+SECRETS = ("api_keys", "feedback_database")
 """Settings whose values no message shows."""
 
 
@@ -233,6 +233,45 @@ class Settings(BaseSettings):
         description="Maximum request rate of a client, such as `100/minute` or `10/second, 1000/hour`; a"
         " request above it gets status 429. Clients are told apart by API key, or by address where no key is"
         " needed. Each worker counts by itself. Empty: no limit.",
+    )
+    feedback: bool = Field(
+        default=False,
+        description="Accept corrections of predictions, and keep them in a database; needs the extra"
+        " `feedback`.",
+    )
+    feedback_database: SecretStr = Field(
+        SecretStr("sqlite:///feedback.db"),
+        description="Address of the feedback database: `sqlite:///` and a file, or"
+        " `postgresql://user:password@host/database`. All workers share it.",
+    )
+    feedback_images: bool = Field(
+        default=False,
+        description="Allow a correction to bring its image, which is kept with it. Otherwise an image is"
+        " rejected with status 403.",
+    )
+    feedback_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Retention of corrections and their images in days; then they are deleted.",
+    )
+    max_feedback: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="Maximum number of corrections that are kept; a further one gets status 507.",
+    )
+    max_feedback_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        le=1_000_000_000_000,
+        description="Maximum size of all images that are kept with corrections, in bytes; one that does not"
+        " fit gets status 507.",
+    )
+    feedback_rate_limit: RateLimits = Field(
+        "30/minute",
+        description="Maximum rate of corrections and deletions of a client, as in the setting for all"
+        " requests, which holds as well. Empty: no limit.",
     )
     trusted_proxies: Addresses = Field(
         "",

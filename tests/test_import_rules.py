@@ -26,7 +26,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.http",),
     ("app.inference",),
     ("app.registry",),
-    ("app.batching",),
+    ("app.batching", "app.feedback"),
     ("app.observability", "app.drawing"),
     ("app.settings", "app.client"),
     ("app.environment", "app.setting_types"),

@@ -132,6 +132,15 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
+    sub = command(
+        "export-feedback",
+        cli.export_feedback_command,
+        "Make of the corrections that a service keeps a folder of images by class, which --data takes.",
+    )
+    sub.add_argument("--database", required=True, help="as in RESNET_SERVE_FEEDBACK_DATABASE", metavar="URL")
+    sub.add_argument("--out", type=Path, required=True, help="folder of the classes, which may hold images")
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+
     sub = command("export", cli.export_command, "Turn a finished run into an artifact.")
     sub.add_argument("--run", type=Path, required=True)
     sub.add_argument(

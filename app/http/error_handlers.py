@@ -25,6 +25,7 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 499    | the client left; nobody receives this                       |
 | 503    | not ready yet, or being stopped                             |
 | 504    | the request took longer than it may                         |
+| 507    | there is no room to keep this                               |
 """
 
 from typing import Any
@@ -184,6 +185,7 @@ def install(app: FastAPI) -> None:
 
 _EXAMPLES = {
     400: ApiError(400, "damaged_image", "the PNG image is damaged or cut off", "file"),
+    403: ApiError(403, "feedback_off", "RESNET_SERVE_FEEDBACK is not set: corrections are not taken"),
     404: ApiError(404, "unknown_model", "there is no model 'resnet50'; choose from resnet18-cifar10", "name"),
     408: ApiError(408, "body_too_slow", "the request body did not arrive within 30 s"),
     413: ApiError(413, "body_too_large", "the request body is larger than 10000000 bytes"),
@@ -197,6 +199,7 @@ _EXAMPLES = {
     429: ApiError(429, "overloaded", "64 requests are already being worked on; try again later"),
     503: ApiError(503, "not_ready", "the model is not loaded"),
     504: ApiError(504, "deadline_exceeded", "the deadline passed after 30.0 s of waiting"),
+    507: ApiError(507, "feedback_full", "100000 corrections are kept, as many as may be"),
 }
 
 

@@ -8,6 +8,7 @@ from app.batching.batcher import Batcher
 from app.batching.retry_after import RetryAfterSchedule
 from app.batching.scores import Scores
 from app.batching.thread_pools import ThreadPools
+from app.feedback.store import FeedbackStore
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import Tracing
 from app.registry.control import ModelControl
@@ -22,6 +23,7 @@ class InferenceContext:
     control: ModelControl
     metrics: ServiceMetrics
     tracing: Tracing | None = None
+    feedback: FeedbackStore | None = None
     schedule: RetryAfterSchedule = field(default_factory=RetryAfterSchedule)
 
     @property

@@ -19,8 +19,10 @@ from app.inference.classification import Classified, classify_files
 from app.inference.preparation import Upload
 from app.inference.request_scope import RequestScope
 from app.observability.metrics import STAGES
+from app.observability.request_context import request_id
 from app.registry.served_model import ServedModel
 from app.routes.schemas import ClassProbability, ModelId
+from models.feedback.records import Prediction as BestClass
 
 router = APIRouter(tags=["predict"])
 
@@ -131,6 +133,8 @@ async def predict(
         _check_response_size(uploads, query.top_k, model, context.settings.max_body_bytes)
         scope.record("receive", scope.started, perf_counter())
         classified = await classify_files(uploads, scope)
+        if context.feedback is not None:
+            context.feedback.remember(request_id.get() or "", _best(classified, model))
         finished = perf_counter()
         encode = partial(_encode, uploads, classified, query.top_k, scope, finished)
         if len(uploads) * query.top_k <= INLINE_ENTRIES:
@@ -151,6 +155,14 @@ async def predict_fast(request: Request) -> Response:
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     return await predict(request, await get_context(request), query)
+
+
+def _best(classified: Classified, model: ServedModel) -> list[BestClass]:
+    about = model.metadata
+    return [
+        BestClass(about.classes[score.classes[0]], score.probabilities[0], about.name, about.version)
+        for score in classified.scores
+    ]
 
 
 def _encode(

@@ -65,7 +65,13 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     shutil.copy(SAMPLES / "cat.png", folder / "cat.png")
     _paint_photos(folder / "photos")
     weights = folder / "models" / "weights"
-    settings = {variable("model_repository"): str(weights), variable("management"): "true"}
+    settings = {
+        variable("model_repository"): str(weights),
+        variable("management"): "true",
+        variable("feedback"): "true",
+        variable("feedback_images"): "true",
+        variable("feedback_database"): f"sqlite:///{folder / 'feedback.db'}",
+    }
     with running(weights, settings) as (_, address, _):
         model = "resnet18-cifar10"
         save_small_artifact(weights / model / "2", name=model, version="2")

@@ -13,7 +13,16 @@ from training.recipes import RECIPES
 MARKED_PARTS = {
     document: {part["name"] for part in MARKED.finditer(text_of(document))} for document in DOCUMENTS
 }
-LIMITING = ("max_", "rate_limit", "cache_files", "api_keys", "management", "trusted_hosts", "cors_origins")
+LIMITING = (
+    "max_",
+    "rate_limit",
+    "feedback_rate_limit",
+    "cache_files",
+    "api_keys",
+    "management",
+    "trusted_hosts",
+    "cors_origins",
+)
 
 
 @pytest.mark.parametrize("document", [document for document, parts in MARKED_PARTS.items() if parts])

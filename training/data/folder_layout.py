@@ -33,6 +33,8 @@ PASSED_OVER = frozenset(
 )
 """What systems and programs leave in folders, in any case. Hidden names, with a dot first, are passed over
 too."""
+LONGEST_NAME = 255
+"""Bytes of a folder's name, on the usual file systems."""
 LISTED = 50
 """Conflicts of which each is named; of more, the number."""
 
@@ -72,6 +74,17 @@ class Layout:
 def is_image_folder(folder: Path) -> bool:
     """Whether there are sub-folders, and so classes, in `folder`."""
     return folder.is_dir() and bool(_sub_folders(folder))
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a folder of this name is that of a class of this name."""
+    return (
+        name.isprintable()
+        and "/" not in name
+        and 0 < len(name.encode()) <= LONGEST_NAME
+        and name == _class_name(Path(name))
+        and not _is_passed_over(name)
+    )
 
 
 def require_no_conflicts(folder: Path, conflicts: list[str]) -> None:

@@ -35,7 +35,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limited = scope["type"] == "http" and is_limited(scope["path"])
-        seconds = self._quota.use(_client(scope)) if limited else 0
+        seconds = self._quota.use(client_of(scope)) if limited else 0
         if seconds == 0:
             await self.app(scope, receive, send)
             return
@@ -49,7 +49,8 @@ def is_limited(path: str) -> bool:
     return not is_open(path) and path != "/metrics"
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
+    """Who sent a request: the digest of its key, or its address."""
     digest: bytes | None = scope.get(KEY_DIGEST)
     if digest is not None:
         return digest.hex()

@@ -209,7 +209,7 @@ export async function start(section) {
       const path = pathFor(state, { scale: await largestScale() });
       const png =
         picture.name === null
-          ? await postFiles(path, [await smallFile()], null, "blob")
+          ? await postFiles(path, [await smallFile()], null, (response) => response.blob())
           : await getImage(path);
       const link = document.createElement("a");
       link.href = URL.createObjectURL(png);

@@ -8,6 +8,7 @@ import { fillStrip } from "../shared/strip.js";
 import { percent } from "../shared/words.js";
 import { startCamera } from "./camera.js";
 import { createCard, showAnswer, showFailure, showWaiting } from "./cards.js";
+import { offerCorrection } from "./correction.js";
 import { startEvidence } from "./evidence.js";
 
 const PARALLEL = 4; // requests at a time, when many files are dropped
@@ -102,9 +103,13 @@ export async function start(section) {
       if (signal.aborted) return null;
       card.showFile(file);
       await currentModel();
-      const answer = await postFiles(askedOf("predict"), [file], signal);
+      const [answer, requestId] = await postFiles(askedOf("predict"), [file], signal, async (response) => [
+        await response.json(),
+        response.headers.get("X-Request-ID"),
+      ]);
       if (signal.aborted) return null;
       showAnswer(card, answer);
+      offerCorrection(card, file, requestId, signal);
       startEvidence(card, file, answer, {
         label: pictures.length === 1 ? why : null,
         signal,

@@ -13,7 +13,7 @@ export class ApiError extends Error {
 }
 
 export function getJson(path, signal) {
-  return request(path, { signal }, (response) => response.json());
+  return request(path, { signal }, json);
 }
 
 export function getText(path, signal) {
@@ -24,12 +24,21 @@ export function getImage(path, signal) {
   return request(path, { signal }, (response) => response.blob());
 }
 
-/** POST `files` as the form field `file`, once each; the answer as JSON, or as a Blob where `as` is "blob". */
-export async function postFiles(path, files, signal, as = "json") {
+export function postJson(path, content, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return request(path, { method: "POST", body: JSON.stringify(content), headers, signal }, json);
+}
+
+export function remove(path, signal) {
+  return request(path, { method: "DELETE", signal }, () => null);
+}
+
+/** POST `files` as the form field `file`, once each; the answer as `read` reads it, by default as JSON. */
+export async function postFiles(path, files, signal, read = json) {
   const body = new FormData();
   for (const file of files) body.append("file", file);
   try {
-    return await request(path, { method: "POST", body, signal }, (response) => response[as]());
+    return await request(path, { method: "POST", body, signal }, read);
   } catch (error) {
     // A server may hang up on a body that is too large before the browser reads its answer.
     if (error.code === "unreachable" && (await isAlive())) {
@@ -42,12 +51,17 @@ export async function postFiles(path, files, signal, as = "json") {
   }
 }
 
+function json(response) {
+  return response.json();
+}
+
 async function request(path, options, read) {
   for (;;) {
     const key = currentKey();
     let response;
     try {
-      response = await fetch(path, key === null ? options : { ...options, headers: { "X-API-Key": key } });
+      const headers = key === null ? options.headers : { ...options.headers, "X-API-Key": key };
+      response = await fetch(path, { ...options, headers });
       if (response.ok) return await read(response);
     } catch (cause) {
       if (options.signal?.aborted) throw cause;

@@ -1,0 +1,148 @@
+"""Corrections become a folder of images by class."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from models.feedback.database import FeedbackDatabase
+from models.feedback.records import Bounds, Correction, Entry
+from training.__main__ import main
+from training.data.feedback import Exported, export_corrections
+from training.data.image_folder import load_image_folder
+
+
+def _image(shade: int, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (shade, 255 - shade, shade // 2)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+class Kept:
+    """Corrections in memory, the oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.images: dict[str, bytes] = {}
+
+    def add(self, request_id: str, label: str, image: bytes | None, item: int = 0) -> str:
+        known = f"{len(self.entries):032x}"
+        self.entries.append(
+            Entry(known, float(len(self.entries)), request_id, item, label, None, len(image or b""))
+        )
+        if image is not None:
+            self.images[known] = image
+        return known
+
+    def export(self, folder: Path) -> Exported:
+        return export_corrections(self.entries, self.images.get, folder)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()
+    }
+
+
+def test_each_image_goes_into_the_folder_of_its_right_class(kept: Kept, tmp_path: Path) -> None:
+    cat = kept.add("a", "cat", _image(1))
+    dog = kept.add("b", "dog", _image(2, "JPEG"))
+    kept.add("c", "dog", None)
+    assert kept.export(tmp_path) == Exported({"cat": 1, "dog": 1}, 1, 0, 0)
+    assert _files(tmp_path) == {
+        f"cat/feedback-{cat}.png": _image(1),
+        f"dog/feedback-{dog}.jpg": _image(2, "JPEG"),
+    }
+
+
+def test_of_several_corrections_of_an_image_the_last_one_counts(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", _image(1))
+    kept.add("b", "cat", _image(2))
+    other_item = kept.add("b", "frog", _image(3), item=1)
+    same_request = kept.add("a", "dog", _image(4))
+    same_content = kept.add("c", "ship", _image(2))
+    assert kept.export(tmp_path) == Exported({"dog": 1, "frog": 1, "ship": 1}, 0, 2, 0)
+    assert sorted(_files(tmp_path)) == [
+        f"dog/feedback-{same_request}.png",
+        f"frog/feedback-{other_item}.png",
+        f"ship/feedback-{same_content}.png",
+    ]
+
+
+def test_another_export_into_the_same_folder_brings_it_up_to_date(kept: Kept, tmp_path: Path) -> None:
+    first = kept.add("a", "cat", _image(1))
+    own = tmp_path / "cat" / "own.png"
+    own.parent.mkdir()
+    own.write_bytes(_image(9))
+    kept.export(tmp_path)
+    assert sorted(_files(tmp_path)) == [f"cat/feedback-{first}.png", "cat/own.png"]
+    later = kept.add("a", "dog", _image(1))
+    kept.export(tmp_path)
+    assert sorted(_files(tmp_path)) == ["cat/own.png", f"dog/feedback-{later}.png"]
+
+
+def test_what_cannot_be_trained_on_is_counted_and_not_written(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", b"no image")
+    kept.add("b", "../outside", _image(1))
+    kept.add("c", ".hidden", _image(2))
+    kept.add("d", "a/b", _image(3))
+    folder = tmp_path / "inner"
+    assert kept.export(folder) == Exported({}, 0, 0, 4)
+    assert _files(tmp_path) == {}
+
+
+def test_the_folder_is_one_that_training_reads(kept: Kept, tmp_path: Path) -> None:
+    for number in range(8):
+        kept.add(f"cat{number}", "cat", _image(number))
+        kept.add(f"dog{number}", "dog", _image(100 + number))
+    kept.export(tmp_path)
+    data = load_image_folder(tmp_path, 16).data
+    assert data.classes == ("cat", "dog")
+    assert len(data.train) + len(data.held_out) + len(data.test) == 16
+
+
+def test_the_command_exports_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'feedback.db'}"
+    database = FeedbackDatabase(url)
+    database.prepare()
+    known = database.add(1.0, Correction("a", 0, "cat", _image(1)), None, Bounds(10, 10_000))
+    database.add(2.0, Correction("b", 0, "dog"), None, Bounds(10, 10_000))
+    database.close()
+    command = ["export-feedback", "--database", url, "--out", str(tmp_path / "out")]
+    main(command)
+    assert "1 corrections have no image" in capsys.readouterr().out
+    assert _files(tmp_path / "out") == {f"cat/feedback-{known}.png": _image(1)}
+    main([*command, "--json"])
+    assert json.loads(capsys.readouterr().out) == {
+        "written": {"cat": 1},
+        "without_image": 1,
+        "superseded": 0,
+        "unfit": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("nonsense", "must be such as sqlite:///"), ("sqlite:////missing/feedback.db", "there is no such file")],
+)
+def test_a_database_that_is_not_there_is_an_error(
+    tmp_path: Path, url: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["export-feedback", "--database", url, "--out", str(tmp_path / "out")])
+    assert str(ended.value.code).startswith("error: --database: ")
+    assert words in str(ended.value.code)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_without_the_tables_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(SystemExit, match="no such table"):
+        main(["export-feedback", "--database", f"sqlite:///{tmp_path / 'empty.db'}", "--out", str(tmp_path)])
