@@ -74,13 +74,13 @@ def _check(arguments: list[str]) -> int:
 
 
 def _predict(arguments: list[str]) -> int:
-    from app.commands.ask import predict
+    from app.commands.client import predict
 
     return predict(arguments)
 
 
 def _models(arguments: list[str]) -> int:
-    from app.commands.ask import models
+    from app.commands.client import models
 
     return models(arguments)
 

@@ -6,16 +6,16 @@
 Needs no package but httpx: `pip install resnet-serve`, without an extra.
 """
 
-from app.client.answers import Answer, ClassProbability, ModelEntry, Prediction, ServiceError
 from app.client.asynchronous import AsyncClient
+from app.client.responses import ClassProbability, ModelEntry, Prediction, PredictResponse, ServiceError
 from app.client.synchronous import Client
 
 __all__ = [
-    "Answer",
     "AsyncClient",
     "ClassProbability",
     "Client",
     "ModelEntry",
+    "PredictResponse",
     "Prediction",
     "ServiceError",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from app.client.answers import Answer, ModelEntry, answer_of, models_of
+from app.client.responses import ModelEntry, PredictResponse, model_entries, predict_response
 from app.client.sending import (
     LONGEST_WAIT,
     Image,
@@ -37,14 +37,14 @@ class AsyncClient:
 
     async def predict(
         self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
-    ) -> Answer:
+    ) -> PredictResponse:
         """Classify images, files or their contents, in one request, by the default model or another."""
         request = await asyncio.to_thread(prediction_request, images, top_k, model, version)
-        return answer_of(await self._send("POST", "/predict", **request))
+        return predict_response(await self._send("POST", "/predict", **request))
 
     async def models(self) -> tuple[ModelEntry, ...]:
         """The models that are served."""
-        return models_of(await self._send("GET", "/models"))
+        return model_entries(await self._send("GET", "/models"))
 
     async def is_ready(self) -> bool:
         """Whether the service takes requests now; asked once."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
-from app.registry.plan_folder import BusyError, Membership, Report
+from app.registry.plan_folder import BusyError, Membership, WorkerProgress
 from app.registry.repository import Repository, UnknownModelError
 
 POLL_SECONDS = 0.2
@@ -58,7 +58,7 @@ class ModelControl:
         """The last plan that this process has followed, or tried to."""
         self._asked: Set[int] = frozenset()
         """The other workers that served when the last plan was written."""
-        self._unsaid: Report | None = None
+        self._unsaid: WorkerProgress | None = None
         """What could not be reported yet, as to a full disk."""
         self._turn = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -257,9 +257,9 @@ class ModelControl:
         self._report()
 
     def _report(self, error: str | None = None) -> None:
-        self._say(Report(generation=self._seen.generation, error=error))
+        self._say(WorkerProgress(generation=self._seen.generation, error=error))
 
-    def _say(self, report: Report) -> None:
+    def _say(self, report: WorkerProgress) -> None:
         """Whoever waits for a report that cannot be written says so; it is tried again."""
         if self._membership is None:
             return
@@ -271,7 +271,7 @@ class ModelControl:
                 logger.warning("cannot report to the other workers: %s", failure.strerror)
             self._unsaid = report
 
-    def _others(self) -> dict[int, Report]:
+    def _others(self) -> dict[int, WorkerProgress]:
         assert self._membership is not None, "there are no others"
         reports = self._membership.folder.reports()
         reports.pop(self._membership.worker, None)

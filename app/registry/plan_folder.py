@@ -19,7 +19,7 @@ class BusyError(Exception):
         super().__init__("models are being loaded or unloaded already; try again when that is done")
 
 
-class Report(BaseModel):
+class WorkerProgress(BaseModel):
     """How far a worker is: the newest plan that it has seen, and why it could not follow it, if so."""
 
     generation: int
@@ -59,16 +59,16 @@ class PlanFolder:
     def write(self, plan: Plan) -> None:
         self._replace("plan.json", plan)
 
-    def report(self, worker: int, report: Report) -> None:
+    def report(self, worker: int, report: WorkerProgress) -> None:
         """Say how far `worker` is. From the first report on it is waited for."""
         self._replace(f"{worker}.report", report)
 
-    def reports(self) -> dict[int, Report]:
+    def reports(self) -> dict[int, WorkerProgress]:
         """The reports of all workers that serve."""
         found = {}
         for file in self.path.glob("*.report"):
             try:
-                found[int(file.stem)] = Report.model_validate_json(file.read_bytes())
+                found[int(file.stem)] = WorkerProgress.model_validate_json(file.read_bytes())
             except FileNotFoundError:  # the worker has just ended
                 continue
         return found

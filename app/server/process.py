@@ -31,8 +31,8 @@ CLOSING_SECONDS = 1.0
 class AnnouncingServer(uvicorn.Server):
     """A server that says when it listens, is unready before it refuses connections, and ends in time.
 
-    After a signal it answers on for `unready_seconds` of the settings, with `app.state.is_leaving` set, then
-    refuses connections and lets running requests end within `drain_seconds`, with `app.state.is_stopping` set.
+    After a signal it answers on for the `unready_seconds` of the settings, with `app.state.is_leaving` set.
+    Then it refuses connections, and running requests have `drain_seconds`, with `app.state.is_stopping` set.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class Supervisor:
             try:
                 while not signals.take():
                     self._start_due()
-                    self._attend(signals)
+                    self._handle_events(signals)
                 return self._stop(signals)
             finally:
                 self._kill()
@@ -123,7 +123,7 @@ class Supervisor:
             del self._due[number]
             self._workers[number] = Worker(self._settings, self._reserved, number, self._metrics.path)
 
-    def _attend(self, signals: StopSignals) -> None:
+    def _handle_events(self, signals: StopSignals) -> None:
         """Wait until something happens or the next worker is due, and deal with it."""
         reports = [worker.report.fileno() for worker in self._workers.values() if not worker.reported]
         times = [*self._due.values(), *(heard + SILENCE_SECONDS for heard in self._last_heard().values())]
@@ -132,7 +132,7 @@ class Supervisor:
         for worker in list(self._workers.values()):
             # What a worker has to say comes before its end.
             if worker.report.fileno() in happened:
-                self._hear(worker)
+                self._read_report(worker)
             if worker.process.sentinel in happened:
                 self._replace(worker)
         for worker, heard in self._last_heard().items():
@@ -154,7 +154,7 @@ class Supervisor:
         sentinels = [worker.process.sentinel for worker in self._workers.values()]
         return list(wait([*sentinels, *others], timeout))
 
-    def _hear(self, worker: Worker) -> None:
+    def _read_report(self, worker: Worker) -> None:
         report = worker.read_report()
         worker.heard = time.monotonic()
         if report == PULSE.decode():
@@ -177,7 +177,7 @@ class Supervisor:
         return len(ready) == self._settings.workers
 
     def _replace(self, worker: Worker) -> None:
-        how = self._bury(worker)
+        how = self._remove(worker)
         if not self._announced:
             raise StartError(f"{worker.name} {how} before all workers were ready")
         if worker.ready_since is not None and time.monotonic() - worker.ready_since >= STEADY_SECONDS:
@@ -189,7 +189,7 @@ class Supervisor:
             "%s %s; the next one starts %s", worker.name, how, f"in {delay:g} s" if delay else "now"
         )
 
-    def _bury(self, worker: Worker) -> str:
+    def _remove(self, worker: Worker) -> str:
         del self._workers[worker.number]
         how = worker.end()
         self._metrics.leave(worker.number)
@@ -213,14 +213,14 @@ class Supervisor:
                 return False
             for worker in list(self._workers.values()):
                 if worker.process.sentinel in happened:
-                    self._bury(worker)
+                    self._remove(worker)
         return True
 
     def _kill(self) -> None:
         for worker in list(self._workers.values()):
             logger.info("%s is ended by force", worker.name)
             worker.process.kill()
-            self._bury(worker)
+            self._remove(worker)
 
 
 def restart_delay(deaths: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.__main__ import main
-from app.client import Answer, Client, ServiceError
+from app.client import Client, PredictResponse, ServiceError
 from tests.support.server_process import ROOT, running
 
 CAT, DOG = (str(ROOT / "app" / "static" / "samples" / f"{name}.png") for name in ("cat", "dog"))
@@ -150,7 +150,7 @@ def test_answers_that_came_are_shown_where_the_service_is_lost(
     answer = Client.predict
     calls: list[object] = []
 
-    def lost_at_the_second(*given: Any, **options: Any) -> Answer:  # noqa: ANN401
+    def lost_at_the_second(*given: Any, **options: Any) -> PredictResponse:  # noqa: ANN401
         calls.append(given)
         if len(calls) == 2:
             raise ServiceError(None, "unreachable", "the service cannot be reached: gone")

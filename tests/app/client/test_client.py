@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.batching.retry_after import LATEST_SECONDS
-from app.client import Answer, AsyncClient, Client, ModelEntry, ServiceError
+from app.client import AsyncClient, Client, ModelEntry, PredictResponse, ServiceError
 from app.client.sending import LONGEST_WAIT
 
 ANSWER: dict[str, Any] = {
@@ -88,7 +88,7 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
     file = tmp_path / "cat.png"
     file.write_bytes(b"from a file")
     service = Service(answered(X_Request_ID="my-id"))
-    answer: Answer = ask(
+    answer: PredictResponse = ask(
         service, lambda client: client.predict(file, b"content", top_k=2, model="m"), api_key="secret"
     )
     (request,) = service.requests

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.registry.plan import Plan
-from app.registry.plan_folder import BusyError, PlanFolder, Report
+from app.registry.plan_folder import BusyError, PlanFolder, WorkerProgress
 
 PLAN = Plan.first({"cats": "1"}, default="cats")
 
@@ -22,13 +22,16 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_last_report_of_each_worker_counts_until_it_leaves(tmp_path: Path) -> None:
     folder = PlanFolder(tmp_path)
-    folder.report(0, Report(generation=1))
-    folder.report(1, Report(generation=1, error="no memory"))
-    folder.report(0, Report(generation=2))
-    assert folder.reports() == {0: Report(generation=2), 1: Report(generation=1, error="no memory")}
+    folder.report(0, WorkerProgress(generation=1))
+    folder.report(1, WorkerProgress(generation=1, error="no memory"))
+    folder.report(0, WorkerProgress(generation=2))
+    assert folder.reports() == {
+        0: WorkerProgress(generation=2),
+        1: WorkerProgress(generation=1, error="no memory"),
+    }
     folder.leave(1)
     folder.leave(7)
-    assert folder.reports() == {0: Report(generation=2)}
+    assert folder.reports() == {0: WorkerProgress(generation=2)}
 
 
 def test_the_lock_is_one_processs_at_a_time_and_ends_with_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.client import Answer, Client, Prediction, ServiceError
+from app.client import Client, Prediction, PredictResponse, ServiceError
 from app.commands.output import can_show, complain, show
 
 API_KEY = "RESNET_SERVE_API_KEY"
@@ -29,7 +29,7 @@ def predict(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", help="name of the model (default: the default model of the service)")
     parser.add_argument("--version", help="version of the model (default: the one loaded last)")
     options = parser.parse_args(arguments)
-    answers: list[Answer] = []
+    answers: list[PredictResponse] = []
     refused = False
     try:
         with _client(options) as client:
@@ -92,7 +92,7 @@ def _json(content: list[dict[str, Any]]) -> str:
     return text if can_show(text) else json.dumps(content, indent=1)
 
 
-def _described(answer: Answer) -> Iterator[str]:
+def _described(answer: PredictResponse) -> Iterator[str]:
     block, times = ("█", "×") if can_show("█×") else ("#", "x")
     for prediction in answer.predictions:
         yield (

@@ -23,7 +23,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PredictResponse:
     """Of one request. `timings_ms` are milliseconds by stage."""
 
     model: str
@@ -74,15 +74,15 @@ def content_of(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: AN
         error = content["error"]
         raise ServiceError(outcome.status_code, error["code"], error["message"], error["field"])
     except (ValueError, KeyError, TypeError) as problem:
-        raise _unknown_answer(outcome) from problem
+        raise _unknown_response(outcome) from problem
 
 
-def _unknown_answer(response: httpx.Response) -> ServiceError:
+def _unknown_response(response: httpx.Response) -> ServiceError:
     message = f"status {response.status_code}, and an answer that is not this service's"
-    return ServiceError(response.status_code, "unknown_answer", message)
+    return ServiceError(response.status_code, "unknown_response", message)
 
 
-def answer_of(response: httpx.Response | httpx.RequestError) -> Answer:
+def predict_response(response: httpx.Response | httpx.RequestError) -> PredictResponse:
     content = content_of(response)
     assert isinstance(response, httpx.Response)
     try:
@@ -95,7 +95,7 @@ def answer_of(response: httpx.Response | httpx.RequestError) -> Answer:
             )
             for each in content["predictions"]
         )
-        return Answer(
+        return PredictResponse(
             content["model"]["name"],
             content["model"]["version"],
             predictions,
@@ -103,10 +103,10 @@ def answer_of(response: httpx.Response | httpx.RequestError) -> Answer:
             response.headers.get("X-Request-ID", ""),
         )
     except (KeyError, TypeError) as problem:
-        raise _unknown_answer(response) from problem
+        raise _unknown_response(response) from problem
 
 
-def models_of(response: httpx.Response | httpx.RequestError) -> tuple[ModelEntry, ...]:
+def model_entries(response: httpx.Response | httpx.RequestError) -> tuple[ModelEntry, ...]:
     content = content_of(response)
     assert isinstance(response, httpx.Response)
     try:
@@ -122,4 +122,4 @@ def models_of(response: httpx.Response | httpx.RequestError) -> tuple[ModelEntry
             for entry in content["models"]
         )
     except (KeyError, TypeError) as problem:
-        raise _unknown_answer(response) from problem
+        raise _unknown_response(response) from problem
