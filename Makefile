@@ -19,6 +19,9 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 # tests' time, so there it is to be asked for: `make test COVERAGE=yes`.
 COVERAGE ?= $(shell $(BIN)/python -c "import sys; print('yes' if sys.version_info >= (3, 12) else 'no')")
 
+# Of `make test`: each takes about 1.5 GB, and a file of tests stays in one of them.
+PROCESSES ?= 2
+
 # KServe's client, which the tests ask the service with. Its bounds contradict constraints.txt.
 KSERVE := .venv-kserve
 
@@ -39,7 +42,7 @@ serve: $(VENV)/.installed-serve ## Start the service with the bundled model on h
 	@exec $(BIN)/python -m app serve $(ARGS)
 
 test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests, and tell how much of the code they cover (COVERAGE=no: not that)
-	$(BIN)/python -m pytest $(if $(filter yes,$(COVERAGE)),--cov --cov-report=) $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(filter yes,$(COVERAGE)),--cov --cov-report=) $(ARGS)
 	@$(if $(filter yes,$(COVERAGE)),echo "==> Covered lines of the three packages: $$($(BIN)/coverage report --format=total) %",:)
 
 check: $(VENV)/.installed-test ## Lint, check the format and the types
