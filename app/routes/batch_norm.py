@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 import torch
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from app.errors import invalid_parameter
@@ -19,7 +19,7 @@ from app.inference.preparation import Upload, prepare_images
 from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from app.routes.samples import SAMPLES, read_sample
-from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
+from app.routes.schemas import TOP, ClassProbability, ModelId, VersionQuery, model_id, top_classes
 from models.batch_norm.view import (
     BatchNormView,
     Histograms,
@@ -39,12 +39,7 @@ SET_SIZES = (1, 3, 7, 15)
 """Neighbours of the sets that the image is predicted with, as far as there are more, and then all of them."""
 
 
-class BatchNormQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: str | None = Field(
-        None, max_length=100, description="Of the model; by default the one that was loaded last."
-    )
+class BatchNormQuery(VersionQuery):
     layer: str | None = Field(
         None, description="One of `batch_norms` of `/models/{name}`; by default the first of them."
     )

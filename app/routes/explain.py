@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from app.drawing.heat_map import overlay_png
@@ -14,26 +14,18 @@ from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
 from app.inference.preparation import prepare_images
 from app.registry.served_model import ServedModel
-from app.routes.schemas import TOP, ClassProbability, ModelId, model_id, top_classes
+from app.routes.schemas import TOP, ClassProbability, ModelId, ModelQuery, model_id, top_classes
 from models.class_activation import ClassActivation
 
 router = APIRouter(tags=["explain"])
 
 
-class ExplainQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class ExplainQuery(ModelQuery):
     label: str | None = Field(
         None, alias="class", description="Whose evidence to look for; by default the most probable class."
     )
     format: Literal["json", "png"] = Field(
         "json", description="`json` is the map in numbers, `png` the image under the map in colours."
-    )
-    model: str | None = Field(
-        None, max_length=100, description="Its name; by default the first of `/models`."
-    )
-    version: str | None = Field(
-        None, max_length=100, description="Of the model; by default the one that was loaded last."
     )
 
 

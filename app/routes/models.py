@@ -3,13 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from app.errors import ApiError
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY, SINGLE_QUERY
 from app.http.request_scope import ReadyContext
 from app.registry.served_model import ServedModel
+from app.routes.schemas import VersionQuery
 from models.artifact.metadata import ModelMetrics
 from models.artifact.report import TrainingReport, parse_report
 from models.artifact.store import ModelMetadata
@@ -19,12 +20,6 @@ from models.summary import LayerSummary
 from models.training_augmentation import training_augmentation
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
-
-
-class VersionQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    version: str | None = Field(None, max_length=100)
 
 
 class ModelEntry(BaseModel):

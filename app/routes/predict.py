@@ -21,7 +21,7 @@ from app.inference.request_scope import RequestScope
 from app.observability.metrics import STAGES
 from app.observability.request_context import request_id
 from app.registry.served_model import ServedModel
-from app.routes.schemas import ClassProbability, ModelId
+from app.routes.schemas import ClassProbability, ModelId, ModelQuery
 from models.feedback.records import Prediction as BestClass
 
 router = APIRouter(tags=["predict"])
@@ -35,19 +35,11 @@ INLINE_ENTRIES = 2_000
 """So many classes are written on the event loop, in less than a millisecond."""
 
 
-class PredictQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class PredictQuery(ModelQuery):
     top_k: int = Field(
         DEFAULT_TOP_K,
         ge=1,
         description="How many classes to answer per image, the most probable first.",
-    )
-    model: str | None = Field(
-        None, max_length=100, description="Its name; by default the first of `/models`."
-    )
-    version: str | None = Field(
-        None, max_length=100, description="Of the model; by default the one that was loaded last."
     )
 
 

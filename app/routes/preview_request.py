@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from fastapi import Response
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
 from app.drawing.tiles import Tiles, grid_png, grid_size, make_tiles, to_png
 from app.errors import invalid_parameter
 from app.registry.served_model import ServedModel
 from app.routes.augmentation_query import parse_operations
-from app.routes.schemas import ClassProbability
+from app.routes.schemas import ClassProbability, ModelQuery
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, to_spec
 from models.training_augmentation import training_augmentation
 
 MAX_GRID_PIXELS = 8_000_000
 
 
-class PreviewQuery(BaseModel):
+class PreviewQuery(ModelQuery):
     """The parameters that every preview has; those of the operations are parsed by `parse_operations`."""
+
+    model_config = ConfigDict(extra="ignore")
 
     ops: str = Field(
         "horizontal_flip,random_crop",
@@ -41,12 +43,6 @@ class PreviewQuery(BaseModel):
     )
     predict: bool = Field(
         default=False, description="Ask the model about the image and every tile too; for `format=json`."
-    )
-    model: str | None = Field(
-        None, max_length=100, description="Its name; by default the first of `/models`."
-    )
-    version: str | None = Field(
-        None, max_length=100, description="Of the model; by default the one that was loaded last."
     )
 
 

@@ -1,12 +1,28 @@
-"""What the answers of several routes have in common."""
+"""What the requests and the responses of several routes have in common."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from app.registry.served_model import ServedModel
 
 TOP = 5
-"""Classes in answers that leave no choice."""
+"""Classes in responses that leave no choice."""
+
+
+class VersionQuery(BaseModel):
+    """Of a route whose path names the model. Other parameters than those of the class are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(
+        None, max_length=100, description="Of the model; by default the one that was loaded last."
+    )
+
+
+class ModelQuery(VersionQuery):
+    model: str | None = Field(
+        None, max_length=100, description="Its name; by default the first of `/models`."
+    )
 
 
 class ModelId(BaseModel):
