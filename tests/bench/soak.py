@@ -6,8 +6,8 @@ The server is a process of its own on 127.0.0.1, with the settings of the enviro
 pause, one kind of request after the other. A line for each interval counts the answers by status, and gives
 the server's memory in MiB, its open descriptors and its threads; none of these may grow.
 
-Prints one JSON object as its last line: the same, and the outcomes of each kind of request. An outcome that is
-not one of the kind's own is `unexpected`, and leads to exit status 1.
+Prints one JSON object as its last line: the same, and the outcomes of each kind of request. An outcome that
+is not one of the kind's own is `unexpected`, and leads to exit status 1.
 """
 
 import argparse
