@@ -25,6 +25,9 @@ PROCESSES ?= 2
 # KServe's client, which the tests ask the service with. Its bounds contradict constraints.txt.
 KSERVE := .venv-kserve
 
+# pip-audit, which is no part of what it audits.
+AUDIT := .venv-audit
+
 # The releases of PyTorch that `make lock` pins; the other packages follow from them and pyproject.toml.
 TORCH := 2.14.1
 TORCHVISION := 0.29.1
@@ -32,7 +35,7 @@ TORCHVISION := 0.29.1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help serve test check docs train data fuzz bench bench-reliability bench-attacks bench-engines bench-page \
+.PHONY: help serve test check docs train data fuzz soak audit bench bench-reliability bench-attacks bench-engines bench-page \
   bench-peers docker-test setup lock clean distclean
 
 help: ## List these commands
@@ -72,6 +75,9 @@ bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its m
 bench-attacks: $(VENV)/.installed-test ## Attack the service, and see what others see (ARGS=semicolons: one attack)
 	@exec $(BIN)/python -m tests.bench.attacks $(ARGS)
 
+soak: $(VENV)/.installed-test ## Good and bad load for 20 minutes: what is answered, what is held (ARGS="--minutes 2")
+	@exec $(BIN)/python -m tests.bench.soak $(ARGS)
+
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
 
@@ -80,6 +86,9 @@ bench-page: $(VENV)/.installed-test ## Measure how soon the page is there, and h
 
 bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the same model
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
+
+audit: $(AUDIT)/.installed ## Ask PyPI whether a pinned package has a known vulnerability
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict $(ARGS)
 
 docker-test: $(VENV)/.installed-serve ## Build the container image, run it and compare its answers
 	$(BIN)/python tests/check_docker.py $(ARGS)
@@ -100,7 +109,7 @@ clean: ## Remove caches and build leftovers
 	find app models training tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments as well; data/ and runs/ stay
-	rm -rf $(VENV) $(KSERVE)
+	rm -rf $(VENV) $(KSERVE) $(AUDIT)
 
 # pip is the last thing that `venv` installs, so its presence means that the environment is complete.
 $(BIN)/pip:
@@ -155,6 +164,11 @@ $(KSERVE)/.installed-or-not: tests/support/kserve-requirements.txt
 	else \
 	  echo "==> KServe's client is not released for this Python; its test is skipped"; \
 	fi
+	@touch $@
+
+$(AUDIT)/.installed:
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --disable-pip-version-check --no-input --quiet pip-audit==2.10.1
 	@touch $@
 
 $(addprefix $(VENV)/.installed-,train test bench): $(VENV)/.installed-%: $(VENV)/.installed-serve

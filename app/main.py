@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
-from app.batching.decoding_memory import DecodingMemory, default_decoding_bytes
+from app.batching.decoding_memory import DecodingMemory, default_bodies_bytes, default_decoding_bytes
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.errors import StartError
 from app.feedback.store import create_feedback
@@ -215,7 +215,7 @@ def create_app(
     app.state.body_limits = BodyLimits(
         settings.max_body_bytes,
         settings.body_seconds,
-        max(settings.max_bodies_bytes, settings.max_body_bytes),
+        max(settings.max_bodies_bytes or default_bodies_bytes(settings.workers), settings.max_body_bytes),
     )
     error_handlers.install(app)
     app.add_middleware(Dispatch, fast_path=FAST_PATH)

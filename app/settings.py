@@ -180,11 +180,12 @@ class Settings(BaseSettings):
         " gets status 413.",
     )
     max_bodies_bytes: int = Field(
-        500_000_000,
-        ge=1_000,
+        0,
+        ge=0,
         le=1_000_000_000_000,
         description="Maximum size of all request bodies in memory together, in bytes in each worker; a"
-        " request that does not fit gets status 429. One body of the maximum size always fits.",
+        " request that does not fit gets status 429. One body of the maximum size always fits. 0: a quarter"
+        " of what the container's memory limit leaves beside the service itself, from 32 MiB to 512 MiB.",
     )
     max_image_pixels: int = Field(
         25_000_000,

@@ -1,4 +1,4 @@
-"""How much memory decoded images take together, over all threads and requests."""
+"""How much memory decoded images take together, over all threads and requests, and how much bodies may."""
 
 import threading
 from collections import deque
@@ -12,6 +12,7 @@ SERVICE_BYTES = 896 << 20
 """What one process takes with the bundled model, before any image is decoded."""
 
 LEAST_BYTES, MOST_BYTES = 64 << 20, 1 << 30
+LEAST_BODIES_BYTES, MOST_BODIES_BYTES = 32 << 20, 512 << 20
 
 _SECONDS_BETWEEN_CHECKS = 0.1
 
@@ -49,5 +50,13 @@ class DecodingMemory:
 
 def default_decoding_bytes(workers: int) -> int:
     """Half of what the memory limit leaves each of `workers` processes beside the service itself."""
-    left = usable_memory() / workers - SERVICE_BYTES
-    return int(min(max(left / 2, LEAST_BYTES), MOST_BYTES))
+    return int(min(max(_left(workers) / 2, LEAST_BYTES), MOST_BYTES))
+
+
+def default_bodies_bytes(workers: int) -> int:
+    """A quarter of the same, for the bodies of all requests: so both, and the rest of a request, fit."""
+    return int(min(max(_left(workers) / 4, LEAST_BODIES_BYTES), MOST_BODIES_BYTES))
+
+
+def _left(workers: int) -> float:
+    return usable_memory() / workers - SERVICE_BYTES

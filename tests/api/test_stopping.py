@@ -1,4 +1,4 @@
-"""How a server ends: told to before it is ready or while it works, or as it is stuck; and what it says."""
+"""When a server ends: told to before it is ready or while it works, or being stuck, and what it says."""
 
 import json
 import signal

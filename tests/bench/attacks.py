@@ -1,46 +1,40 @@
 """What becomes of the service, and of its other clients, while someone means it harm or its machine fails.
 
-    python -m tests.bench.attacks [NAME ...]
+    python -m tests.bench.attacks [--checkout FOLDER] [NAME ...]
 
 Each attack meets a server of its own on 127.0.0.1. Meanwhile another process's client asks /health/live again
 and again. A line for each says what was answered, after how long, the p99 and the worst time of /health/live
 in ms (a failed ask counts with its time-out), and the most memory that the server held. Every attack is
-bounded: in what it sends, and by `PATIENCE_SECONDS`.
+bounded: in what it sends, how long an answer is waited for, and how much memory the server may take.
 
-Prints one JSON object as its last line. Run in the tree of an older commit, the file says what was before.
+Prints one JSON object as its last line. `--checkout` names the folder of another commit, whose server is met
+instead: so figures of before are had.
 """
 
 import argparse
 import base64
 import gzip
-import http.client
 import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from PIL import Image
 
 from tests.bench.arithmetic import percentile
 from tests.bench.program import BenchError, machine, run, say
-from tests.bench.server import OURS, Server, running
-
-PATIENCE_SECONDS = 60.0
-PROBE_SECONDS = 5.0
-"""After which an ask of /health/live has failed."""
+from tests.bench.server import OURS, ROOT, running
+from tests.bench.target import Target
+from tests.bench.watching import watched
 
 MODEL = "/v2/models/resnet18-cifar10/infer"
 KEY = "0123456789abcdef"
@@ -50,62 +44,15 @@ JSON = {"Content-Type": "application/json"}
 ZIPPED = {**JSON, "Content-Encoding": "gzip"}
 
 
-@dataclass(frozen=True)
-class Target:
-    """What an attack meets. `folder` holds the server's temporary files and its file of keys."""
-
-    host: str
-    port: int
-    pid: int
-    folder: Path
-
-    def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> str:
-        """The status of the answer, or the name of what went wrong instead."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_SECONDS)
-        try:
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            return type(error).__name__
-        else:
-            return str(answer.status)
-        finally:
-            connection.close()
-
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> str:
-        return self.ask("POST", path, body, headers)
-
-    def send(self, *segments: bytes, leave: bool = False) -> str:
-        """The statuses of all answers on one connection; with `leave` it is closed instead."""
-        with socket.create_connection((self.host, self.port), timeout=PATIENCE_SECONDS) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for segment in segments:
-                connection.sendall(segment)
-                time.sleep(0.05)
-            if leave:
-                return "left"
-            received = b""
-            connection.settimeout(3)
-            try:
-                while piece := connection.recv(65536):
-                    received += piece
-            except OSError:
-                pass
-        return " ".join(part[:3].decode("ascii", "replace") for part in received.split(b"HTTP/1.1 ")[1:])
-
-    def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
-def _picture(picture: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own
+def picture(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own
+    """The image as a file."""
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _form(count: int, content: bytes, more: bytes = b"") -> bytes:
+def form(count: int, content: bytes, more: bytes = b"") -> bytes:
+    """A form of so many files with this content; `more` goes into the header of each."""
     part = b'--%s\r\nContent-Disposition: form-data; name="file"; filename="a"%s\r\n\r\n%s\r\n'
     return part % (BOUNDARY.encode(), more, content) * count + b"--%s--\r\n" % BOUNDARY.encode()
 
@@ -118,7 +65,7 @@ def million_inputs(target: Target) -> str:
 
 def outputs_again(target: Target) -> str:
     """2: one output, asked for 4,000 times, of 256 images."""
-    tiny = base64.b64encode(_picture(Image.new("RGB", (32, 32), "red"), "PNG")).decode()
+    tiny = base64.b64encode(picture(Image.new("RGB", (32, 32), "red"), "PNG")).decode()
     images = {"name": "image_bytes", "datatype": "BYTES", "shape": [256], "data": [tiny] * 256}
     return target.post(
         MODEL, json.dumps({"inputs": [images], "outputs": [{"name": "probabilities"}] * 4000}).encode(), JSON
@@ -127,22 +74,22 @@ def outputs_again(target: Target) -> str:
 
 def large_webp(target: Target) -> str:
     """3: a lossless WebP of a few bytes and 49 million pixels with alpha."""
-    picture = Image.new("RGBA", (7000, 7000), (255, 0, 0, 128))
-    return target.post("/predict", _picture(picture, "WEBP", lossless=True), {"Content-Type": "image/webp"})
+    image = Image.new("RGBA", (7000, 7000), (255, 0, 0, 128))
+    return target.post("/predict", picture(image, "WEBP", lossless=True), {"Content-Type": "image/webp"})
 
 
 def large_pngs_and_gone(target: Target) -> str:
     """4: 256 PNGs of 49 million pixels in a form, whose client leaves; then another one asks."""
-    body = _form(256, _picture(Image.new("1", (7000, 7000)), "PNG"))
+    body = form(256, picture(Image.new("1", (7000, 7000)), "PNG"))
     head = "POST /predict HTTP/1.1\r\nHost: x\r\n" + f"Content-Type: {FORM['Content-Type']}\r\n"
     target.send(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body, leave=True)
-    tiny = _picture(Image.new("RGB", (32, 32), "red"), "PNG")
+    tiny = picture(Image.new("RGB", (32, 32), "red"), "PNG")
     return "left, then " + target.post("/predict", tiny, {"Content-Type": "image/png"})
 
 
 def many_scans(target: Target) -> str:
     """4: a progressive JPEG with 5,000 scans more, each of which decodes the whole picture again."""
-    content = _picture(Image.new("RGB", (2000, 2000), "red"), "JPEG", progressive=True)
+    content = picture(Image.new("RGB", (2000, 2000), "red"), "JPEG", progressive=True)
     starts = [i for i in range(len(content) - 1) if content[i : i + 2] == b"\xff\xda"]
     scans = [content[start:end] for start, end in zip(starts, [*starts[1:], len(content) - 2], strict=True)]
     # Up to the tables of the next scan.
@@ -187,12 +134,12 @@ def keys_emptied(target: Target) -> str:
 
 def semicolons(target: Target) -> str:
     """8: a form of 256 parts with 3,900 semicolons each."""
-    return target.post("/predict", _form(256, b"x", b";" * 3900), FORM)
+    return target.post("/predict", form(256, b"x", b";" * 3900), FORM)
 
 
 def charsets(target: Target) -> str:
     """8: 1,000 forms, each with the name of a charset of its own, of 60 kB."""
-    body = _form(1, b"x")
+    body = form(1, b"x")
     names = ("x" * 60_000 + str(i) for i in range(1000))
     return _counted(
         [
@@ -204,7 +151,7 @@ def charsets(target: Target) -> str:
 
 def blanks(target: Target) -> str:
     """8: a form of seven million blanks before the values of headers."""
-    return target.post("/predict", _form(256, b"x", b"\r\n" + b"\r\n".join([b"a:" + b" " * 3900] * 7)), FORM)
+    return target.post("/predict", form(256, b"x", b"\r\n" + b"\r\n".join([b"a:" + b" " * 3900] * 7)), FORM)
 
 
 def stopped_worker(target: Target) -> str:
@@ -248,6 +195,9 @@ ATTACKS: dict[str, Callable[[Target], str]] = {
     "full-disk": full_disk,
 }
 
+WORKER_SECONDS = 180.0
+"""That a worker may take to be replaced, and to be ready."""
+
 OF_TWO_WORKERS = ("keys-emptied", "stopped-worker", "full-disk")
 
 
@@ -256,65 +206,11 @@ def _counted(statuses: list[str]) -> str:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WORKER_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise BenchError(f"nothing has changed within {PATIENCE_SECONDS:g} s")
+            raise BenchError(f"nothing has changed within {WORKER_SECONDS:g} s")
         time.sleep(0.1)
-
-
-PROBE = """
-import http.client, sys, time
-
-def ask():
-    connection = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=float(sys.argv[3]))
-    try:
-        connection.request("GET", "/health/live")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-while True:
-    begun = time.perf_counter()
-    well = ask()
-    print(1000 * (time.perf_counter() - begun if well else float(sys.argv[3])), flush=True)
-    time.sleep(0.01)
-"""
-
-
-@dataclass
-class Watched:
-    """What others saw meanwhile: times of /health/live in ms, and the server's memory in MiB."""
-
-    live_ms: list[float] = field(default_factory=list)
-    peak_mib: float = 0.0
-
-
-@contextmanager
-def _watched(server: Server, target: Target) -> Iterator[Watched]:
-    watched = Watched()
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.wait(0.05):
-            watched.peak_mib = max(watched.peak_mib, server.memory_mib())
-
-    looking = threading.Thread(target=look)
-    command = [sys.executable, "-c", PROBE, target.host, str(target.port), str(PROBE_SECONDS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as probe:
-        assert probe.stdout is not None
-        first = probe.stdout.readline()  # and so it asks, and goes on to
-        looking.start()
-        try:
-            yield watched
-        finally:
-            time.sleep(1)
-            ended.set()
-            looking.join()
-            probe.terminate()
-            watched.live_ms = [float(line) for line in (first, *probe.communicate()[0].split())]
 
 
 @contextmanager
@@ -334,34 +230,34 @@ def _temporary(*, small: bool) -> Iterator[Path]:
                 subprocess.run(["umount", "--lazy", path], check=True)
 
 
-def measure(name: str) -> dict[str, Any]:
-    """Meet a server of its own with the attack of this name."""
+def measure(name: str, checkout: Path = ROOT) -> dict[str, Any]:
+    """Meet a server of its own with the attack of this name. Raises `BenchError`."""
     with _temporary(small=name == "full-disk") as folder:
         settings = {"TMPDIR": str(folder), "WORKERS": "2" if name in OF_TWO_WORKERS else "1"}
         if name == "keys-emptied":
             (folder / "keys").write_text(KEY)
-            settings["API_KEYS_FILE"] = str(folder / "keys")
-        with running(OURS, settings) as server:
-            host, port = server.address.removeprefix("http://").split(":")
-            target = Target(host, int(port), server.pid, folder)
-            with _watched(server, target) as watched:
+            # The second is the name that it had before.
+            settings["RESNET_SERVE_API_KEYS_FILE"] = settings["API_KEYS_FILE"] = str(folder / "keys")
+        with running(OURS, settings, folder=checkout) as server:
+            target = Target.of(server, folder)
+            with watched(server, target) as seen:
                 begun = time.perf_counter()
                 answer = ATTACKS[name](target)
                 seconds = time.perf_counter() - begun
     return {
         "answer": answer,
         "seconds": round(seconds, 3),
-        "live_p99_ms": round(percentile(watched.live_ms, 99), 1),
-        "live_worst_ms": round(max(watched.live_ms), 1),
-        "peak_mib": round(watched.peak_mib),
+        "live_p99_ms": round(percentile(seen.live_ms, 99), 1),
+        "live_worst_ms": round(max(seen.live_ms), 1),
+        "peak_mib": round(seen.peak_mib),
     }
 
 
-def attacks(names: list[str]) -> dict[str, Any]:
+def attacks(names: list[str], checkout: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name in names:
         try:
-            figures[name] = measure(name)
+            figures[name] = measure(name, checkout)
         except BenchError as error:
             figures[name] = {"failed": str(error)}
         say(f"{name}: {json.dumps(figures[name])}")
@@ -371,10 +267,13 @@ def attacks(names: list[str]) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.attacks", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(ATTACKS)}; or all")
+    parser.add_argument(
+        "--checkout", type=Path, default=ROOT, help="folder whose server is met (default: this)"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in ATTACKS]:
         parser.error(f"there is no {unknown[0]}; choose from {', '.join(ATTACKS)}")
-    return run(lambda: attacks(options.names or list(ATTACKS)))
+    return run(lambda: attacks(options.names or list(ATTACKS), options.checkout))
 
 
 if __name__ == "__main__":

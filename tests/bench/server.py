@@ -42,9 +42,12 @@ class Server:
 
 @contextmanager
 def running(
-    module: Sequence[str], environment: Mapping[str, str], ready_path: str = "/health/ready"
+    module: Sequence[str],
+    environment: Mapping[str, str],
+    ready_path: str = "/health/ready",
+    folder: Path = ROOT,
 ) -> Iterator[Server]:
-    """Run `python -m module...` with a free port as PORT, and with `environment`, until the block ends.
+    """Run `python -m module...` in `folder`, with a free port as PORT, until the block ends.
 
     Raises `BenchError`, with the end of what it printed, if it does not become ready.
     """
@@ -54,7 +57,7 @@ def running(
         start = perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
-            cwd=ROOT,
+            cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=printed,

@@ -6,7 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.batching import decoding_memory
-from app.batching.decoding_memory import LEAST_BYTES, MOST_BYTES, DecodingMemory, default_decoding_bytes
+from app.batching.decoding_memory import (
+    LEAST_BODIES_BYTES,
+    LEAST_BYTES,
+    MOST_BODIES_BYTES,
+    MOST_BYTES,
+    SERVICE_BYTES,
+    DecodingMemory,
+    default_bodies_bytes,
+    default_decoding_bytes,
+)
 from models.preprocessing.stopping import Stop, StoppedError
 
 
@@ -97,3 +106,17 @@ def test_the_default_is_half_of_what_the_service_leaves(
 ) -> None:
     monkeypatch.setattr(decoding_memory, "usable_memory", lambda: limit)
     assert default_decoding_bytes(workers) == expected
+
+
+def test_bodies_get_half_as_much_and_all_fit_into_a_container_of_one_gibibyte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def given(memory: float, workers: int = 1) -> int:
+        monkeypatch.setattr("app.batching.decoding_memory.usable_memory", lambda: memory)
+        return default_bodies_bytes(workers)
+
+    assert given(1 << 30) == LEAST_BODIES_BYTES
+    assert SERVICE_BYTES + LEAST_BYTES + LEAST_BODIES_BYTES <= 1 << 30
+    assert given(SERVICE_BYTES + (1 << 30)) == 256 << 20
+    assert given(2 * SERVICE_BYTES + (1 << 30), workers=2) == 128 << 20
+    assert given(float("inf")) == MOST_BODIES_BYTES
