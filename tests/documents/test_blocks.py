@@ -88,6 +88,13 @@ def _check_compose(command: str, place: Sandbox) -> None:  # noqa: ARG001
         assert any(started[1] in each.get("profiles", ()) for each in composed["services"].values())
 
 
+def _check_manifests(command: str, place: Sandbox) -> None:  # noqa: ARG001
+    """The folder is there; tests/app/deploy/test_kubernetes.py is about what is in it."""
+    folder = re.fullmatch(r"kubectl apply -[kf] (\S+)", command)
+    assert folder is not None
+    assert list((ROOT / folder[1]).glob("*.yaml"))
+
+
 def _check_training(command: str, place: Sandbox) -> None:  # noqa: ARG001
     """The arguments are legal, the recipe among them."""
     parser().parse_args(shlex.split(command.partition("-m training ")[2]))
@@ -104,12 +111,13 @@ def _check_extra(command: str, place: Sandbox) -> None:
 INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"(\w+=\S+ )*make( .*)?": _check_make,
     r"(\w+=\S+ )*docker compose .*": _check_compose,
+    r"kubectl apply .*": _check_manifests,
     r"torchrun .*": _check_training,
     r"python -m training (data|campaign|evaluate|compare) .*": _check_training,
     r"python -m training export --run runs/resnet18-cifar10-seed0 .*": _check_training,
     r"pip install .*": _check_extra,
 }
-"""Commands that are not run, as they never end, download, need Docker, the data set, GPUs or hours."""
+"""Commands that are not run, as they never end, download, need Docker, clusters, data, GPUs or hours."""
 
 
 def _run(command: str, place: Sandbox, allowed: tuple[int, ...] = (0,)) -> str:
