@@ -27,6 +27,8 @@ QUICK = ("app", "bench", "documents", "models", "support", "training/recipes", "
 
 SLOW = (
     "app/batching/test_batcher_schedules.py",
+    "app/capacity/test_measurement.py",
+    "app/deploy/test_monitoring.py",
     "app/http/test_multipart.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",

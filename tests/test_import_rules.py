@@ -28,7 +28,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.registry",),
     ("app.batching",),
     ("app.observability", "app.drawing"),
-    ("app.settings", "app.client"),
+    ("app.settings", "app.client", "app.capacity"),
     ("app.environment", "app.setting_types"),
     ("app.errors",),
 )
