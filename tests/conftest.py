@@ -32,6 +32,7 @@ SLOW = (
     "app/http/test_multipart.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",
+    "app/test_cluster.py",
     "bench/test_serving.py",
     "documents/test_blocks.py",
     "models/architectures/test_resnet.py",

@@ -20,7 +20,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.__main__",),
     ("app.commands",),
-    ("app.server",),
+    ("app.server", "app.cluster"),
     ("app.main",),
     ("app.routes", "app.v2"),
     ("app.http",),
