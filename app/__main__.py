@@ -73,6 +73,12 @@ def _check(arguments: list[str]) -> int:
     return check(arguments)
 
 
+def _capacity(arguments: list[str]) -> int:
+    from app.commands.capacity import capacity
+
+    return capacity(arguments)
+
+
 def _predict(arguments: list[str]) -> int:
     from app.commands.client import predict
 
@@ -99,6 +105,7 @@ def _of(package: str, name: str) -> Callable[[list[str]], int]:
 COMMANDS = {
     "serve": Command("start the service", _serve, "serve"),
     "check": Command("check settings and models as the start does, and serve nothing", _check, "serve"),
+    "capacity": Command("plan how many replicas a rate needs", _capacity, "serve"),
     "predict": Command("classify image files by a running service", _predict),
     "models": Command("list the models that a running service serves", _models),
     "data": Command("download CIFAR-10", _of("training", "data"), "train"),

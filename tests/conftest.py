@@ -18,9 +18,12 @@ QUICK = ("app", "bench", "documents", "models", "support", "training/recipes", "
 
 SLOW = (
     "app/batching/test_batcher_schedules.py",
+    "app/capacity/test_measurement.py",
+    "app/deploy/test_monitoring.py",
     "app/http/test_multipart.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",
+    "app/test_cluster.py",
     "bench/test_serving.py",
     "documents/test_blocks.py",
     "models/architectures/test_resnet.py",

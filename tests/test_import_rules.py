@@ -20,7 +20,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.__main__",),
     ("app.commands",),
-    ("app.server",),
+    ("app.server", "app.cluster"),
     ("app.main",),
     ("app.routes", "app.v2"),
     ("app.http",),
@@ -28,7 +28,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.registry",),
     ("app.batching", "app.feedback"),
     ("app.observability", "app.drawing"),
-    ("app.settings", "app.client"),
+    ("app.settings", "app.client", "app.capacity"),
     ("app.environment", "app.setting_types"),
     ("app.errors",),
 )

@@ -1,7 +1,8 @@
 """An open loop of HTTP requests: they come at a rate of their own, whether earlier ones are answered or not.
 
-    python -m tests.bench.open_loop HOST PORT TARGET CONTENT_TYPE RATE SECONDS < body
+    python -m tests.bench.open_loop HOST PORT TARGET CONTENT_TYPE RATE SECONDS [SEED] < body
 
+With a seed they come at random (Poisson) at that rate, otherwise evenly spaced.
 Prints one JSON object, a list for each request: its status, its latency in seconds, the seconds that
 Retry-After named (null without), and whether it was a second try, made when those had passed. A status of 0
 is a connection that broke, -1 a request without an answer. A process of its own, as
@@ -10,6 +11,7 @@ is a connection that broke, -1 a request without an answer. A process of its own
 
 import asyncio
 import json
+import random
 import re
 import sys
 from collections.abc import Callable
@@ -71,15 +73,16 @@ class OpenLoop:
         self._idle: list[Connection] = []
         self.outcomes: list[Outcome] = []
 
-    async def drive(self, rate: float, seconds: float) -> None:
+    async def drive(self, rate: float, seconds: float, seed: int | None = None) -> None:
         """
         Send `rate * seconds` requests, each when it is due, or as soon as can be after that; each that is
         refused with a Retry-After tries again once, then.
         """
-        loop = asyncio.get_running_loop()
-        start, tasks = loop.time(), list[asyncio.Task[None]]()
-        for number in range(round(rate * seconds)):
-            early = start + number / rate - loop.time()
+        loop, chance = asyncio.get_running_loop(), random.Random(seed)
+        due, tasks = loop.time(), list[asyncio.Task[None]]()
+        for _ in range(round(rate * seconds)):
+            due += 1 / rate if seed is None else chance.expovariate(rate)
+            early = due - loop.time()
             if early > 0:
                 await asyncio.sleep(early)
             tasks.append(asyncio.create_task(self._request_and_retry()))
@@ -118,15 +121,16 @@ class OpenLoop:
             self._idle.remove(connection)
 
 
-async def _drive(loop: OpenLoop, rate: float, seconds: float) -> list[Outcome]:
-    await loop.drive(rate, seconds)
+async def _drive(loop: OpenLoop, rate: float, seconds: float, seed: int | None) -> list[Outcome]:
+    await loop.drive(rate, seconds, seed)
     return loop.outcomes
 
 
 def main() -> int:
-    host, port, target, content_type, rate, seconds = sys.argv[1:]
+    host, port, target, content_type, rate, seconds, *seed = sys.argv[1:]
     request = request_bytes(host, target, content_type, sys.stdin.buffer.read())
-    outcomes = asyncio.run(_drive(OpenLoop(host, int(port), request), float(rate), float(seconds)))
+    loop = OpenLoop(host, int(port), request)
+    outcomes = asyncio.run(_drive(loop, float(rate), float(seconds), int(seed[0]) if seed else None))
     print(json.dumps(outcomes))
     return 0
 

@@ -89,10 +89,10 @@ def _check_compose(command: str, place: Sandbox) -> None:  # noqa: ARG001
 
 
 def _check_manifests(command: str, place: Sandbox) -> None:  # noqa: ARG001
-    """The folder is there; tests/app/deploy/test_kubernetes.py is about what is in it."""
-    folder = re.fullmatch(r"kubectl apply -[kf] (\S+)", command)
-    assert folder is not None
-    assert list((ROOT / folder[1]).glob("*.yaml"))
+    """The folder or file is there; other tests are about what is in it."""
+    named = ROOT / command.split()[-1]
+    assert named.suffix == ".yaml" or list(named.glob("*.yaml"))
+    assert named.exists()
 
 
 def _check_training(command: str, place: Sandbox) -> None:  # noqa: ARG001
@@ -112,6 +112,7 @@ INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"(\w+=\S+ )*make( .*)?": _check_make,
     r"(\w+=\S+ )*docker compose .*": _check_compose,
     r"kubectl apply .*": _check_manifests,
+    r"serve deploy .*": _check_manifests,
     r"torchrun .*": _check_training,
     r"python -m training (data|campaign|evaluate|compare) .*": _check_training,
     r"python -m training export --run runs/resnet18-cifar10-seed0 .*": _check_training,

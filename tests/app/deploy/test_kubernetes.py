@@ -42,7 +42,8 @@ def unknown(value, type_, at):
             else:
                 yield f"{at}.{name}"
     elif hasattr(kubernetes.client, type_):
-        if getattr(kubernetes.client, type_).from_dict(value).to_dict() != value:
+        read = getattr(kubernetes.client, type_).from_dict(value)
+        if read.model_dump(by_alias=True, exclude_none=True) != value:
             yield at
 
 

@@ -1,0 +1,151 @@
+"""Measures a running service from outside: what a request and a batch take, and how many come a second."""
+
+import http.client
+import json
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from app.capacity.profile import Profile
+from app.errors import StartError
+from models.hardware import cpu_name, usable_cores
+
+BATCHES = (1, 2, 4, 8, 16)
+QUANTILES = 50
+CONNECTIONS = 32
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    single: int = 500
+    """Requests of one image, one after the other."""
+    repeated: int = 30
+    """Requests of each other number of images."""
+    seconds: float = 10.0
+    """How long as many connections as make full batches ask without a pause."""
+
+
+def measure(url: str, image: Path, effort: Effort = Effort(), api_key: str | None = None) -> Profile:
+    """Measure the service at `url` with the file `image`, which nobody else may use meanwhile.
+
+    It must not cache results. Raises `StartError` if it cannot be reached or answers with an error.
+    """
+    content = image.read_bytes()
+    client = _Client(url, api_key)
+    try:
+        client.classify([content] * 20)  # so that nothing is the first of its kind
+        single = [client.classify([content]) for _ in range(effort.single)]
+        batches = {1: statistics.median(answer.inference for answer in single)}
+        for size in BATCHES[1:]:
+            answers = [client.classify([content] * size) for _ in range(effort.repeated)]
+            batches[size] = statistics.median(answer.inference for answer in answers)
+        rate = _rate_when_never_idle(url, api_key, content, effort.seconds)
+    except (OSError, http.client.HTTPException) as error:
+        raise StartError(f"{url}: {error}") from error
+    finally:
+        client.close()
+    middle = statistics.median(answer.seconds for answer in single)
+    return Profile(
+        machine=cpu_name() or "unknown",
+        model=single[0].model,
+        cores=usable_cores(),
+        loop_seconds=statistics.median(answer.loop for answer in single),
+        delay_seconds=statistics.median(answer.seconds - answer.inference - answer.loop for answer in single),
+        batch_seconds=batches,
+        jitter=_quantiles([answer.seconds / middle for answer in single]),
+        images_per_second=rate,
+        request_bytes=len(content),
+        response_bytes=single[0].bytes,
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    seconds: float
+    inference: float
+    loop: float
+    """What the service itself took beside the engine, in seconds."""
+    model: str
+    bytes: int
+
+
+class _Client:
+    """One connection to the service; requests go out one after the other."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.hostname is None:
+            raise StartError(f"{url}: must be a URL such as http://127.0.0.1:8000")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=60)
+        self._path = parts.path.rstrip("/") + "/predict"
+        self._key = {"X-API-Key": api_key} if api_key else {}
+
+    def classify(self, files: Sequence[bytes]) -> _Answer:
+        """Have files classified in one request. Raises `StartError` for an error, `OSError`."""
+        boundary = uuid4().hex
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="image"\r\n\r\n'.encode()
+        )
+        body = b"".join(head + file + b"\r\n" for file in files) + f"--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **self._key}
+        started = time.perf_counter()
+        self._connection.request("POST", self._path, body, headers)
+        response = self._connection.getresponse()
+        content = response.read()
+        seconds = time.perf_counter() - started
+        if response.status != http.client.OK:
+            text = content[:300].decode(errors="replace")
+            raise StartError(f"the service answered {response.status}: {text}")
+        answer: dict[str, Any] = json.loads(content)
+        timings = {stage: milliseconds / 1000 for stage, milliseconds in answer["timings_ms"].items()}
+        inference = timings["inference"]
+        if not inference:
+            raise StartError("the service has the results in its cache: set RESNET_SERVE_CACHE_FILES=0")
+        model = f"{answer['model']['name']} {answer['model']['version']}"
+        return _Answer(
+            seconds, inference, timings["total"] - inference - timings["queue"], model, len(content)
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _rate_when_never_idle(url: str, api_key: str | None, content: bytes, seconds: float) -> float:
+    """Images a second while so many connections as make full batches ask again once they are answered."""
+    begin = threading.Barrier(CONNECTIONS)
+
+    def ask() -> int:
+        client, answered = _Client(url, api_key), 0
+        try:
+            begin.wait()
+            until = time.perf_counter() + seconds
+            while time.perf_counter() < until:
+                client.classify([content])
+                answered += 1
+        finally:
+            client.close()
+        return answered
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        started = time.perf_counter()
+        answered = sum(running.result() for running in [threads.submit(ask) for _ in range(CONNECTIONS)])
+        return answered / (time.perf_counter() - started)
+
+
+def _quantiles(values: list[float]) -> dict[float, float]:
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return {
+        number / QUANTILES: round(ordered[round(number / QUANTILES * last)], 4)
+        for number in range(QUANTILES + 1)
+    }

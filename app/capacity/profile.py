@@ -1,0 +1,82 @@
+"""What one replica was measured to need: the numbers that a simulation of it starts from."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.errors import StartError
+
+MEASURED = Path(__file__).parent / "measured.json"
+"""The bundled model in one process, from the figures in tests/bench/README.md."""
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Profile(BaseModel):
+    """One replica: where it was measured, and what it takes there.
+
+    `loop_seconds` is what a request of one image takes of the event loop, before and after the engine, and
+    `delay_seconds` what its client waits beside that. `batch_seconds` maps sizes of batches, in images, to
+    what the engine takes for one. `jitter` maps quantiles, 0 to 1, to how much of its median a time then is.
+    `images_per_second` is how many images a second it answered when it was never idle.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    machine: str
+    model: str
+    cores: int = Field(ge=1)
+    loop_seconds: Seconds
+    delay_seconds: Seconds
+    batch_seconds: dict[int, Seconds] = Field(min_length=1)
+    jitter: dict[Annotated[float, Field(ge=0, le=1)], Seconds] = Field(min_length=1)
+    images_per_second: float = Field(gt=0)
+    request_bytes: int = Field(ge=1)
+    response_bytes: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _require_a_batch_of_one(self) -> "Profile":
+        if min(self.batch_seconds) != 1:
+            raise ValueError("batch_seconds must have the size 1")
+        return self
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch that was measured, and that is simulated."""
+        return max(self.batch_seconds)
+
+    def engine_seconds(self, images: int) -> float:
+        """What the engine takes for a batch of 1 to `max_batch` images, between sizes on a straight line."""
+        return between(self.batch_seconds, images)
+
+
+def between(points: Mapping[int, float] | Mapping[float, float], at: float) -> float:
+    """The value at a place between those that are known, on a straight line; outside, the nearest one."""
+    places = sorted(points)
+    above = bisect_left(places, at)
+    if above == len(places):
+        return points[places[-1]]
+    if above == 0 or places[above] == at:
+        return points[places[above]]
+    lower, upper = places[above - 1], places[above]
+    share = (at - lower) / (upper - lower)
+    return (1 - share) * points[lower] + share * points[upper]
+
+
+def load_profile(path: Path) -> Profile:
+    """Read a profile. Raises `StartError` that names the field which is wrong, and `OSError`."""
+    try:
+        return Profile.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        raise StartError(f"{path}: {field}: {message}" if field else f"{path}: {message}") from error
+
+
+def write_profile(profile: Profile, path: Path) -> None:
+    path.write_text(json.dumps(profile.model_dump(), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,34 @@
+"""From a rate to replicas, their cost, and what breaks first."""
+
+import math
+
+import pytest
+
+from app.capacity.fleet import Surroundings, plan
+from app.capacity.profile import MEASURED, load_profile
+
+PROFILE = load_profile(MEASURED)
+
+
+def test_a_million_images_a_second() -> None:
+    fleet = plan(PROFILE, 1_000_000, 0.05, 2, Surroundings())
+    assert fleet is not None
+    assert fleet.replicas == math.ceil(1_000_000 / fleet.rate_of_a_replica) + 2
+    assert fleet.cores == 2 * fleet.replicas
+    assert fleet.core_hours_per_million == pytest.approx(fleet.cores / 3600)
+    assert fleet.p99_seconds <= 0.05
+
+
+def test_what_is_full_at_the_lowest_rate_comes_first() -> None:
+    usual = plan(PROFILE, 200_000, 0.1, 0, Surroundings())
+    assert usual is not None
+    assert usual.parts[0].name.startswith("proxies")
+    assert (usual.parts[0].full_at, usual.parts[0].used) == (150_000, pytest.approx(200 / 150))
+    slow = plan(PROFILE, 1_000, 0.1, 0, Surroundings(link_gbit=0.001))
+    assert slow is not None
+    assert slow.parts[0].name.startswith("network")
+    assert slow.parts[0].full_at == pytest.approx(3 * 1e6 / (8 * 1500))
+
+
+def test_no_number_of_replicas_is_faster_than_one_alone() -> None:
+    assert plan(PROFILE, 100, 0.002, 0, Surroundings()) is None

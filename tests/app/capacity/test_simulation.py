@@ -1,0 +1,91 @@
+"""The simulated replica batches as the real batcher does, and queues as theory says."""
+
+import asyncio
+import random
+from statistics import fmean
+
+import pytest
+
+from app.batching.batcher import Batcher
+from app.capacity.profile import Profile
+from app.capacity.simulation import Replica
+from tests.support import virtual_clock
+
+BATCHES = {1: 0.004, 4: 0.008, 16: 0.02}
+INSTANT = 1e-9
+
+
+def profile(batches: dict[int, float], rate: float | None = None, loop: float = INSTANT) -> Profile:
+    """A replica whose times never vary; by default its engine is as fast at full load as alone."""
+    largest = max(batches)
+    return Profile(
+        machine="some",
+        model="some 1",
+        cores=2,
+        loop_seconds=loop,
+        delay_seconds=INSTANT,
+        batch_seconds=batches,
+        jitter={0.5: 1},
+        images_per_second=rate or largest / batches[largest],
+        request_bytes=1000,
+        response_bytes=500,
+    )
+
+
+@pytest.mark.parametrize("load", [0.2, 0.5, 0.9])
+def test_it_batches_as_the_batcher_does(load: float) -> None:
+    """The same arrivals and the same engine give every request the same latency."""
+    replica = Replica(profile(BATCHES))
+    rate, requests = load * replica.profile.images_per_second, 1500
+
+    async def served() -> list[float]:
+        async def run(items: list[int]) -> list[int]:
+            await asyncio.sleep(replica.profile.engine_seconds(len(items)))
+            return items
+
+        batcher = Batcher[int, int](run, max_batch=16, max_queue=requests)
+        loop, chance = asyncio.get_running_loop(), random.Random(7)
+
+        async def ask(number: int) -> float:
+            arrived = loop.time()
+            await batcher.submit([number])
+            return loop.time() - arrived
+
+        tasks = []
+        for number in range(requests):
+            await asyncio.sleep(chance.expovariate(rate))
+            tasks.append(asyncio.create_task(ask(number)))
+        return await asyncio.gather(*tasks)
+
+    assert replica.latencies(rate, requests, seed=7) == pytest.approx(virtual_clock.run(served()), abs=1e-5)
+
+
+def test_one_image_at_a_time_waits_as_long_as_the_formula_says() -> None:
+    """The mean of an M/D/1 queue at load r, in service times: 1 + r / (2 (1 - r)), as Pollaczek found."""
+    replica = Replica(profile({1: 0.01}))
+    for load in (0.3, 0.7):
+        mean = fmean(replica.latencies(load / 0.01, 100_000))
+        assert mean == pytest.approx(0.01 * (1 + load / (2 * (1 - load))), rel=0.05)
+
+
+def test_at_full_load_it_answers_as_many_as_were_measured() -> None:
+    replica = Replica(profile(BATCHES, rate=400))
+    latencies = replica.latencies(4000, 4000)
+    assert 4000 / (4000 / 4000 + max(latencies)) == pytest.approx(400, rel=0.05)
+
+
+def test_more_load_is_slower_and_the_highest_rate_keeps_the_bound() -> None:
+    replica = Replica(profile(BATCHES, loop=0.0005))
+    times = [replica.p99(rate) for rate in (50, 300, 600, 750)]
+    assert times == sorted(times)
+    highest = replica.highest_rate(0.05)
+    assert replica.p99(highest) <= 0.05 < replica.p99(1.05 * highest)
+
+
+def test_a_bound_below_one_batch_is_never_kept() -> None:
+    assert Replica(profile(BATCHES)).highest_rate(0.003) == 0
+
+
+def test_a_rate_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        Replica(profile(BATCHES)).latencies(0)
