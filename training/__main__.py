@@ -132,6 +132,21 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
+    sub = command("photos", cli_serving.photos_command, "Measure an artifact on photographs of one's own.")
+    sub.add_argument("--artifact", type=Path, required=True)
+    sub.add_argument(
+        "--folder",
+        type=Path,
+        required=True,
+        help="folder of photographs, in sub-folders named as classes; those in others are of other things",
+    )
+    sub.add_argument("--engine", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes")
+    sub.add_argument(
+        "--data", type=Path, help="what it was trained on, to fit every score of unfamiliarity to"
+    )
+    takes_device(sub)
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+
     sub = command(
         "reference",
         cli_serving.reference_command,

@@ -13,7 +13,7 @@ from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError
 from training.data.feedback import export_corrections
 from training.data.load import load
-from training.evaluation import measure
+from training.evaluation import measure, photos
 from training.evaluation.engines import engine_logits, load_engine
 from training.loop.device import select_device
 from training.output_folder import require_writable
@@ -36,6 +36,25 @@ def reference_command(arguments: argparse.Namespace) -> None:
     reference = measure_reference(images, logits, about.classes, about.temperature)
     amend_artifact(arguments.artifact, {REFERENCE_FILE: reference.to_json()})
     console.print(f"{REFERENCE_FILE}, of {reference.images:,} images, added to {arguments.artifact}")
+
+
+def photos_command(arguments: argparse.Namespace) -> None:
+    artifact = load_artifact(arguments.artifact)
+    about, device = artifact.metadata, select_device(arguments.device)
+    preprocessing = Preprocessing.from_metadata(about)
+    read = photos.read_photos(arguments.folder, about.classes, preprocessing)
+    data = None
+    if arguments.data is not None:
+        held_out = RecordedRecipe.of(about).held_out
+        data = load(arguments.data, held_out, about.input_size, Console(quiet=True))
+    engine = load_engine(artifact, arguments.engine, device)
+    logits = engine_logits(engine, read.known, preprocessing)
+    other_logits = engine_logits(engine, read.others, preprocessing) if len(read.others) else logits[:0]
+    report = photos.measure_photos(artifact, arguments.engine, read, logits, other_logits, data)
+    if arguments.json:
+        print(report.to_json())
+    else:
+        photos.show(report, Console())
 
 
 def export_feedback_command(arguments: argparse.Namespace) -> None:
