@@ -235,6 +235,13 @@ class Settings(BaseSettings):
         " request above it gets status 429. Clients are told apart by API key, or by address where no key is"
         " needed. Each worker counts by itself. Empty: no limit.",
     )
+    drift_window: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Number of latest images of a model that are compared with its reference, in each"
+        " worker. 0: nothing is compared.",
+    )
     feedback: bool = Field(
         default=False,
         description="Accept corrections of predictions, and keep them in a database; needs the extra"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
-from training import cli
+from training import cli, cli_serving
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
@@ -132,9 +132,33 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
+    sub = command("photos", cli_serving.photos_command, "Measure an artifact on photographs of one's own.")
+    sub.add_argument("--artifact", type=Path, required=True)
+    sub.add_argument(
+        "--folder",
+        type=Path,
+        required=True,
+        help="folder of photographs, in sub-folders named as classes; those in others are of other things",
+    )
+    sub.add_argument("--engine", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes")
+    sub.add_argument(
+        "--data", type=Path, help="what it was trained on, to fit every score of unfamiliarity to"
+    )
+    takes_device(sub)
+    sub.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    sub = command(
+        "reference",
+        cli_serving.reference_command,
+        "Add to an artifact what its images and answers look like, for the service to tell drift by.",
+    )
+    sub.add_argument("--artifact", type=Path, required=True)
+    takes_data(sub)
+    takes_device(sub)
+
     sub = command(
         "export-feedback",
-        cli.export_feedback_command,
+        cli_serving.export_feedback_command,
         "Make of the corrections that a service keeps a folder of images by class, which --data takes.",
     )
     sub.add_argument("--database", required=True, help="as in RESNET_SERVE_FEEDBACK_DATABASE", metavar="URL")

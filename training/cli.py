@@ -15,12 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from models.artifact.store import Artifact, load_artifact
-from models.feedback.records import FeedbackError
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
-from training.data.feedback import export_corrections
 from training.data.load import holds_cifar10, load
 from training.evaluation import compare, measure, robustness, unfamiliar
 from training.evaluation.engines import engine_logits, load_engine
@@ -226,31 +224,6 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
         print(unfamiliar.to_json(separations))
     else:
         unfamiliar.show(separations, Console())
-
-
-def export_feedback_command(arguments: argparse.Namespace) -> None:
-    try:
-        # Not at the top: the extra may not be installed.
-        from models.feedback.database import FeedbackDatabase
-    except ImportError as error:
-        raise DataError(
-            f"export-feedback needs the extra `feedback`: pip install 'resnet-serve[feedback]' ({error})"
-        ) from error
-    require_writable(arguments.out)
-    try:
-        database = FeedbackDatabase(arguments.database, must_exist=True)
-    except ValueError as error:
-        raise DataError(f"--database: {error}") from error
-    try:
-        exported = export_corrections(database.entries(), database.image, arguments.out)
-    except FeedbackError as error:
-        raise DataError(f"--database: {error}") from error
-    finally:
-        database.close()
-    if arguments.json:
-        print(exported.to_json())
-    else:
-        exported.show(arguments.out, Console())
 
 
 def export_command(arguments: argparse.Namespace) -> None:

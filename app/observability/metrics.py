@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.observability.drift import DriftMetrics
 from app.observability.metric_folder import MetricFolder, WorkerProcesses
 
 STAGES = ("receive", "decode", "preprocess", "queue", "inference", "respond")
@@ -115,6 +116,8 @@ class ServiceMetrics:
             registry=own,
         )
 
+        self.drift = DriftMetrics(own)
+
         # Looking up a child by its labels takes as long as counting does, so they are kept.
         self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self._requests_of: dict[tuple[str, str, int], Counter] = {}
@@ -185,6 +188,7 @@ class ServiceMetrics:
     def exposition(self) -> bytes:
         """All metrics, over all worker processes, as UTF-8 text that Prometheus reads."""
         self._read_gauges()
+        self.drift.publish()
         return generate_latest(self._registry)
 
     def _read_gauges(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
 from app.batching.scores import Scores
 from app.batching.thread_pools import EngineWatch, ThreadPools
+from app.observability.drift import DriftMonitor
 from app.observability.metrics import ServiceMetrics
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
@@ -105,6 +106,7 @@ class ModelLoader:
         self._watch = watch
         self._stopping = threading.Event()
         self._loaded = Counter[tuple[str, str, str, str]]()
+        self._monitors: dict[int, DriftMonitor] = {}
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
 
@@ -132,6 +134,9 @@ class ModelLoader:
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""
+        monitor = self._monitors.pop(id(loaded.model), None)
+        if monitor is not None:
+            self._metrics.drift.remove(monitor)
         self._count(loaded.model, -1)
 
     def _count(self, model: ServedModel, change: int) -> None:
@@ -141,9 +146,26 @@ class ModelLoader:
         self._loaded[labels] += change
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
+    def _classify(self, model: ServedModel) -> Callable[[Sequence[Tensor]], list[Scores]]:
+        """What computes a batch, and has it watched for drift where that is wanted and can be."""
+        size = self._settings.drift_window
+        if model.reference is None or not size:
+            return model.classify
+        about = model.metadata
+        monitor = DriftMonitor(about.name, about.version, model.reference, self._metrics.drift, size)
+        self._monitors[id(model)] = monitor
+
+        def classify(images: Sequence[Tensor]) -> list[Scores]:
+            scores = model.classify(images)
+            best = [(score.classes[0], score.probabilities[0]) for score in scores]
+            monitor.observe(images, [index for index, _ in best], [probability for _, probability in best])
+            return scores
+
+        return classify
+
     def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
         return Batcher(
-            partial(self._threads.infer, partial(self._watch.run, model.classify)),
+            partial(self._threads.infer, partial(self._watch.run, self._classify(model))),
             max_batch=model.max_batch,
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,

@@ -12,6 +12,8 @@ from app.batching.scores import Scores
 from app.registry.warm_up import warm_up
 from models.artifact.golden import check_golden
 from models.artifact.metadata import ModelMetrics
+from models.artifact.reference import FILE_NAME as REFERENCE_FILE
+from models.artifact.reference import Reference, load_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
@@ -33,7 +35,8 @@ class ServedModel:
     `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
     `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
     `report` is the content of the artifact's report.json, None where it has none. `batch_seconds` is what the
-    slowest batch of the warm-up took.
+    slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares with, None where the
+    artifact has none.
     """
 
     metadata: ModelMetadata
@@ -47,6 +50,7 @@ class ServedModel:
     class_activation: ClassActivation | None
     report: bytes | None
     batch_seconds: float
+    reference: Reference | None = None
 
     @property
     def metrics(self) -> ModelMetrics:
@@ -121,6 +125,7 @@ def load_model(
         # Read now, as the folder need not stay.
         (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
         warmth.batch_seconds,
+        load_reference(folder, metadata.classes) if REFERENCE_FILE in metadata.files else None,
     )
 
 

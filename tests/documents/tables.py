@@ -16,10 +16,12 @@ from pydantic import SecretStr
 
 from app.environment import variable
 from app.http.error_handlers import REJECTIONS
+from app.observability.drift import DriftMonitor
 from app.observability.metrics import STAGES, ServiceMetrics
 from app.server import connection, request_head
 from app.settings import Settings
 from models import ARCHITECTURES
+from models.artifact.reference import Reference
 from models.augmentations import AUGMENTATIONS
 from tests.documents.documents import DOCUMENTS, ROOT, text_of
 
@@ -58,6 +60,11 @@ def metrics_table() -> str:
     measured.images(1, "lenet", "1")
     measured.rejected("overloaded")
     measured.model("lenet", "1", "torch", "float32", loaded=True)
+    share = {"shares": (1.0,), "edges": ()}
+    reference = Reference.model_validate(
+        {"images": 1, "classes": {"cat": 1.0}, "confidence": share, "brightness": share, "sharpness": share}
+    )
+    DriftMonitor("lenet", "1", reference, measured.drift, 1)
     rows = []
     for family in text_string_to_metric_families(measured.exposition().decode()):
         if family.name.startswith("resnet_serve_"):

@@ -64,7 +64,10 @@ def export_corrections(
         content = image(entry.id) if entry.image_bytes else None
         if content is None:
             continue  # or deleted since
-        keys = {(entry.request_id, entry.item), hashlib.sha256(content).hexdigest()}
+        keys: set[tuple[str, int] | str] = {
+            (entry.request_id, entry.item),
+            hashlib.sha256(content).hexdigest(),
+        }
         suffix = _suffix(content)
         if suffix is None or not is_class_name(entry.label):
             unfit += 1

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, check_golden, make_golden
+from models.artifact.reference import FILE_NAME as REFERENCE_FILE
+from models.artifact.reference import measure_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, StoredReport
 from models.artifact.store import (
@@ -210,6 +212,9 @@ def export_run(
         augmentation=augmentation_samples(state.recipe, data.train, data.classes),
     )
     files[REPORT_FILE] = report.to_json()
+    if len(validation):
+        reference = measure_reference(validation.images, validation_logits, data.classes, temperature)
+        files[REFERENCE_FILE] = reference.to_json()
     files |= render_report(description, report)
     save_artifact(folder, model, description, files, prove=lambda fresh: prove(fresh, model))
     console.print(f"artifact written to {folder}")

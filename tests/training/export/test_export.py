@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.artifact.golden import check_golden
+from models.artifact.reference import load_reference, measure_reference
 from models.artifact.store import ArtifactError, load_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import RECIPE, tiny_data
@@ -172,8 +173,17 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     files = {path.name for path in exported.iterdir()}
     plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
     int8 = {"int8.xml", "int8.bin"}
-    assert files == {"model.safetensors", "golden.safetensors", "report.json", "card.md"} | int8 | plots
+    described = {"report.json", "reference.json", "card.md"}
+    assert files == {"model.safetensors", "golden.safetensors"} | described | int8 | plots
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
+
+
+def test_the_reference_is_of_the_validation_images(exported: Path) -> None:
+    artifact, data = load_artifact(exported), tiny_data()
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    logits = predict(artifact.model, data.held_out.images, preprocessing)
+    expected = measure_reference(data.held_out.images, logits, data.classes, artifact.metadata.temperature)
+    assert load_reference(exported, data.classes) == expected
 
 
 def test_without_a_validation_set_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:

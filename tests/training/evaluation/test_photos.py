@@ -1,0 +1,126 @@
+"""One's own photographs: read by folder, measured by class, and told from other things."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.artifact.store import load_artifact
+from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity import SCORES
+from tests.support.tiny_run import CLASSES, RECIPE, tiny_data
+from tests.training.conftest import QUIET
+from training.__main__ import main
+from training.data.cifar10 import DataError
+from training.evaluation.photos import CONFIDENT, measure_photos, read_photos
+from training.export.export import export_run
+from training.loop.train import train
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    data = tiny_data()
+    state = train(RECIPE, data, folder / "run")
+    export_run(state, data, folder / "1", name="tiny", version="1", console=QUIET, with_int8=False)
+    return folder / "1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Noise of the brightness of two classes, stripes of nothing known, and a file that is no image."""
+    random = np.random.default_rng(0)
+    for name, base in (("dark", 0), ("bright", 160)):
+        (tmp_path / name / "deeper").mkdir(parents=True)
+        for number in range(6):
+            pixels = random.integers(base, base + 80, (24, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(
+                tmp_path / name / ("deeper" if number % 2 else ".") / f"{number}.png"
+            )
+    (tmp_path / "stripes").mkdir()
+    for number in range(8):
+        stripes = random.integers(0, 256, (1, 24, 3), dtype=np.uint8).repeat(20, axis=0)
+        Image.fromarray(stripes).save(tmp_path / "stripes" / f"{number}.png")
+    (tmp_path / "dark" / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_folders_that_are_no_class_are_others(artifact_folder: Path, folder: Path) -> None:
+    preprocessing = Preprocessing.from_metadata(load_artifact(artifact_folder).metadata)
+    photos = read_photos(folder, CLASSES, preprocessing)
+    assert photos.labels.tolist() == [CLASSES.index("bright")] * 6 + [CLASSES.index("dark")] * 6
+    assert [path.relative_to(folder).parts[0] for path in photos.files] == ["bright"] * 6 + ["dark"] * 6
+    assert (len(photos.known), len(photos.others), photos.other_names) == (12, 8, ["stripes"])
+    assert [path.name for path in photos.left_out] == ["notes.txt"]
+    for path, image in zip(photos.files, photos.known, strict=True):
+        assert torch.equal(image, preprocessing.resize(Image.open(path)))
+
+
+def test_figures_are_those_of_the_logits(artifact_folder: Path, folder: Path) -> None:
+    artifact = load_artifact(artifact_folder)
+    photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
+    sure = 20.0 * artifact.metadata.temperature
+    logits = torch.zeros(12, 3)
+    logits[range(12), photos.labels] = sure
+    wrong = (CLASSES.index("bright") + 1) % 3
+    logits[0] = torch.zeros(3)
+    logits[0, wrong] = sure  # a mistake that misleads
+    logits[1] = torch.zeros(3)
+    logits[1, wrong] = 0.1  # and one that does not
+    others = torch.zeros(8, 3)
+    others[:2, 0] = sure
+    report = measure_photos(artifact, "torch", photos, logits, others)
+    assert report.evaluation.accuracy == pytest.approx(10 / 12)
+    assert report.per_class == {"dark": (6, 1.0), "bright": (6, pytest.approx(4 / 6))}
+    assert report.wrong == 2
+    [mistake] = report.confident_mistakes
+    assert (mistake.file, mistake.true_class) == (str(photos.files[0]), "bright")
+    assert mistake.answer == CLASSES[wrong]
+    assert mistake.probability > CONFIDENT
+    assert (report.others, report.other_confident) == (8, 0.25)
+    # Of eight others two are as sure as the ten right ones: ties count half.
+    assert report.auroc["max_softmax"] == pytest.approx(6 / 8 + 2 / 8 / 2)
+
+
+def test_the_command_prints_all_figures(
+    artifact_folder: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["photos", "--artifact", str(artifact_folder), "--folder", str(folder), "--device", "cpu"]
+    main([*command, "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["evaluation"]["images"] == 12
+    assert set(report["auroc"]) == {"max_softmax", "max_logit", "energy"}
+    assert [Path(path).name for path in report["left_out"]] == ["notes.txt"]
+    main(command)
+    text = capsys.readouterr().out
+    for words in ("accuracy ", "dark", "reliability", "wrong answers", "AUROC", "notes.txt"):
+        assert words in text
+
+
+def test_with_the_training_data_every_score_is_measured(artifact_folder: Path, folder: Path) -> None:
+    artifact = load_artifact(artifact_folder)
+    photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
+    logits = torch.nn.functional.one_hot(photos.labels, 3).float()
+    report = measure_photos(artifact, "torch", photos, logits, torch.zeros(8, 3), tiny_data())
+    assert list(report.auroc) == list(SCORES)
+    assert all(0 <= value <= 1 for value in report.auroc.values())
+
+
+def test_without_others_nothing_is_said_of_them(artifact_folder: Path, folder: Path) -> None:
+    artifact = load_artifact(artifact_folder)
+    for file in (folder / "stripes").iterdir():
+        file.unlink()
+    (folder / "stripes").rmdir()
+    photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
+    report = measure_photos(artifact, "torch", photos, torch.rand(12, 3), torch.zeros(0, 3))
+    assert (report.others, report.other_confident, report.auroc) == (0, None, {})
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path, artifact_folder: Path) -> None:
+    (tmp_path / "unicorn").mkdir()
+    preprocessing = Preprocessing.from_metadata(load_artifact(artifact_folder).metadata)
+    with pytest.raises(DataError, match="no sub-folder is named as a class: dark, middle, bright"):
+        read_photos(tmp_path, CLASSES, preprocessing)

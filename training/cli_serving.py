@@ -1,0 +1,82 @@
+"""What the commands do that serve a model in service: its reference, its corrections, its own photographs."""
+
+import argparse
+
+from rich.console import Console
+
+from models.artifact.amend import amend_artifact
+from models.artifact.reference import FILE_NAME as REFERENCE_FILE
+from models.artifact.reference import measure_reference
+from models.artifact.store import load_artifact
+from models.feedback.records import FeedbackError
+from models.preprocessing.transform import Preprocessing
+from training.data.cifar10 import DataError
+from training.data.feedback import export_corrections
+from training.data.load import load
+from training.evaluation import measure, photos
+from training.evaluation.engines import engine_logits, load_engine
+from training.loop.device import select_device
+from training.output_folder import require_writable
+from training.recipes.recipe import RecordedRecipe
+
+
+def reference_command(arguments: argparse.Namespace) -> None:
+    """Of the images that were held out of its training, as export does it."""
+    artifact = load_artifact(arguments.artifact)
+    about = artifact.metadata
+    device, console = select_device(arguments.device), Console()
+    data = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console).to(device)
+    if data.classes != about.classes:
+        raise DataError(f"--data: its classes are not those of the artifact, {', '.join(about.classes)}")
+    if not len(data.held_out):
+        raise DataError("--data: no images of it are held out, which the reference is measured on")
+    preprocessing = Preprocessing.from_metadata(about)
+    images = measure.as_served(data.held_out.images, preprocessing)
+    logits = engine_logits(load_engine(artifact, "torch", device), images, preprocessing)
+    reference = measure_reference(images, logits, about.classes, about.temperature)
+    amend_artifact(arguments.artifact, {REFERENCE_FILE: reference.to_json()})
+    console.print(f"{REFERENCE_FILE}, of {reference.images:,} images, added to {arguments.artifact}")
+
+
+def photos_command(arguments: argparse.Namespace) -> None:
+    artifact = load_artifact(arguments.artifact)
+    about, device = artifact.metadata, select_device(arguments.device)
+    preprocessing = Preprocessing.from_metadata(about)
+    read = photos.read_photos(arguments.folder, about.classes, preprocessing)
+    data = None
+    if arguments.data is not None:
+        held_out = RecordedRecipe.of(about).held_out
+        data = load(arguments.data, held_out, about.input_size, Console(quiet=True))
+    engine = load_engine(artifact, arguments.engine, device)
+    logits = engine_logits(engine, read.known, preprocessing)
+    other_logits = engine_logits(engine, read.others, preprocessing) if len(read.others) else logits[:0]
+    report = photos.measure_photos(artifact, arguments.engine, read, logits, other_logits, data)
+    if arguments.json:
+        print(report.to_json())
+    else:
+        photos.show(report, Console())
+
+
+def export_feedback_command(arguments: argparse.Namespace) -> None:
+    try:
+        # Not at the top: the extra may not be installed.
+        from models.feedback.database import FeedbackDatabase
+    except ImportError as error:
+        raise DataError(
+            f"export-feedback needs the extra `feedback`: pip install 'resnet-serve[feedback]' ({error})"
+        ) from error
+    require_writable(arguments.out)
+    try:
+        database = FeedbackDatabase(arguments.database, must_exist=True)
+    except ValueError as error:
+        raise DataError(f"--database: {error}") from error
+    try:
+        exported = export_corrections(database.entries(), database.image, arguments.out)
+    except FeedbackError as error:
+        raise DataError(f"--database: {error}") from error
+    finally:
+        database.close()
+    if arguments.json:
+        print(exported.to_json())
+    else:
+        exported.show(arguments.out, Console())

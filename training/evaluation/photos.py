@@ -1,0 +1,218 @@
+"""An artifact measured on a folder of one's own photographs: of its classes, and of other things."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from models.artifact.report import Evaluation
+from models.artifact.store import Artifact
+from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity import SCORES
+from models.unfamiliarity.of_logits import OfLogits
+from training.data.cifar10 import DataError, ImageData, Split
+from training.evaluation.evaluate import evaluate
+from training.evaluation.unfamiliar import auroc, measure_separation, read_pictures
+
+CONFIDENT = 0.9
+"""The probability from which on a wrong answer is one that misleads."""
+
+LISTED = 20
+"""Mistakes that are shown, the most confident first; the JSON has all."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photographs as the network gets them, uint8 (N, C, S, S).
+
+    `labels` (N,) are the classes of `known` by number, `files` their paths; `others` (M, C, S, S) are of
+    things that are none of the classes, from the folders `other_names`. `left_out` cannot be read as images.
+    """
+
+    known: Tensor
+    labels: Tensor
+    files: list[Path]
+    others: Tensor
+    other_names: list[str]
+    left_out: list[Path]
+
+
+@dataclass(frozen=True)
+class PhotoMistake:
+    """A photograph whose wrong `answer` was given `probability`, more than `CONFIDENT`."""
+
+    file: str
+    true_class: str
+    answer: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class PhotoReport:
+    """All figures. Shares and probabilities are in 0..1.
+
+    `per_class` has the number of photographs of each class and the accuracy on them, of those with any.
+    `wrong` are the wrong answers in all, `confident_mistakes` those above `CONFIDENT`. `other_confident` is
+    the share of other photographs that get more than that as well, `auroc` of each score how well it tells
+    them from photographs with the right answer; None and empty where there are no others.
+    """
+
+    name: str
+    version: str
+    engine: str
+    evaluation: Evaluation
+    per_class: dict[str, tuple[int, float]]
+    wrong: int
+    confident_mistakes: list[PhotoMistake]
+    others: int
+    other_confident: float | None
+    auroc: dict[str, float]
+    left_out: list[str]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+
+def read_photos(folder: Path, classes: Sequence[str], preprocessing: Preprocessing) -> Photos:
+    """The images below `folder`, whose sub-folders are named as classes or as anything else.
+
+    Raises `DataError` where no sub-folder is named as a class, or one has no image.
+    """
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[:1] != ".")
+    named = [name for name in names if name in classes]
+    if not named:
+        raise DataError(f"{folder}: no sub-folder is named as a class: {', '.join(classes[:LISTED])}")
+    known, labels, others = [], [], []
+    files: list[Path] = []
+    left_out: list[Path] = []
+    for name in names:
+        images, read, failed = read_pictures_of(folder / name, preprocessing)
+        left_out += failed
+        if name in classes:
+            known.append(images)
+            labels += [classes.index(name)] * len(images)
+            files += read
+        else:
+            others.append(images)
+    empty = torch.zeros(0, *known[0].shape[1:], dtype=torch.uint8)
+    other_names = [name for name in names if name not in classes]
+    return Photos(
+        torch.cat(known), torch.tensor(labels), files, torch.cat([empty, *others]), other_names, left_out
+    )
+
+
+def read_pictures_of(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor, list[Path], list[Path]]:
+    """As `read_pictures`, with the paths of the images, in their order."""
+    images, left_out = read_pictures(folder, preprocessing)
+    missing = set(left_out)
+    read = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in missing]
+    return images, read, left_out
+
+
+def measure_photos(
+    artifact: Artifact,
+    engine: str,
+    photos: Photos,
+    logits: Tensor,
+    other_logits: Tensor,
+    data: ImageData | None = None,
+) -> PhotoReport:
+    """All figures from the `logits` (N, classes) of the known photographs and those of the others.
+
+    With `data`, which the artifact was trained on, every score of `SCORES` is measured, by the stored weights
+    in float32; without, those that need nothing but logits.
+    """
+    about = artifact.metadata
+    evaluation = evaluate(logits, photos.labels, about.classes, about.temperature)
+    confidence, predicted = (logits.double() / about.temperature).softmax(1).max(1)
+    right = predicted == photos.labels
+    counts = torch.bincount(photos.labels, minlength=len(about.classes)).tolist()
+    misleading = sorted(
+        ((~right) & (confidence > CONFIDENT)).nonzero().flatten().tolist(),
+        key=lambda index: -confidence[index].item(),
+    )
+    has_others = len(photos.others) > 0
+    separation: dict[str, float] = {}
+    if has_others and bool(right.any()):
+        if data is None:
+            separation = _of_logits(logits[right], other_logits)
+        else:
+            as_test = replace(data, test=Split(photos.known, photos.labels))
+            measured = measure_separation(artifact, as_test, photos.others)
+            separation = {each.score: each.auroc for each in measured}
+    return PhotoReport(
+        name=about.name,
+        version=about.version,
+        engine=engine,
+        evaluation=evaluation,
+        per_class={
+            name: (count, evaluation.per_class_accuracy[name])
+            for name, count in zip(about.classes, counts, strict=True)
+            if count
+        },
+        wrong=int((~right).sum()),
+        confident_mistakes=[
+            PhotoMistake(
+                str(photos.files[index]),
+                about.classes[int(photos.labels[index])],
+                about.classes[int(predicted[index])],
+                confidence[index].item(),
+            )
+            for index in misleading
+        ],
+        others=len(photos.others),
+        other_confident=_share_above(other_logits, about.temperature) if has_others else None,
+        auroc=separation,
+        left_out=[str(path) for path in photos.left_out],
+    )
+
+
+def _share_above(logits: Tensor, temperature: float) -> float:
+    confidence = (logits.double() / temperature).softmax(1).amax(1)
+    return (confidence > CONFIDENT).double().mean().item()
+
+
+def _of_logits(right: Tensor, others: Tensor) -> dict[str, float]:
+    found = {}
+    for name, kind in SCORES.items():
+        if issubclass(kind, OfLogits):
+            score, none = kind.from_arrays({}), np.zeros((0, 0), np.float32)
+            found[name] = auroc(score(none, others.numpy()), score(none, right.numpy()))
+    return found
+
+
+def show(report: PhotoReport, console: Console) -> None:
+    evaluation = report.evaluation
+    console.print(
+        f"accuracy {evaluation.accuracy:.2%} on {evaluation.images:,} photographs, {report.engine};"
+        f" expected calibration error {evaluation.expected_calibration_error:.4f}"
+    )
+    for name, (count, accuracy) in report.per_class.items():
+        console.print(f"  {name:12} {accuracy:8.2%} of {count:,}", markup=False)
+    table = Table("confidence", "right", "photographs", title="reliability")
+    bins = zip(evaluation.bin_confidence, evaluation.bin_accuracy, evaluation.bin_share, strict=True)
+    for confidence, accuracy, share in bins:
+        if share:
+            table.add_row(f"{confidence:.1%}", f"{accuracy:.1%}", f"{share * evaluation.images:.0f}")
+    console.print(table)
+    mistakes = report.confident_mistakes
+    console.print(f"{len(mistakes)} of {report.wrong} wrong answers are given more than {CONFIDENT:.0%}")
+    for mistake in mistakes[:LISTED]:
+        words = f"{mistake.true_class} taken for {mistake.answer}, {mistake.probability:.1%}"
+        console.print(f"  {mistake.file}: {words}", markup=False, soft_wrap=True)
+    if report.other_confident is not None:
+        console.print(
+            f"{report.other_confident:.1%} of {report.others:,} photographs of other things get more than"
+            f" {CONFIDENT:.0%}"
+        )
+    for name, value in report.auroc.items():
+        console.print(f"  {name:22} AUROC {value:.3f} against right answers", markup=False)
+    if report.left_out:
+        left_out = report.left_out
+        console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
