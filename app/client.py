@@ -39,12 +39,18 @@ class ClassProbability:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first."""
+    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first.
+
+    `unfamiliarity` is how unlike the images that the model knows it is, 0..1, and `familiar` whether it is
+    like them; both are None where the model cannot tell.
+    """
 
     filename: str | None
     width: int
     height: int
     top: tuple[ClassProbability, ...]
+    familiar: bool | None = None
+    unfamiliarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,11 @@ def _name_to_send(file: Path) -> str:
 
 
 def _prediction_request(
-    images: Sequence[Image], top_k: int | None, model: str | None, version: str | None
+    images: Sequence[Image],
+    top_k: int | None,
+    model: str | None,
+    version: str | None,
+    views: int | None,
 ) -> dict[str, Any]:
     if not images:
         raise ValueError("images: there must be at least one")
@@ -152,7 +162,7 @@ def _prediction_request(
         ("file", (_name_to_send(image), image.read_bytes()) if isinstance(image, Path) else ("image", image))
         for image in images
     ]
-    parameters = {"top_k": top_k, "model": model, "version": version}
+    parameters = {"top_k": top_k, "model": model, "version": version, "views": views}
     return {
         "files": files,
         "params": {name: value for name, value in parameters.items() if value is not None},
@@ -189,6 +199,8 @@ def _answer(response: httpx.Response | httpx.RequestError) -> Answer:
                 each["width"],
                 each["height"],
                 tuple(ClassProbability(**entry) for entry in each["top"]),
+                each.get("familiar"),
+                each.get("unfamiliarity"),
             )
             for each in content["predictions"]
         )
@@ -246,10 +258,18 @@ class Client:
             self._http = httpx.Client(**settings, transport=transport)
 
     def predict(
-        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+        self,
+        *images: Image,
+        top_k: int | None = None,
+        model: str | None = None,
+        version: str | None = None,
+        views: int | None = None,
     ) -> Answer:
-        """Classify images, files or their contents, in one request, by the default model or another."""
-        request = _prediction_request(images, top_k, model, version)
+        """Classify images, files or their contents, in one request, by the default model or another.
+
+        `views` is how many views of each image to average over, None for the service's own setting.
+        """
+        request = _prediction_request(images, top_k, model, version, views)
         return _answer(self._send("POST", "/predict", **request))
 
     def models(self) -> tuple[ModelEntry, ...]:
@@ -310,10 +330,18 @@ class AsyncClient:
             self._http = httpx.AsyncClient(**settings, transport=transport)
 
     async def predict(
-        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+        self,
+        *images: Image,
+        top_k: int | None = None,
+        model: str | None = None,
+        version: str | None = None,
+        views: int | None = None,
     ) -> Answer:
-        """Classify images, files or their contents, in one request, by the default model or another."""
-        request = await asyncio.to_thread(_prediction_request, images, top_k, model, version)
+        """Classify images, files or their contents, in one request, by the default model or another.
+
+        `views` is how many views of each image to average over, None for the service's own setting.
+        """
+        request = await asyncio.to_thread(_prediction_request, images, top_k, model, version, views)
         return _answer(await self._send("POST", "/predict", **request))
 
     async def models(self) -> tuple[ModelEntry, ...]:
