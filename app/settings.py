@@ -158,6 +158,13 @@ class Settings(BaseSettings):
         " one in the header `X-Request-Timeout`.",
     )
     max_files: int = Field(256, ge=1, le=10_000, description="Maximum number of images in one request.")
+    views: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Number of views of each image (as is, mirrored, squeezed, enlarged) whose probabilities"
+        " are averaged, where a request does not set `views`. Each view costs as much as an image.",
+    )
     cache_files: int = Field(
         0,
         ge=0,

@@ -107,8 +107,18 @@ def parser() -> argparse.ArgumentParser:
         help="measure, in int8 too, under corruptions, encodings, sizes and movements instead, and write "
         f"{ROBUSTNESS_FILE} into the artifact's folder",
     )
-    sub.add_argument("--images", type=positive, help="of the test images, with --robustness (default: all)")
-    sub.add_argument("--seed", type=int, help="of images and corruptions, with --robustness (default: 0)")
+    sub.add_argument(
+        "--views",
+        action="store_true",
+        help="measure averaging over 1 to 4 views of each image instead, clean and corrupted",
+    )
+    sub.add_argument("--others", type=Path, help="folder of pictures of other things, with --views")
+    sub.add_argument(
+        "--images", type=positive, help="of the test images, with --robustness or --views (default: all)"
+    )
+    sub.add_argument(
+        "--seed", type=int, help="of images and corruptions, with --robustness or --views (default: 0)"
+    )
     sub.add_argument("--out", type=Path, help=f"folder for {ROBUSTNESS_FILE}, in place of the artifact's")
 
     sub = command(
@@ -130,6 +140,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--artifact", type=Path, required=True)
     sub.add_argument("--others", type=Path, required=True, help="folder of pictures of other things")
     takes_data(sub)
+    sub.add_argument("--engine", choices=tuple(ENGINE_CHOICES), default="openvino", help="what computes")
+    sub.add_argument("--images", type=positive, help="of the test images (default: all)")
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("photos", cli_serving.photos_command, "Measure an artifact on photographs of one's own.")
@@ -175,6 +187,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--no-int8", dest="int8", action="store_false", help="export no int8 network beside the weights"
     )
+    takes_data(sub)
+    takes_device(sub)
+
+    sub = command(
+        "calibrate",
+        cli.calibrate_command,
+        "Fit an artifact's temperatures and detectors of unfamiliar images anew, and write it again.",
+    )
+    sub.add_argument("--artifact", type=Path, required=True)
     takes_data(sub)
     takes_device(sub)
 

@@ -14,15 +14,16 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from models.artifact.store import Artifact, load_artifact
+from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load
-from training.evaluation import compare, measure, robustness, unfamiliar
+from training.evaluation import compare, measure, robustness, unfamiliar, views
 from training.evaluation.engines import engine_logits, load_engine
-from training.export import export
+from training.evaluation.outputs import answer_of_engine
+from training.export import calibrate, export
 from training.export.quantize import require_nncf
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
@@ -154,8 +155,13 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     if arguments.robustness:
         robustness_command(arguments)
         return
+    if arguments.others is not None and not arguments.views:
+        raise ValueError("--others: only with --views")
+    if arguments.views:
+        views_command(arguments)
+        return
     if given := [f"--{name}" for name in ("images", "seed", "out") if getattr(arguments, name) is not None]:
-        raise ValueError(f"{', '.join(given)}: only with --robustness")
+        raise ValueError(f"{', '.join(given)}: only with --robustness or --views")
     measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
     if arguments.json:
         print(measured.to_json())
@@ -192,6 +198,28 @@ def robustness_command(arguments: argparse.Namespace) -> None:
         Console().print(f"written to {folder / robustness.FILE_NAME}", soft_wrap=True)
 
 
+def views_command(arguments: argparse.Namespace) -> None:
+    if arguments.out is not None:
+        raise ValueError("--out: only with --robustness")
+    artifact = load_artifact(arguments.artifact)
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    others = None
+    if arguments.others is not None:
+        others, _ = unfamiliar.read_pictures(arguments.others, preprocessing)
+    gains = views.measure_views(
+        artifact,
+        load_engine(artifact, arguments.engine, select_device(arguments.device)),
+        load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True)),
+        others,
+        count=arguments.images,
+        seed=arguments.seed or 0,
+    )
+    if arguments.json:
+        print(views.to_json(gains))
+    else:
+        views.show(gains, Console())
+
+
 def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> measure.Measured:
     """On the test images of `--data`, those of a folder scaled as this artifact has them."""
     images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
@@ -219,11 +247,20 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
         console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
     held_out = RecordedRecipe.of(about).held_out
     images = load(arguments.data, held_out, about.input_size, Console(quiet=True))
-    separations = unfamiliar.measure_separation(artifact, images, others)
+    engine = load_engine(artifact, arguments.engine, torch.device("cpu"))
+    answer = answer_of_engine(engine, Preprocessing.from_metadata(about))
+    separations = unfamiliar.measure_separation(artifact, answer, images, others, arguments.images)
     if arguments.json:
         print(unfamiliar.to_json(separations))
     else:
         unfamiliar.show(separations, Console())
+
+
+def calibrate_command(arguments: argparse.Namespace) -> None:
+    about, console = read_metadata(arguments.artifact), Console()
+    require_place_for_artifact(arguments.artifact)
+    images = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console)
+    calibrate.calibrate_artifact(arguments.artifact, images, select_device(arguments.device), console)
 
 
 def export_command(arguments: argparse.Namespace) -> None:

@@ -36,10 +36,18 @@ class AsyncClient:
             self._http = httpx.AsyncClient(**settings, transport=transport)
 
     async def predict(
-        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+        self,
+        *images: Image,
+        top_k: int | None = None,
+        model: str | None = None,
+        version: str | None = None,
+        views: int | None = None,
     ) -> PredictResponse:
-        """Classify images, files or their contents, in one request, by the default model or another."""
-        request = await asyncio.to_thread(prediction_request, images, top_k, model, version)
+        """Classify images, files or their contents, in one request, by the default model or another.
+
+        `views` is how many views of each image to average over, None for the service's own setting.
+        """
+        request = await asyncio.to_thread(prediction_request, images, top_k, model, version, views)
         return predict_response(await self._send("POST", "/predict", **request))
 
     async def models(self) -> tuple[ModelEntry, ...]:

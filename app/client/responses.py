@@ -14,12 +14,18 @@ class ClassProbability:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first."""
+    """Of one image: its name as sent, its size in pixels, and its classes, the most probable first.
+
+    `unfamiliarity` is how unlike the images that the model knows it is, 0..1, and `familiar` whether it is
+    like them; both are None where the model cannot tell.
+    """
 
     filename: str | None
     width: int
     height: int
     top: tuple[ClassProbability, ...]
+    familiar: bool | None = None
+    unfamiliarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ def predict_response(response: httpx.Response | httpx.RequestError) -> PredictRe
                 each["width"],
                 each["height"],
                 tuple(ClassProbability(**entry) for entry in each["top"]),
+                each.get("familiar"),
+                each.get("unfamiliarity"),
             )
             for each in content["predictions"]
         )

@@ -84,7 +84,11 @@ def _name_to_send(file: Path) -> str:
 
 
 def prediction_request(
-    images: Sequence[Image], top_k: int | None, model: str | None, version: str | None
+    images: Sequence[Image],
+    top_k: int | None,
+    model: str | None,
+    version: str | None,
+    views: int | None,
 ) -> dict[str, Any]:
     if not images:
         raise ValueError("images: there must be at least one")
@@ -92,7 +96,7 @@ def prediction_request(
         ("file", (_name_to_send(image), image.read_bytes()) if isinstance(image, Path) else ("image", image))
         for image in images
     ]
-    parameters = {"top_k": top_k, "model": model, "version": version}
+    parameters = {"top_k": top_k, "model": model, "version": version, "views": views}
     return {
         "files": files,
         "params": {name: value for name, value in parameters.items() if value is not None},

@@ -42,10 +42,18 @@ class Client:
             self._http = httpx.Client(**settings, transport=transport)
 
     def predict(
-        self, *images: Image, top_k: int | None = None, model: str | None = None, version: str | None = None
+        self,
+        *images: Image,
+        top_k: int | None = None,
+        model: str | None = None,
+        version: str | None = None,
+        views: int | None = None,
     ) -> PredictResponse:
-        """Classify images, files or their contents, in one request, by the default model or another."""
-        request = prediction_request(images, top_k, model, version)
+        """Classify images, files or their contents, in one request, by the default model or another.
+
+        `views` is how many views of each image to average over, None for the service's own setting.
+        """
+        request = prediction_request(images, top_k, model, version, views)
         return predict_response(self._send("POST", "/predict", **request))
 
     def models(self) -> tuple[ModelEntry, ...]:

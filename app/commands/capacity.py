@@ -11,7 +11,7 @@ from pathlib import Path
 from app.capacity.fleet import Fleet, Surroundings, plan
 from app.capacity.measurement import measure
 from app.capacity.profile import MEASURED, Profile, load_profile, write_profile
-from app.commands.ask import API_KEY
+from app.commands.client import API_KEY
 from app.commands.output import complain, show
 
 SAMPLE = Path(__file__).parents[1] / "static" / "samples" / "cat.png"

@@ -28,6 +28,9 @@ def predict(arguments: Sequence[str]) -> int:
     parser.add_argument("--top-k", type=int, help="number of classes to show for each image (default: 5)")
     parser.add_argument("--model", help="name of the model (default: the default model of the service)")
     parser.add_argument("--version", help="version of the model (default: the one loaded last)")
+    parser.add_argument(
+        "--views", type=int, help="views of each image to average over (default: the service's)"
+    )
     options = parser.parse_args(arguments)
     answers: list[PredictResponse] = []
     refused = False
@@ -36,7 +39,11 @@ def predict(arguments: Sequence[str]) -> int:
             for image in options.images:
                 try:
                     answer = client.predict(
-                        image, top_k=options.top_k, model=options.model, version=options.version
+                        image,
+                        top_k=options.top_k,
+                        model=options.model,
+                        version=options.version,
+                        views=options.views,
                     )
                 except OSError as error:
                     refused = True
@@ -100,6 +107,8 @@ def _described(answer: PredictResponse) -> Iterator[str]:
             f"{answer.version} in {answer.timings_ms['total']:.1f} ms"
         )
         yield from _bars(prediction, block)
+        if prediction.familiar is False:
+            yield "  unlike the pictures that the model knows: perhaps none of these"
 
 
 def _bars(prediction: Prediction, block: str) -> Iterator[str]:

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from app.batching.result_cache import Result, ResultCache, digests_of
-from app.batching.scores import Scores
+from app.batching.scores import Scores, averaged
+from app.errors import ApiError
 from app.inference.preparation import INLINE_BYTES, Upload, prepare_images
 from app.inference.request_scope import RequestScope
+from models.unfamiliarity.detector import is_familiar
+from models.views import views_of
 
 CACHE_STATUS = "Cache-Status"
 
@@ -23,6 +28,11 @@ class Classified:
     cached: int | None = None
 
     @property
+    def unfamiliar(self) -> int:
+        """How many of the images are unlike those that the model knows."""
+        return sum(is_familiar(score.unfamiliarity) is False for score in self.scores)
+
+    @property
     def headers(self) -> dict[str, str]:
         """Whether the cache answered, as RFC 9211 writes it; none where there is no cache."""
         if self.cached is None:
@@ -31,23 +41,55 @@ class Classified:
         return {CACHE_STATUS: f"resnet-serve; {outcome}"}
 
 
-async def classify_files(uploads: Sequence[Upload], scope: RequestScope) -> Classified:
-    """Raises what `prepare_images` and `RequestScope.score` raise; nothing of such a request is cached."""
+async def classify_files(uploads: Sequence[Upload], scope: RequestScope, views: int) -> Classified:
+    """The mean over so many `views` of each image.
+
+    Raises what `prepare_images` and `score_views` raise; nothing of such a request is cached.
+    """
     if scope.loaded.cache is None:
-        return Classified(*await _compute(uploads, range(len(uploads)), scope))
-    return await _with_cache(scope.loaded.cache, uploads, scope)
+        return Classified(*await _compute(uploads, range(len(uploads)), scope, views))
+    return await _with_cache(scope.loaded.cache, uploads, scope, views)
 
 
-async def _with_cache(cache: ResultCache, uploads: Sequence[Upload], scope: RequestScope) -> Classified:
+async def score_views(images: Sequence[Tensor], scope: RequestScope, views: int) -> list[Scores]:
+    """What the model says of `images`, each uint8 or float (C, S, S): the mean over so many `views`.
+
+    All views of all images are submitted together, and each of them takes a place in the queue. Raises what
+    `RequestScope.score` raises, and `ApiError` 413 for more views than images may be sent in one request.
+    """
+    if views == 1:
+        return await scope.score(images)
+    limit = scope.context.settings.max_files
+    if len(images) * views > limit:
+        raise ApiError(
+            413,
+            "too_many_images",
+            f"{views} views of {len(images)} images are {len(images) * views} images; at most {limit} are"
+            " accepted in one request: send fewer files at a time, or ask for fewer views",
+            "views",
+        )
+    made = await scope.run(
+        lambda: [view for image in images for view in views_of(image.unsqueeze(0), views)[0].unbind()],
+        "the views to be made",
+    )
+    scores = await scope.score(made)
+    return [averaged(scores[start : start + views]) for start in range(0, len(scores), views)]
+
+
+async def _with_cache(
+    cache: ResultCache, uploads: Sequence[Upload], scope: RequestScope, views: int
+) -> Classified:
     contents = [upload.content for upload in uploads]
     if sum(map(len, contents)) <= INLINE_BYTES:
         digests = digests_of(contents)
     else:
         digests = await scope.run(lambda: digests_of(contents), "the files to be looked up")
+    # The same file has another result with another number of views.
+    digests = [digest + bytes([views]) for digest in digests]
     results = cache.find(digests)
     missing = [index for index, result in enumerate(results) if result is None]
     if missing:
-        for index, score, size in zip(missing, *await _compute(uploads, missing, scope), strict=True):
+        for index, score, size in zip(missing, *await _compute(uploads, missing, scope, views), strict=True):
             results[index] = Result(score, size)
             cache.keep(digests[index], Result(score, size))
     known = [result for result in results if result is not None]
@@ -59,9 +101,9 @@ async def _with_cache(cache: ResultCache, uploads: Sequence[Upload], scope: Requ
 
 
 async def _compute(
-    uploads: Sequence[Upload], chosen: Sequence[int], scope: RequestScope
+    uploads: Sequence[Upload], chosen: Sequence[int], scope: RequestScope, views: int
 ) -> tuple[list[Scores], list[tuple[int, int]]]:
     """Of the `chosen` of `uploads`."""
     numbers = [index + 1 for index in chosen] if len(uploads) > 1 else None
     prepared = await prepare_images([uploads[index] for index in chosen], scope, numbers)
-    return await scope.score(prepared.images), prepared.sizes
+    return await score_views(prepared.images, scope, views), prepared.sizes

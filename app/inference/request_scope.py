@@ -108,15 +108,17 @@ class RequestScope:
             now = max(now, ended)
         return scores
 
-    def finish(self, images: int) -> str:
+    def finish(self, images: int, unfamiliar: int = 0) -> str:
         """Count `images` as classified, and the time spent in each stage; returns the header Server-Timing.
+
+        So many of them were `unfamiliar`.
 
         Source of its format: https://www.w3.org/TR/server-timing/, in milliseconds.
         """
         about, metrics, tracing = self.model.metadata, self.context.metrics, self.context.tracing
         for stage, seconds in self.stages.items():
             metrics.stage(stage, seconds)
-        metrics.images(images, about.name, about.version)
+        metrics.images(images, about.name, about.version, unfamiliar)
         if tracing is not None:
             tracing.describe({"images": images})
         return ", ".join(f"{stage};dur={seconds * 1000:.3f}" for stage, seconds in self.stages.items())

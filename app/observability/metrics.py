@@ -71,6 +71,12 @@ class ServiceMetrics:
         self._images = Counter(
             "resnet_serve_images_total", "Images classified.", ["name", "version"], registry=own
         )
+        self._unfamiliar = Counter(
+            "resnet_serve_unfamiliar_images_total",
+            "Images classified that are unlike those that the model knows.",
+            ["name", "version"],
+            registry=own,
+        )
         self._batch_size = Histogram(
             "resnet_serve_batch_size",
             "Batch sizes in images; the count is the number of batches.",
@@ -122,7 +128,7 @@ class ServiceMetrics:
         self._stages = {stage: stage_seconds.labels(stage) for stage in STAGES}
         self._requests_of: dict[tuple[str, str, int], Counter] = {}
         self._request_seconds_of: dict[str, Histogram] = {}
-        self._images_of: dict[tuple[str, str], Counter] = {}
+        self._images_of: dict[tuple[str, str], tuple[Counter, Counter]] = {}
         self._rejections_of: dict[str, Counter] = {}
         self._read_queue_depth: Callable[[], int] = int
         self._read_cached_files: Callable[[], int] = int
@@ -146,12 +152,14 @@ class ServiceMetrics:
         """Record the time of one request in a stage. Raises `KeyError` for a name not in `STAGES`."""
         self._stages[name].observe(seconds)
 
-    def images(self, count: int, name: str, version: str) -> None:
-        """Count images that were classified by this version of a model."""
-        counter = self._images_of.get((name, version))
-        if counter is None:
-            counter = self._images_of[name, version] = self._images.labels(name, version)
-        counter.inc(count)
+    def images(self, count: int, name: str, version: str, unfamiliar: int = 0) -> None:
+        """Count images that were classified by this version of a model, and how many were `unfamiliar`."""
+        counters = self._images_of.get((name, version))
+        if counters is None:
+            counters = self._images.labels(name, version), self._unfamiliar.labels(name, version)
+            self._images_of[name, version] = counters
+        counters[0].inc(count)
+        counters[1].inc(unfamiliar)
 
     def batch(self, size: int) -> None:
         """Count one batch of `size` images."""

@@ -23,6 +23,7 @@ from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings
 from models.artifact.store import ArtifactError, load_artifact, read_metadata
 from models.engines import EngineOptions
+from models.unfamiliarity.detector import is_familiar
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +158,14 @@ class ModelLoader:
 
         def classify(images: Sequence[Tensor]) -> list[Scores]:
             scores = model.classify(images)
-            best = [(score.classes[0], score.probabilities[0]) for score in scores]
-            monitor.observe(images, [index for index, _ in best], [probability for _, probability in best])
+            monitor.observe(
+                images,
+                [score.classes[0] for score in scores],
+                [score.probabilities[0] for score in scores],
+                None
+                if model.detector is None
+                else [is_familiar(score.unfamiliarity) is False for score in scores],
+            )
             return scores
 
         return classify

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from app.batching.scores import Scores
 from app.registry.warm_up import warm_up
+from models.artifact.detector import load_detector
 from models.artifact.golden import check_golden
 from models.artifact.metadata import ModelMetrics
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
@@ -21,6 +22,7 @@ from models.class_activation import ClassActivation
 from models.engines import Engine, EngineOptions, Precision, create_engine
 from models.preprocessing.transform import Preprocessing
 from models.summary import LayerSummary, summarize
+from models.unfamiliarity.detector import Detector
 
 GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "int8": 0.5}
 """Largest difference from a golden logit of the same network. Float32 on another machine differs by about
@@ -35,8 +37,8 @@ class ServedModel:
     `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
     `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
     `report` is the content of the artifact's report.json, None where it has none. `batch_seconds` is what the
-    slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares with, None where the
-    artifact has none.
+    slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares with, and `detector` tells
+    unfamiliar images by what `engine` gives; both are None where the artifact has none.
     """
 
     metadata: ModelMetadata
@@ -51,6 +53,7 @@ class ServedModel:
     report: bytes | None
     batch_seconds: float
     reference: Reference | None = None
+    detector: Detector | None = None
 
     @property
     def metrics(self) -> ModelMetrics:
@@ -66,16 +69,25 @@ class ServedModel:
         start = perf_counter()
         if len({image.dtype for image in images}) > 1:
             images = [image if image.is_floating_point() else image / 255 for image in images]
-        logits = self.engine.predict(self.preprocessing.normalize(torch.stack(list(images))))
-        probabilities, classes = self.probabilities(logits).sort(dim=1, descending=True)
+        batch = self.preprocessing.normalize(torch.stack(list(images)))
+        unfamiliar: list[float] | list[None] = [None] * len(images)
+        if self.detector is None:
+            logits = self.engine.predict(batch)
+        else:
+            logits, features = self.engine.predict_with_features(batch)
+            unfamiliar = self.detector.unfamiliarity(features.numpy(), logits.numpy()).tolist()
+        temperature = self.metadata.temperature_of(self.engine.precision)
+        probabilities, classes = torch.softmax(logits / temperature, dim=1).sort(dim=1, descending=True)
         seconds = perf_counter() - start
         return [
-            Scores(indices, values, seconds, start, len(images))
-            for indices, values in zip(classes.tolist(), probabilities.tolist(), strict=True)
+            Scores(indices, values, seconds, start, len(images), unfamiliarity)
+            for indices, values, unfamiliarity in zip(
+                classes.tolist(), probabilities.tolist(), unfamiliar, strict=True
+            )
         ]
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Logits (N, classes) to calibrated probabilities (N, classes), each row with sum 1."""
+        """Logits (N, classes) of `network` to calibrated probabilities (N, classes), each row with sum 1."""
         return torch.softmax(logits / self.metadata.temperature, dim=1)
 
 
@@ -126,6 +138,7 @@ def load_model(
         (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
         warmth.batch_seconds,
         load_reference(folder, metadata.classes) if REFERENCE_FILE in metadata.files else None,
+        load_detector(artifact, created.precision),
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from app.batching.scores import Scores
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, request_scope
-from app.inference.classification import Classified, classify_files
+from app.inference.classification import Classified, classify_files, score_views
 from app.inference.context import InferenceContext
 from app.inference.preparation import INLINE_BYTES, Upload
 from app.inference.request_scope import RequestScope
@@ -25,12 +25,13 @@ from app.v2.tensors import (
     IMAGES,
     LABEL,
     PROBABILITIES,
+    UNFAMILIARITY,
     check_response_size,
     inputs_of,
+    output_names,
     outputs_of,
     require_known_outputs,
 )
-from models.artifact.store import ModelMetadata
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
@@ -133,6 +134,11 @@ def _described(model: ServedModel, versions: list[str]) -> ModelMetadataResponse
         outputs=[
             TensorMetadata(name=PROBABILITIES, datatype="FP32", shape=[-1, len(about.classes)]),
             TensorMetadata(name=LABEL, datatype="BYTES", shape=[-1]),
+            *(
+                [TensorMetadata(name=UNFAMILIARITY, datatype="FP32", shape=[-1])]
+                if UNFAMILIARITY in output_names(model)
+                else []
+            ),
         ],
     )
 
@@ -161,8 +167,10 @@ _INFER: dict[str, Any] = {
 async def infer(request: Request, context: ReadyContext, name: Name) -> Response:
     """One input: `image_bytes` (BYTES, [N]; in JSON in Base64) or `images` (UINT8, or FP32 in 0..1).
 
-    Outputs: `probabilities` (FP32, [N, classes]) and `label` (BYTES, [N]), both unless some are named. With
-    the parameter `classification` = k, `probabilities` gives the k best as "probability:index:label".
+    Outputs: `probabilities` (FP32, [N, classes]), `label` (BYTES, [N]) and, of a model that can tell,
+    `unfamiliarity` (FP32 in 0..1, [N]; above 0.95 the image is unlike those that the model knows): all unless
+    some are named. With the parameter `classification` = k, `probabilities` gives the k best as
+    "probability:index:label".
     """
     return await _infer(request, context, name, None)
 
@@ -179,14 +187,16 @@ def _read(scope: RequestScope, header_length: str | None) -> tuple[InferRequest,
     """What is asked, and the files or else the images that it is asked of."""
     settings, labels = scope.context.settings, scope.model.metadata.classes
     asked = parse_request(scope.body, header_length)
-    require_known_outputs(asked, len(labels))
+    known = output_names(scope.model)
+    require_known_outputs(asked, len(labels), known)
     uploads, pixels = inputs_of(asked, scope.model, settings.max_files)
-    check_response_size(asked, len(uploads) + len(pixels), labels, settings.max_body_bytes)
+    check_response_size(asked, len(uploads) + len(pixels), labels, known, settings.max_body_bytes)
     return asked, uploads, pixels
 
 
-def _encode(asked: InferRequest, scores: Sequence[Scores], about: ModelMetadata) -> tuple[bytes, int | None]:
-    outputs = outputs_of(asked, scores, about.classes)
+def _encode(asked: InferRequest, scores: Sequence[Scores], model: ServedModel) -> tuple[bytes, int | None]:
+    about = model.metadata
+    outputs = outputs_of(asked, scores, about.classes, output_names(model))
     return encode_response(about.name, about.version, asked.id, outputs)
 
 
@@ -201,17 +211,20 @@ async def _infer(request: Request, context: InferenceContext, name: str, version
             asked, uploads, pixels = await scope.run(read, "the request to be parsed")
         scope.record("receive", scope.started, perf_counter())
         if uploads:
-            classified = await classify_files(uploads, scope)
+            classified = await classify_files(uploads, scope, context.settings.views)
         else:
-            classified = Classified(await scope.score(pixels), [])
+            classified = Classified(await score_views(pixels, scope, context.settings.views), [])
         finished = perf_counter()
-        encode = partial(_encode, asked, classified.scores, about)
+        encode = partial(_encode, asked, classified.scores, scope.model)
         if len(classified.scores) * len(about.classes) <= INLINE_NUMBERS:
             content, header_length = encode()
         else:
             content, header_length = await scope.run(encode, "the response to be written")
     scope.record("respond", finished, perf_counter())
-    headers = {"Server-Timing": scope.finish(len(classified.scores)), **classified.headers}
+    headers = {
+        "Server-Timing": scope.finish(len(classified.scores), classified.unfamiliar),
+        **classified.headers,
+    }
     if header_length is None:
         return Response(content, media_type="application/json", headers=headers)
     headers[HEADER_LENGTH] = str(header_length)

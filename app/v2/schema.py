@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field, JsonValue
 
 from app.http.uploads import PIXEL
-from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES
+from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES, UNFAMILIARITY
 
 _BINARY = {"type": "string", "format": "binary"}
 _PARAMETERS = {"type": ["object", "null"], "additionalProperties": True}
@@ -77,10 +77,14 @@ REQUEST: dict[str, Any] = {
         "outputs": {
             "type": ["array", "null"],
             "items": {
-                "anyOf": [_output(PROBABILITIES, {"classification": _CLASSIFICATION}), _output(LABEL, {})]
+                "anyOf": [
+                    _output(PROBABILITIES, {"classification": _CLASSIFICATION}),
+                    _output(LABEL, {}),
+                    _output(UNFAMILIARITY, {}),
+                ]
             },
-            "maxItems": 2,
-            "description": "Both of them, unless some are named, each of which comes once.",
+            "maxItems": 3,
+            "description": "All that the model has, unless some are named, each of which comes once.",
         },
     },
 }

@@ -18,7 +18,7 @@ from app.registry.served_model import ServedModel
 from app.v2.codec import NUMBERS, InferRequest, InputTensor, OutputRequest, OutputTensor
 
 IMAGE_BYTES, IMAGES = "image_bytes", "images"
-PROBABILITIES, LABEL = "probabilities", "label"
+PROBABILITIES, LABEL, UNFAMILIARITY = "probabilities", "label", "unfamiliarity"
 
 ELEMENT_BYTES = 32
 """Of a number in JSON at most, with the comma behind it."""
@@ -77,15 +77,20 @@ def _pixels(tensor: InputTensor, model: ServedModel) -> list[Tensor]:
     return list(torch.from_numpy(tensor.values.copy()).unbind())
 
 
-def require_known_outputs(asked: InferRequest, classes: int) -> None:
-    """Raise `ProtocolError` for an output that is unknown or named twice, or for an illegal parameter."""
+def output_names(model: ServedModel) -> list[str]:
+    """The outputs that a model has, and that come where a request names none."""
+    return [PROBABILITIES, LABEL, *([UNFAMILIARITY] if model.detector is not None else [])]
+
+
+def require_known_outputs(asked: InferRequest, classes: int, known: Sequence[str]) -> None:
+    """Raise `ProtocolError` for an output that is not `known` or named twice, or for an illegal parameter."""
     names = [output.name for output in asked.outputs or []]
     for number, output in enumerate(asked.outputs or []):
         where = f"outputs[{number}]"
         if output.name in names[:number]:
             raise ProtocolError(f"{where}.name: {output.name!r} is named already; each output comes once")
-        if output.name not in (PROBABILITIES, LABEL):
-            raise ProtocolError(f"{where}.name: must be {PROBABILITIES} or {LABEL}, got {output.name!r}")
+        if output.name not in known:
+            raise ProtocolError(f"{where}.name: must be {' or '.join(known)}, got {output.name!r}")
         count = output.parameters.get("classification", 0)
         if type(count) is not int or not 0 <= count <= classes:
             raise ProtocolError(f"{where}.parameters.classification: must be in 0..{classes}, got {count!r}")
@@ -94,12 +99,16 @@ def require_known_outputs(asked: InferRequest, classes: int) -> None:
         asked.wants_binary(output)
 
 
-def check_response_size(asked: InferRequest, images: int, labels: Sequence[str], max_bytes: int) -> None:
+def check_response_size(
+    asked: InferRequest, images: int, labels: Sequence[str], known: Sequence[str], max_bytes: int
+) -> None:
     """Raise `ApiError` 413 if the response, estimated from above, would be larger than `max_bytes`."""
     longest = max(map(len, labels)) * MAX_CHARACTER_BYTES
     size = 0
-    for output in _wanted(asked):
-        if output.name == LABEL:
+    for output in _wanted(asked, known):
+        if output.name == UNFAMILIARITY:
+            size += images * ELEMENT_BYTES
+        elif output.name == LABEL:
             size += images * (longest + ELEMENT_BYTES)
         elif count := output.parameters.get("classification", 0):
             size += images * count * (longest + 2 * ELEMENT_BYTES)
@@ -115,18 +124,23 @@ def check_response_size(asked: InferRequest, images: int, labels: Sequence[str],
         raise ApiError(413, "response_too_large", message)
 
 
-def _wanted(asked: InferRequest) -> list[OutputRequest]:
-    return asked.outputs or [OutputRequest(name=PROBABILITIES), OutputRequest(name=LABEL)]
+def _wanted(asked: InferRequest, known: Sequence[str]) -> list[OutputRequest]:
+    return asked.outputs or [OutputRequest(name=name) for name in known]
 
 
-def outputs_of(asked: InferRequest, scores: Sequence[Scores], labels: Sequence[str]) -> list[OutputTensor]:
-    """The outputs that were asked for, or all; `labels` are the classes in the order of the network."""
-    return [_output(each, scores, labels, binary=asked.wants_binary(each)) for each in _wanted(asked)]
+def outputs_of(
+    asked: InferRequest, scores: Sequence[Scores], labels: Sequence[str], known: Sequence[str]
+) -> list[OutputTensor]:
+    """The outputs that were asked for, or all `known`; `labels` are the classes in the network's order."""
+    return [_output(each, scores, labels, binary=asked.wants_binary(each)) for each in _wanted(asked, known)]
 
 
 def _output(
     output: OutputRequest, scores: Sequence[Scores], labels: Sequence[str], *, binary: bool
 ) -> OutputTensor:
+    if output.name == UNFAMILIARITY:
+        unfamiliar = np.array([score.unfamiliarity for score in scores], np.float32)
+        return OutputTensor(UNFAMILIARITY, "FP32", unfamiliar.shape, unfamiliar, binary)
     if output.name == LABEL:
         best = [labels[score.classes[0]].encode() for score in scores]
         return OutputTensor(LABEL, "BYTES", (len(scores),), best, binary)

@@ -14,7 +14,7 @@ from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext
 from app.registry.loaded_model import LoadedModel
 from app.v2.routes import v2_documented
-from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES
+from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES, UNFAMILIARITY, output_names
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
 
@@ -121,5 +121,10 @@ def _config(loaded: LoadedModel) -> ModelConfig:
         output=[
             TensorConfig(name=PROBABILITIES, data_type="TYPE_FP32", dims=[-1, len(about.classes)]),
             TensorConfig(name=LABEL, data_type="TYPE_STRING", dims=[-1]),
+            *(
+                [TensorConfig(name=UNFAMILIARITY, data_type="TYPE_FP32", dims=[-1])]
+                if UNFAMILIARITY in output_names(loaded.model)
+                else []
+            ),
         ],
     )

@@ -1,4 +1,7 @@
-"""What a stored model says about itself: one JSON, in which no field has a default."""
+"""What a stored model says about itself: one JSON.
+
+Only fields that models of this schema were stored without have a default, which says that there is none.
+"""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -8,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, m
 
 from models import ARCHITECTURES
 from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity import SCORES
 
 MODEL_FILE = "model.safetensors"
 INT8_NETWORK_FILE = "int8.xml"
 INT8_WEIGHTS_FILE = "int8.bin"
+DETECTOR_FILE = "unfamiliarity.safetensors"
+INT8_DETECTOR_FILE = "unfamiliarity-int8.safetensors"
 
 SCHEMA_VERSION: Literal[2] = 2
 
@@ -22,6 +28,7 @@ LEAST_STD = 1e-4
 """Of values in 0..1 in 256 steps; less would make of a rounding error a colour."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0.001, le=1000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names and versions become folder names and parts of addresses.
 Slug = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -57,6 +64,41 @@ class Dataset(Strict):
     test_images: Annotated[int, Field(ge=0)]
 
 
+class Calibration(Strict):
+    """What a temperature was fitted on, and what it gives on images that something happened to.
+
+    `held_out_images` clean and `corrupted_images` corrupted images, both of the validation set, had the same
+    weight each. Of `test_images` test images, each corrupted in one of the same ways, `accuracy` and
+    `expected_calibration_error` are shares in 0..1; clean ones are in the model's metrics.
+    """
+
+    held_out_images: Count
+    corrupted_images: Annotated[int, Field(ge=0)]
+    test_images: Annotated[int, Field(ge=0)]
+    accuracy: Share
+    expected_calibration_error: Share
+
+
+class Unfamiliarity(Strict):
+    """The detector of unfamiliar images, a file for each network: `DETECTOR_FILE`, `INT8_DETECTOR_FILE`.
+
+    `score` is a key of `models.unfamiliarity.SCORES`, fitted to `reference_images` training images. Of
+    `held_out_images` images of the validation set the share `kept` is familiar.
+    """
+
+    score: str
+    reference_images: Count
+    held_out_images: Count
+    kept: Share
+
+    @field_validator("score")
+    @classmethod
+    def _score_is_known(cls, value: str) -> str:
+        if value not in SCORES:
+            raise ValueError(f"unknown score {value!r}: choose from {', '.join(SCORES)}")
+        return value
+
+
 class Int8(Strict):
     """The int8 network that lies beside the weights, and what rounding them so far cost.
 
@@ -64,6 +106,7 @@ class Int8(Strict):
     (N, C, S, S) with any N, to logits, float32 (N, classes). `calibration_images` is the number of training
     images that its ranges were taken from. The accuracies of int8 and of the stored weights in float32 are
     shares in 0..1 of the same held-out images. `metrics` are those of the int8 network on the test set.
+    `temperature` and `calibration` are its own, None where it has the float32 network's.
     """
 
     method: Literal["post-training", "accuracy-controlled"]
@@ -72,6 +115,8 @@ class Int8(Strict):
     held_out_accuracy_float32: Share
     held_out_images: Count
     metrics: ModelMetrics
+    temperature: Temperature | None = None
+    calibration: Calibration | None = None
 
 
 class ModelDescription(Strict):
@@ -80,7 +125,8 @@ class ModelDescription(Strict):
     `temperature` divides the logits before the softmax, so that probabilities are calibrated. `weights_dtype`
     is the type of the stored tensors of two or more dimensions. `metrics` are those of the stored weights on
     the test set, in float32 arithmetic. `int8` is None where no int8 network was exported. `created` is a
-    time in ISO 8601, UTC.
+    time in ISO 8601, UTC. `calibration` is None where the temperature was not fitted on corrupted images too,
+    and `unfamiliarity` where there is no detector.
     """
 
     schema_version: Literal[2]
@@ -93,7 +139,7 @@ class ModelDescription(Strict):
     interpolation: str
     mean: tuple[Annotated[float, Field(ge=-10, le=10)], ...]
     std: tuple[Annotated[float, Field(le=10)], ...]
-    temperature: Annotated[float, Field(ge=0.001, le=1000)]
+    temperature: Temperature
     weights_dtype: Literal["float32", "float16", "bfloat16"]
     metrics: ModelMetrics
     int8: Int8 | None
@@ -103,6 +149,8 @@ class ModelDescription(Strict):
     training_seconds: Annotated[float, Field(ge=0, le=1e12)]
     library_versions: dict[str, str]
     created: str
+    calibration: Calibration | None = None
+    unfamiliarity: Unfamiliarity | None = None
 
     @field_validator("architecture")
     @classmethod
@@ -138,6 +186,12 @@ class ModelDescription(Strict):
         if any(0 < each < LEAST_STD for each in value):
             raise ValueError(f"must hold numbers of at least {LEAST_STD}, got {value}")
         return value
+
+    def temperature_of(self, precision: str) -> float:
+        """What divides the logits of the network that computes in `precision`."""
+        if precision == "int8" and self.int8 is not None and self.int8.temperature is not None:
+            return self.int8.temperature
+        return self.temperature
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
@@ -189,10 +243,17 @@ class ModelMetadata(ModelDescription):
         return value
 
     @model_validator(mode="after")
-    def _int8_and_its_files_belong_together(self) -> Self:
-        for name in (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE):
-            if self.int8 is not None and name not in self.files:
-                raise ValueError(f"int8 is described, but files does not list {name}")
-            if self.int8 is None and name in self.files:
-                raise ValueError(f"files lists {name}, but int8 is null")
+    def _parts_and_their_files_belong_together(self) -> Self:
+        int8, unfamiliarity = self.int8 is not None, self.unfamiliarity is not None
+        parts = (
+            (INT8_NETWORK_FILE, "int8", int8),
+            (INT8_WEIGHTS_FILE, "int8", int8),
+            (DETECTOR_FILE, "unfamiliarity", unfamiliarity),
+            (INT8_DETECTOR_FILE, "unfamiliarity" if int8 else "int8", int8 and unfamiliarity),
+        )
+        for name, field, described in parts:
+            if described and name not in self.files:
+                raise ValueError(f"{field} is described, but files does not list {name}")
+            if not described and name in self.files:
+                raise ValueError(f"files lists {name}, but {field} is null")
         return self

@@ -53,3 +53,7 @@ class Engine(Protocol):
     def predict(self, images: Tensor) -> Tensor:
         """Normalised images, float32 (N, C, H, W) on the CPU, to logits, float32 (N, classes) on the CPU."""
         ...
+
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `predict`, and in the same pass what the last linear layer takes, float32 (N, D) on the CPU."""
+        ...

@@ -10,7 +10,7 @@ from models.artifact.metadata import INT8_NETWORK_FILE
 from models.artifact.store import Artifact
 from models.engines.base import EngineError, EngineOptions, Precision
 from models.engines.conversion_apart import convert_apart
-from models.engines.openvino_ir import convert
+from models.engines.openvino_ir import add_features, convert
 from models.engines.quiet_openvino import CORE, openvino
 from models.preprocessing.transform import Preprocessing
 
@@ -26,8 +26,9 @@ than a batch can use are several batches computed at once."""
 class OpenVinoEngine:
     """One compiled network for every batch size; its threads are not bound to cores, which they share.
 
-    `network` takes normalised images, float32 (N, C, S, S) with any N, to logits, float32 (N, classes). What
-    is not quantised in it computes in bfloat16 where `precision` is that, and otherwise in float32.
+    `network` takes normalised images, float32 (N, C, S, S) with any N, to logits, float32 (N, classes); it is
+    given a second output, its features. What is not quantised in it computes in bfloat16 where `precision` is
+    that, and otherwise in float32. Raises `EngineError` for a network that does not end in a linear layer.
     """
 
     name = "openvino"
@@ -39,6 +40,10 @@ class OpenVinoEngine:
         properties = openvino.properties
         self.precision: Precision = precision
         self.concurrency = max(1, threads // THREADS_PER_BATCH)
+        try:
+            add_features(network)
+        except ValueError as error:
+            raise EngineError(str(error)) from error
         compiled = CORE.compile_model(
             network,
             "CPU",
@@ -76,12 +81,15 @@ class OpenVinoEngine:
         return cls(network, precision, options.threads)
 
     def predict(self, images: Tensor) -> Tensor:
+        return self.predict_with_features(images)[0]
+
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         request = self._requests.get()
         try:
             result = request.infer([images.contiguous().numpy()], share_inputs=True)
         finally:
             self._requests.put(request)
-        return torch.from_numpy(result[0])
+        return torch.from_numpy(result[0]), torch.from_numpy(result[1])
 
 
 def _choose(options: EngineOptions, has_int8: bool, native_bfloat16: bool) -> Precision:

@@ -17,6 +17,9 @@ from models.preprocessing.transform import Preprocessing
 NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
 """A name that OpenVINO gives to an operation without one: its kind and a count over the whole process."""
 
+ROUNDING = ("FakeQuantize", "Convert")
+"""Operations between features and the layer that takes them in a quantised network."""
+
 
 def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     """`model`, in eval mode on the CPU, as an OpenVINO network of the same function, in float32.
@@ -35,6 +38,24 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     network.output().get_tensor().set_names({"logits"})
     _name_by_position(network)
     return network
+
+
+def add_features(network: ov.Model) -> None:
+    """Give `network` a second output, `features`: what its last linear layer takes, float32 (N, D).
+
+    In an int8 network that is before the layer's input is rounded to 8 bits. Raises `ValueError` where there
+    is no linear layer.
+    """
+    if len(network.outputs) > 1:
+        return
+    layers = [each for each in network.get_ordered_ops() if each.get_type_name() == "MatMul"]
+    if not layers:
+        raise ValueError("the network has no linear layer, whose inputs are the features")
+    features = layers[-1].input_value(0)
+    while features.get_node().get_type_name() in ROUNDING:
+        features = features.get_node().input_value(0)
+    network.add_outputs([features])
+    network.output(1).get_tensor().add_names({"features"})
 
 
 @dataclass(frozen=True)

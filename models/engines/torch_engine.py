@@ -6,6 +6,7 @@ from torch import Tensor
 from models.artifact.store import Artifact
 from models.batch_norm.folding import fold_batch_norms
 from models.engines.base import EngineError, EngineOptions, Precision
+from models.features import with_features
 from models.hardware import has_native_bfloat16
 from models.module_calls import MODULE_CALLS
 
@@ -45,20 +46,30 @@ class TorchEngine:
         self.max_batch: int | None = None if on_gpu else CPU_MAX_BATCH
         self._stream = torch.cuda.Stream() if on_gpu else None  # type: ignore[no-untyped-call]
         self._dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
-        model = fold_batch_norms(artifact.model).to(self._device, self._dtype)
+        # Features that nobody asks for cost nothing: they are computed for the logits anyway.
+        model = with_features(fold_batch_norms(artifact.model)).to(self._device, self._dtype)
         model = model.to(memory_format=torch.channels_last)
         self._model = torch.compile(model, dynamic=True) if options.compile else model
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
-        if self._stream is None:
-            return self._logits(images)
-        with torch.cuda.stream(self._stream):
-            # Copying the logits back waits for this stream, and for this stream alone.
-            return self._logits(images.pin_memory()).cpu()
+        return self._computed(images, outputs=1)[0]
 
-    def _logits(self, images: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits, features = self._computed(images, outputs=2)
+        return logits, features
+
+    def _computed(self, images: Tensor, outputs: int) -> list[Tensor]:
+        """The first `outputs` of logits and features, on the CPU."""
+        if self._stream is None:
+            return self._on_device(images, outputs)
+        with torch.cuda.stream(self._stream):
+            # Copying the results back waits for this stream, and for this stream alone.
+            return [result.cpu() for result in self._on_device(images.pin_memory(), outputs)]
+
+    def _on_device(self, images: Tensor, outputs: int) -> list[Tensor]:
         batch = images.to(self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last)
         with MODULE_CALLS.computing():
-            logits: Tensor = self._model(batch)
-        return logits.float()
+            results: tuple[Tensor, Tensor] = self._model(batch)
+        return [result.float() for result in results[:outputs]]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Stored = npt.NDArray[np.float32] | npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Score(Protocol):
         """Scores (N,) of images with these `features` (N, D) and `logits` (N, K)."""
         ...
 
-    def arrays(self) -> dict[str, Floats]:
+    def arrays(self) -> Mapping[str, Stored]:
         """All that was fitted, as it is stored."""
         ...
 

@@ -17,6 +17,11 @@ STEPS = 96
 """Quantiles that are stored, of 0, 1, ... 95 hundredths."""
 
 
+def is_familiar(unfamiliarity: float | None) -> bool | None:
+    """Whether an image is like the known ones; None stands for a model that cannot tell."""
+    return None if unfamiliarity is None else unfamiliarity <= KEPT
+
+
 class DetectorError(ValueError):
     """The stored detector is damaged or of another kind; the message says what is wrong."""
 
@@ -62,7 +67,7 @@ class Detector:
     def from_bytes(cls, content: bytes, name: str) -> Self:
         """Read what `to_bytes` wrote of the score `name`. Raises `DetectorError`."""
         try:
-            arrays = load(content)
+            arrays = {key: array.astype(np.float32) for key, array in load(content).items()}
             own = {key.removeprefix("score."): array for key, array in arrays.items()}
             score = SCORES[name].from_arrays(own)
             quantiles = arrays["quantiles"]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from models.unfamiliarity.base import Floats, Reference
 
 NEIGHBOURS = 10
-BANK = 2000
-"""Known images that are kept: ten thousand of CIFAR-10 do hardly better."""
+BANK = 1000
+"""Known images that are kept: two thousand of CIFAR-10 do hardly better, in twice the time and bytes."""
 SEED = 0
 
 
@@ -31,7 +32,8 @@ class NearestNeighbours:
     def fit(cls, reference: Reference) -> Self:
         n = len(reference.features)
         chosen = np.sort(np.random.default_rng(SEED).permutation(n)[:BANK])
-        return cls(_directions(reference.features[chosen]))
+        # Stored in half the bytes; fitted as stored, so that the threshold belongs to what is read back.
+        return cls(_directions(reference.features[chosen]).astype(np.float16).astype(np.float32))
 
     def __call__(self, features: Floats, logits: Floats) -> Floats:  # noqa: ARG002
         similarities = _directions(features) @ self.bank.T
@@ -39,8 +41,8 @@ class NearestNeighbours:
         score: Floats = 1 - np.partition(similarities, kept, axis=1)[:, kept]
         return score
 
-    def arrays(self) -> dict[str, Floats]:
-        return {"bank": self.bank}
+    def arrays(self) -> dict[str, npt.NDArray[np.float16]]:
+        return {"bank": self.bank.astype(np.float16)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:

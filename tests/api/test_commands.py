@@ -12,6 +12,7 @@ import pytest
 
 from app.__main__ import main
 from app.client import Client, PredictResponse, ServiceError
+from tests.support.artifacts import save_small_artifact
 from tests.support.server_process import ROOT, running
 
 CAT, DOG = (str(ROOT / "app" / "static" / "samples" / f"{name}.png") for name in ("cat", "dog"))
@@ -51,6 +52,17 @@ def test_predict_and_models_print_json(
     assert entry["name"] == "lenet-test"
     assert main(["models", "--url", address]) == 0
     assert capsys.readouterr().out.startswith("lenet-test 1: lenet, 10 classes, ")
+
+
+def test_predict_says_in_words_that_an_image_is_unfamiliar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_small_artifact(tmp_path / "lenet-test" / "1", with_detector=True)
+    with running(folder, {}) as (_, address, _):
+        assert main(["predict", CAT, "--url", address, "--views", "2"]) == 0
+        assert "unlike the pictures that the model knows" in capsys.readouterr().out
+        assert main(["predict", CAT, "--url", address, "--views", "9"]) == 1
+        assert "views: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

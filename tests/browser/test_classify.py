@@ -118,6 +118,20 @@ def test_verdict_says_how_sure_the_model_is(page: Page) -> None:
     expect(page.locator("#known")).to_contain_text("knows airplane, automobile, bird")
 
 
+@pytest.mark.parametrize("familiar", [True, False, None])
+def test_an_unfamiliar_picture_is_said_to_be_one(page: Page, familiar: bool | None) -> None:
+    def answer(route: Route) -> None:
+        content = route.fetch().json()
+        content["predictions"][0]["familiar"] = familiar
+        route.fulfill(json=content)
+
+    page.route("**/predict*", answer)
+    classify_sample(page, "cat")
+    expect(page.locator(".verdict")).to_contain_text("cat")
+    words = page.get_by_text("Unlike the pictures that the model knows")
+    expect(words).to_be_visible(visible=familiar is False)
+
+
 def test_image_is_shown_as_the_network_sees_it(page: Page, photo: Path) -> None:
     page.locator("#files").set_input_files(photo)
     seen = page.get_by_role("img", name="The image as the network sees it")

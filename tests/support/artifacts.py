@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.metadata import DETECTOR_FILE, Unfamiliarity
 from models.artifact.store import Dataset, ModelDescription, ModelMetrics, save_artifact
+from models.features import last_linear, with_features
 from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity import Reference
+from models.unfamiliarity.base import Floats
+from models.unfamiliarity.detector import Detector
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -24,6 +30,30 @@ def small_model() -> nn.Module:
             for _ in range(20):
                 model(torch.randn(32, 3, 32, 32))
     return model.eval()
+
+
+def noise(count: int, seed: int) -> Tensor:
+    """Images of noise, uint8 (count, 3, 32, 32)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+
+
+def small_detector(model: nn.Module) -> Detector:
+    """Of `model`, to which images of noise are familiar."""
+    preprocessing, classifier = Preprocessing.from_metadata(description()), last_linear(model)
+
+    def answer(images: Tensor) -> tuple[Floats, Floats]:
+        with torch.no_grad():
+            logits, features = with_features(model)(preprocessing.normalize(images))
+        return features.numpy(), logits.numpy()
+
+    known = Reference(
+        *answer(noise(40, 2)),
+        np.arange(40) % len(CLASSES),
+        classifier.weight.detach().numpy(),
+        classifier.bias.detach().numpy(),
+    )
+    return Detector.fit("nearest_neighbours", known, *answer(noise(40, 3)))
 
 
 def description(name: str = "lenet-test", version: str = "1") -> ModelDescription:
@@ -68,11 +98,20 @@ def save_small_artifact(
     name: str = "lenet-test",
     version: str = "1",
     files: Mapping[str, bytes] | None = None,
+    with_detector: bool = False,
 ) -> Path:
-    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's."""
+    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's.
+
+    With a detector, images of noise are familiar.
+    """
     fit = small_model()
     about = description(name, version)
+    files = dict(files or {})
+    if with_detector:
+        known = Unfamiliarity(score="nearest_neighbours", reference_images=40, held_out_images=40, kept=0.95)
+        about = about.model_copy(update={"unfamiliarity": known})
+        files[DETECTOR_FILE] = small_detector(fit).to_bytes()
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     golden = make_golden(fit, Preprocessing.from_metadata(about), images)
-    save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden, **(files or {})})
+    save_artifact(folder, model or fit, about, {GOLDEN_FILE: golden, **files})
     return folder

@@ -12,7 +12,7 @@ from models.artifact.report import Evaluation
 from models.artifact.store import Artifact, ArtifactError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
-from training.evaluation.engines import engine_logits, load_engine
+from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engine
 from training.evaluation.evaluate import evaluate
 
 
@@ -37,7 +37,7 @@ class Measured:
             "version": metadata.version,
             "engine": self.engine,
             "same_data": self.same_data,
-            "temperature": metadata.temperature,
+            "temperature": metadata.temperature_of(ENGINE_CHOICES[self.engine][1]),
             **asdict(self.evaluation),
         }
         return json.dumps(values, indent=1)
@@ -83,11 +83,12 @@ def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.devi
     images = as_served(data.test.images, preprocessing)
     logits = engine_logits(load_engine(artifact, engine, device), images, preprocessing)
     labels = data.test.labels.cpu()
+    temperature = metadata.temperature_of(ENGINE_CHOICES[engine][1])
     return Measured(
         artifact=artifact,
         engine=engine,
         logits=logits,
         labels=labels,
         same_data=metadata.dataset.sha256 == data.sha256,
-        evaluation=evaluate(logits, labels, data.classes, metadata.temperature),
+        evaluation=evaluate(logits, labels, data.classes, temperature),
     )

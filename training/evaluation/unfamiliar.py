@@ -12,22 +12,24 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.artifact.store import Artifact, ArtifactError
+from models.artifact.store import Artifact
+from models.features import last_linear
 from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
-from models.unfamiliarity import SCORES, Reference
-from models.unfamiliarity.base import Floats
+from models.unfamiliarity import SCORES
 from models.unfamiliarity.detector import KEPT, Detector
 from training.data.cifar10 import DataError, ImageData
 from training.data.image_folder import MAX_PIXELS
+from training.evaluation.outputs import Answer, reference
+from training.evaluation.robustness import sample
 
-REFERENCE_IMAGES = 10_000
+REFERENCE_IMAGES = 2000
 """Training images that a score is fitted to, drawn at random."""
-BATCH_SIZE = 250
 SEED = 0
+"""Of the choice of test images."""
 
 
 @dataclass(frozen=True)
@@ -62,61 +64,25 @@ def read_pictures(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor, l
     return torch.stack(images), left_out
 
 
-@torch.inference_mode()
-def features_and_logits(
-    model: nn.Module, images: Tensor, preprocessing: Preprocessing
-) -> tuple[Floats, Floats]:
-    """What the last linear layer of `model` takes (N, D), and what it gives (N, K), of uint8 `images`."""
-    classifier = last_layer(model)
-    features: list[Tensor] = []
-    hook = classifier.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].float().cpu()))
-    try:
-        logits = [
-            model(preprocessing.normalize(batch)).float().cpu() for batch in torch.split(images, BATCH_SIZE)
-        ]
-    finally:
-        hook.remove()
-    return torch.cat(features).numpy(), torch.cat(logits).numpy()
-
-
-def last_layer(model: nn.Module) -> nn.Linear:
-    """Raises `ArtifactError` for a network that has no linear layer."""
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not layers:
-        raise ArtifactError(f"{type(model).__name__} has no linear layer, whose inputs are the features")
-    return layers[-1]
-
-
-def measure_separation(artifact: Artifact, data: ImageData, others: Tensor) -> list[Separation]:
+def measure_separation(
+    artifact: Artifact, answer: Answer, data: ImageData, others: Tensor, count: int | None = None
+) -> list[Separation]:
     """Every score of `SCORES`: fitted to training images, its threshold set on the validation images.
 
-    `others` is uint8 (N, C, S, S), and so are the images of `data`. Raises `ValueError` where `data` has no
-    validation images.
+    `answer` is what computes `artifact`. `others` is uint8 (N, C, S, S), and so are the images of `data`, of
+    whose test images `count` are used, or all. Raises `ValueError` where `data` has no validation images, or
+    fewer than `count` test images.
     """
     if not len(data.held_out):
         raise ValueError("held_out must be at least 1: the threshold is set on validation images")
-    model, preprocessing = artifact.model, Preprocessing.from_metadata(artifact.metadata)
-    classifier = last_layer(model)
-    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(SEED))
-    chosen = order[:REFERENCE_IMAGES].sort().values
-    features, logits = features_and_logits(model, data.train.images[chosen], preprocessing)
-    bias = classifier.bias if classifier.bias is not None else torch.zeros(classifier.out_features)
-    reference = Reference(
-        features,
-        logits,
-        data.train.labels[chosen].numpy(),
-        classifier.weight.detach().numpy(),
-        bias.detach().numpy(),
-    )
-    validation, test, other = (
-        features_and_logits(model, images, preprocessing)
-        for images in (data.held_out.images, data.test.images, others)
-    )
-    is_right = test[1].argmax(1) == data.test.labels.numpy()
-    right = test[0][is_right], test[1][is_right]
+    known = reference(answer, last_linear(artifact.model), data.train, REFERENCE_IMAGES)
+    part = sample(data.test, count, SEED)
+    validation, test, other = (answer(images) for images in (data.held_out.images, part.images, others))
+    is_right = test.logits.argmax(1) == part.labels.cpu().numpy()
+    right = test.features[is_right], test.logits[is_right]
     separations = []
     for name in SCORES:
-        detector = Detector.fit(name, reference, *validation)
+        detector = Detector.fit(name, known, *validation)
         of_right, of_others = detector.unfamiliarity(*right), detector.unfamiliarity(*other)
         separations.append(
             Separation(

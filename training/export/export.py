@@ -15,7 +15,7 @@ from models.artifact.golden import GOLDEN_FILE, check_golden, make_golden
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import measure_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
-from models.artifact.report import Evaluation, StoredReport
+from models.artifact.report import StoredReport
 from models.artifact.store import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
@@ -23,14 +23,24 @@ from models.artifact.store import (
     Dataset,
     Int8,
     ModelDescription,
-    ModelMetrics,
     load_artifact,
     save_artifact,
 )
+from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.engines import engine_logits, load_engine
-from training.evaluation.evaluate import accuracy, evaluate, fit_temperature, predict
+from training.evaluation.evaluate import accuracy, predict
+from training.evaluation.outputs import answer_of_engine, answer_of_network
+from training.export.calibrate import (
+    Fitted,
+    describe_detector,
+    detector_files,
+    fit,
+    metrics,
+    prove_detectors,
+    show,
+)
 from training.export.quantize import Quantized, quantize
 from training.loop.batches import preprocessing_of
 from training.loop.checkpoint import CheckpointError, RunState
@@ -54,16 +64,6 @@ def round_weights(model: nn.Module, dtype: torch.dtype) -> None:
     for parameter in model.parameters():
         if parameter.dim() >= 2:
             parameter.copy_(parameter.to(dtype))
-
-
-def metrics(evaluation: Evaluation) -> ModelMetrics:
-    return ModelMetrics(
-        accuracy=evaluation.accuracy,
-        images=evaluation.images,
-        negative_log_likelihood=evaluation.negative_log_likelihood,
-        expected_calibration_error=evaluation.expected_calibration_error,
-        per_class_accuracy=evaluation.per_class_accuracy,
-    )
 
 
 def finished_model(state: RunState, data: ImageData) -> nn.Module:
@@ -105,18 +105,16 @@ def choose_weights_dtype(
     return "float32", unrounded_logits
 
 
-def describe_int8(
-    quantized: Quantized, data: ImageData, preprocessing: Preprocessing, temperature: float
-) -> Int8:
-    """Measure the int8 network on the test set."""
-    logits = engine_logits(quantized.engine, data.test.images, preprocessing)
+def describe_int8(quantized: Quantized, data: ImageData, fitted: Fitted) -> Int8:
     return Int8(
         method=quantized.method,
         calibration_images=quantized.calibration_images,
         held_out_accuracy=quantized.held_out_accuracy,
         held_out_accuracy_float32=quantized.held_out_accuracy_float32,
         held_out_images=len(data.held_out),
-        metrics=metrics(evaluate(logits, data.test.labels, data.classes, temperature)),
+        metrics=metrics(fitted.evaluation),
+        temperature=fitted.temperature,
+        calibration=fitted.calibration,
     )
 
 
@@ -133,11 +131,11 @@ def export_run(
     """Write the artifact of a finished run to `folder`.
 
     Weights are stored as float16 where that leaves the validation accuracy the same, to within
-    `SAME_ACCURACY`, and as float32 otherwise. The temperature is fitted on the validation set (1 where there
-    is none). The figures in the artifact are those of the stored weights in float32 arithmetic, one forward
-    pass an image; those under `int8` are of the int8 network, which is made of the stored weights too, and
-    only exported where `quantize` finds one that is fit. The artifact is read back and proven before it takes
-    the place of an earlier one.
+    `SAME_ACCURACY`, and as float32 otherwise. Temperature and detector of unfamiliar images are fitted
+    as `fit` does it, for each network. The figures in the artifact are those of the stored weights in float32
+    arithmetic, one forward pass an image; those under `int8` are of the int8 network, which is made of the
+    stored weights too, and only exported where `quantize` finds one that is fit. The artifact is read back
+    and proven before it takes the place of an earlier one.
 
     Raises `CheckpointError` for an unfinished run or another data set, and `ArtifactError` for an artifact
     that proves to be another than was measured.
@@ -148,23 +146,25 @@ def export_run(
     console.print("measuring the weights as trained, then as stored")
     validation = data.held_out
     weights_dtype, validation_logits = choose_weights_dtype(model, validation, preprocessing, console)
-    logits = predict(model, data.test.images, preprocessing)
-    temperature = fit_temperature(validation_logits, validation.labels) if len(validation) else 1.0
-    evaluation = evaluate(logits, data.test.labels, data.classes, temperature)
-    console.print(f"stored as {weights_dtype}, temperature {temperature}")
+    fitted = fit(answer_of_network(model, preprocessing), last_linear(model), data)
+    console.print(f"stored as {weights_dtype}")
+    show("float32", fitted, console)
 
     model.cpu()
     golden_images = data.test.images[:GOLDEN_IMAGES].cpu()
     quantized: Quantized | None = None
+    fitted_int8: Fitted | None = None
     if with_int8:
         quantized = quantize(model, preprocessing, data, validation_logits, name=name, console=console)
     if quantized is None:
         int8 = None
         files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
     else:
-        int8 = describe_int8(quantized, data, preprocessing, temperature)
+        fitted_int8 = fit(answer_of_engine(quantized.engine, preprocessing), last_linear(model), data)
+        int8 = describe_int8(quantized, data, fitted_int8)
+        show("int8", fitted_int8, console)
         console.print(
-            f"test accuracy {int8.metrics.accuracy:.2%} in int8, {evaluation.accuracy:.2%} in float32"
+            f"test accuracy {int8.metrics.accuracy:.2%} in int8, {fitted.evaluation.accuracy:.2%} in float32"
         )
         int8_logits = engine_logits(quantized.engine, golden_images, preprocessing)
         files = {
@@ -184,9 +184,9 @@ def export_run(
         interpolation=preprocessing.interpolation,
         mean=preprocessing.mean,
         std=preprocessing.std,
-        temperature=temperature,
+        temperature=fitted.temperature,
         weights_dtype=weights_dtype,
-        metrics=metrics(evaluation),
+        metrics=metrics(fitted.evaluation),
         int8=int8,
         recipe={
             **state.recipe.to_json(),
@@ -204,16 +204,19 @@ def export_run(
         training_seconds=round(state.seconds, 1),
         library_versions=library_versions(LIBRARIES + (INT8_LIBRARIES if int8 else ())),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        calibration=fitted.calibration,
+        unfamiliarity=describe_detector(data),
     )
     report = StoredReport(
         history=state.history,
-        evaluation=evaluation,
-        mistakes=worst_mistakes(logits, data.test, data.classes, temperature),
+        evaluation=fitted.evaluation,
+        mistakes=worst_mistakes(fitted.logits, data.test, data.classes, fitted.temperature),
         augmentation=augmentation_samples(state.recipe, data.train, data.classes),
     )
+    files |= detector_files(fitted, fitted_int8)
     files[REPORT_FILE] = report.to_json()
     if len(validation):
-        reference = measure_reference(validation.images, validation_logits, data.classes, temperature)
+        reference = measure_reference(validation.images, validation_logits, data.classes, fitted.temperature)
         files[REFERENCE_FILE] = reference.to_json()
     files |= render_report(description, report)
     save_artifact(folder, model, description, files, prove=lambda fresh: prove(fresh, model))
@@ -234,6 +237,7 @@ def prove(folder: Path, measured: nn.Module) -> None:
             GOLDEN_TOLERANCE,
             "int8_logits",
         )
+    prove_detectors(folder)
 
 
 def require_equal_weights(measured: nn.Module, stored: nn.Module) -> None:

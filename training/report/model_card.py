@@ -62,6 +62,8 @@ and these figures are theirs in float32 arithmetic.
 
 {_int8_paragraph(description.int8)}
 
+{_honesty_paragraph(description)}
+
 {per_class}
 
 ![confusion matrix](confusion.png)
@@ -149,6 +151,30 @@ def _int8_paragraph(int8: Int8 | None) -> str:
 with ranges from {int8.calibration_images:,} training images, run by OpenVINO. Of the {int8.held_out_images:,}
 validation images, on which it was admitted, int8 gets {int8.held_out_accuracy:.2%} right and float32
 {int8.held_out_accuracy_float32:.2%}; more than 0.1 points less would not have been exported."""
+
+
+def _honesty_paragraph(description: ModelDescription) -> str:
+    """How far its probabilities are to be trusted, and whether it tells what it does not know."""
+    lines = []
+    if (about := description.calibration) is not None:
+        lines.append(
+            f"The temperature is that of {about.held_out_images:,} validation images, as they are and once\n"
+            f"each under one of the 15 corruptions of CIFAR-10-C. Of {about.test_images:,} test images so\n"
+            f"corrupted {about.accuracy:.2%} are answered right, with an expected calibration error of "
+            f"{about.expected_calibration_error:.3f}."
+        )
+        if description.int8 is not None and (int8 := description.int8.calibration) is not None:
+            lines.append(
+                f"In int8, at temperature {description.int8.temperature}, {int8.accuracy:.2%} and "
+                f"{int8.expected_calibration_error:.3f};\non clean test images "
+                f"{description.int8.metrics.expected_calibration_error:.3f}."
+            )
+    if (detector := description.unfamiliarity) is not None:
+        lines.append(
+            f"It tells unfamiliar images by `{detector.score}`, fitted to {detector.reference_images:,}\n"
+            f"training images; {detector.kept:.0%} of the validation images are familiar."
+        )
+    return "\n".join(lines) or "It was not calibrated on corrupted images, and does not tell unfamiliar ones."
 
 
 def _watched(description: ModelDescription) -> str:

@@ -44,12 +44,13 @@ export function showWaiting({ element: card }) {
 
 /** Fill the card from an answer of `POST /predict` for one image. */
 export function showAnswer({ element: card }, { model, predictions, timings_ms: timings }) {
-  const [{ width, height, top }] = predictions;
+  const [{ width, height, top, familiar }] = predictions;
   endWaiting(card);
   const [best] = top;
   const sureness = SURENESS.find(([least]) => best.probability >= least)[1];
   card.querySelector(".verdict").replaceChildren(element("strong", {}, best.label), ` ${sureness}`);
   card.querySelector(".facts").textContent = `${width} × ${height} pixels`;
+  card.querySelector(".unfamiliar").hidden = familiar !== false;
   card.querySelector(".bars").replaceChildren(...top.map(createBar));
   card.querySelector("summary").textContent =
     `${milliseconds(timings.total)} by ${model.name}, version ${model.version}`;

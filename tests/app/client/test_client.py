@@ -89,10 +89,12 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
     file.write_bytes(b"from a file")
     service = Service(answered(X_Request_ID="my-id"))
     answer: PredictResponse = ask(
-        service, lambda client: client.predict(file, b"content", top_k=2, model="m"), api_key="secret"
+        service,
+        lambda client: client.predict(file, b"content", top_k=2, model="m", views=3),
+        api_key="secret",
     )
     (request,) = service.requests
-    assert (request.method, str(request.url)) == ("POST", "http://test/predict?top_k=2&model=m")
+    assert (request.method, str(request.url)) == ("POST", "http://test/predict?top_k=2&model=m&views=3")
     assert request.headers["authorization"] == "Bearer secret"
     assert b'name="file"; filename="cat.png"' in request.content
     assert b"from a file" in request.content
@@ -252,3 +254,13 @@ def test_an_address_or_key_that_cannot_be_sent_is_refused_by_name(
         with pytest.raises(ServiceError) as caught:
             client(url, api_key=key)
         assert caught.value.field == field
+
+
+def test_whether_an_image_is_familiar_is_passed_on(ask: Callable[..., Any]) -> None:
+    known = {**ANSWER["predictions"][0], "familiar": False, "unfamiliarity": 0.97}
+    service = Service(answered({**ANSWER, "predictions": [known]}), answered())
+    (told,) = ask(service, lambda client: client.predict(b"content")).predictions
+    assert (told.familiar, told.unfamiliarity) == (False, 0.97)
+    # A service without a detector says null, and one of an earlier version nothing.
+    (untold,) = ask(service, lambda client: client.predict(b"content")).predictions
+    assert (untold.familiar, untold.unfamiliarity) == (None, None)

@@ -53,7 +53,7 @@ def test_a_stage_that_does_not_exist_is_refused() -> None:
 def test_images_batches_and_rejections() -> None:
     metrics = ServiceMetrics()
     metrics.images(3, "lenet", "1")
-    metrics.images(5, "lenet", "1")
+    metrics.images(5, "lenet", "1", unfamiliar=2)
     metrics.images(1, "lenet", "2")
     metrics.batch(1)
     metrics.batch(8)
@@ -63,6 +63,8 @@ def test_images_batches_and_rejections() -> None:
     read = _read(metrics)
     assert read['resnet_serve_images_total{name="lenet",version="1"}'] == 8
     assert read['resnet_serve_images_total{name="lenet",version="2"}'] == 1
+    assert read['resnet_serve_unfamiliar_images_total{name="lenet",version="1"}'] == 2
+    assert read['resnet_serve_unfamiliar_images_total{name="lenet",version="2"}'] == 0
     assert read["resnet_serve_batch_size_count"] == 2
     assert read["resnet_serve_batch_size_sum"] == 9
     assert read['resnet_serve_batch_size_bucket{le="4.0"}'] == 1

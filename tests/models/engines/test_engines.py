@@ -11,6 +11,7 @@ from app.settings import Settings
 from models import engines
 from models.artifact.store import Artifact, load_artifact
 from models.engines import ENGINES, Engine, EngineError, EngineOptions, create_engine
+from models.features import last_linear
 from tests.support.artifacts import save_small_artifact
 
 IMAGES = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -33,6 +34,16 @@ def test_logits_are_the_networks_own(engine: Engine, artifact: Artifact) -> None
     logits = engine.predict(IMAGES)
     assert (logits.dtype, logits.device.type, logits.requires_grad) == (torch.float32, "cpu", False)
     assert torch.allclose(logits, expected, atol=1e-4)
+
+
+def test_features_come_with_the_same_logits(engine: Engine, artifact: Artifact) -> None:
+    logits, features = engine.predict_with_features(IMAGES)
+    assert torch.allclose(logits, engine.predict(IMAGES), atol=1e-6)
+    classifier = last_linear(artifact.model)
+    assert (features.dtype, features.device.type) == (torch.float32, "cpu")
+    assert features.shape == (len(IMAGES), classifier.in_features)
+    with torch.no_grad():
+        assert torch.allclose(classifier(features), logits, atol=1e-4)
 
 
 def test_an_images_logits_do_not_depend_on_its_batch(engine: Engine) -> None:

@@ -109,7 +109,8 @@ def test_neighbours_are_scikit_learns() -> None:
     neighbours = NearestNeighbors(n_neighbors=10, metric="cosine").fit(reference.features)
     expected = neighbours.kneighbors(features)[0][:, -1]
     got = Neighbours.fit(reference)(features, network.logits(features))
-    np.testing.assert_allclose(got, expected, atol=1e-5)
+    # The bank is kept in half precision.
+    np.testing.assert_allclose(got, expected, atol=3e-4)
 
 
 def test_of_many_known_images_a_part_is_kept() -> None:

@@ -7,23 +7,16 @@ import torch
 from PIL import Image
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
-from models.artifact.store import ArtifactError, load_artifact
+from models.artifact.store import load_artifact
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from tests.support.tiny_run import RECIPE, tiny_data
 from tests.training.conftest import QUIET
 from training.__main__ import main
 from training.data.cifar10 import DataError, ImageData, Split
-from training.evaluation.unfamiliar import (
-    auroc,
-    features_and_logits,
-    last_layer,
-    measure_separation,
-    read_pictures,
-    show,
-)
+from training.evaluation.outputs import answer_of_network
+from training.evaluation.unfamiliar import auroc, measure_separation, read_pictures, show
 from training.export.export import export_run
 from training.loop.train import train
 
@@ -53,7 +46,8 @@ def test_every_score_is_measured(artifact_folder: Path, tmp_path: Path) -> None:
     others, left_out = read_pictures(pictures(tmp_path, 30), Preprocessing.from_metadata(artifact.metadata))
     assert (others.shape, others.dtype) == ((30, 3, 20, 20), torch.uint8)
     assert [path.name for path in left_out] == ["notes.txt"]
-    separations = measure_separation(artifact, tiny_data(), others)
+    answer = answer_of_network(artifact.model, Preprocessing.from_metadata(artifact.metadata))
+    separations = measure_separation(artifact, answer, tiny_data(), others)
     assert [each.score for each in separations] == list(SCORES)
     assert all(0 <= share <= 1 for each in separations for share in (each.auroc, each.others, each.right))
     assert max(each.auroc for each in separations) > 0.8
@@ -74,17 +68,6 @@ def test_the_command_prints_them(
     assert "1 files are no images" in printed.err
 
 
-def test_features_are_what_the_last_layer_takes(artifact_folder: Path) -> None:
-    artifact = load_artifact(artifact_folder)
-    preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    features, logits = features_and_logits(artifact.model, tiny_data().test.images, preprocessing)
-    classifier = last_layer(artifact.model)
-    with torch.inference_mode():
-        expected = classifier(torch.from_numpy(features)).numpy()
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
-    assert not classifier._forward_pre_hooks
-
-
 def test_the_area_is_scikit_learns_with_ties_too() -> None:
     random = np.random.default_rng(0)
     positive, negative = (random.integers(0, 9, n).astype(np.float32) for n in (40, 70))
@@ -94,6 +77,7 @@ def test_the_area_is_scikit_learns_with_ties_too() -> None:
 
 def test_what_cannot_be_measured_is_refused(artifact_folder: Path, tmp_path: Path) -> None:
     artifact = load_artifact(artifact_folder)
+    answer = answer_of_network(artifact.model, Preprocessing.from_metadata(artifact.metadata))
     with pytest.raises(DataError, match="there is no image below it"):
         read_pictures(tmp_path, Preprocessing.from_metadata(artifact.metadata))
     data = tiny_data()
@@ -102,6 +86,6 @@ def test_what_cannot_be_measured_is_refused(artifact_folder: Path, tmp_path: Pat
         data.name, data.classes, data.train, nothing, data.test, data.mean, data.std, data.sha256
     )
     with pytest.raises(ValueError, match="held_out must be at least 1"):
-        measure_separation(artifact, whole, data.test.images)
-    with pytest.raises(ArtifactError, match="Sequential has no linear layer"):
-        last_layer(nn.Sequential(nn.Flatten()))
+        measure_separation(artifact, answer, whole, data.test.images)
+    with pytest.raises(ValueError, match="--images must be at most the 30 test images"):
+        measure_separation(artifact, answer, data, data.test.images, 31)

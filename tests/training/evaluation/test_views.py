@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from models.artifact.store import load_artifact
+from models.preprocessing.transform import Preprocessing
+from tests.support.tiny_run import tiny_data
+from training.__main__ import main
+from training.evaluation.engines import engine_logits, load_engine
+from training.evaluation.evaluate import evaluate
+from training.evaluation.views import measure_views, show
+
+
+def test_one_view_is_what_evaluate_measures_and_more_cost_more(exported: Path) -> None:
+    artifact, data = load_artifact(exported), tiny_data()
+    engine = load_engine(artifact, "openvino", torch.device("cpu"))
+    others = torch.randint(256, (9, 3, 20, 20)).to(torch.uint8)
+    gains = measure_views(artifact, engine, data, others, count=20, seed=0)
+    assert [each.views for each in gains] == [1, 2, 3, 4]
+    assert all(0 <= each.auroc <= 1 for each in gains if each.auroc is not None)
+    costs = [each.milliseconds_per_image for each in gains]
+    assert costs == pytest.approx([views * costs[0] for views in (1, 2, 3, 4)])
+    whole = measure_views(artifact, engine, data, None, count=None, seed=0)
+    logits = engine_logits(engine, data.test.images, Preprocessing.from_metadata(artifact.metadata))
+    expected = evaluate(logits, data.test.labels, data.classes, artifact.metadata.temperature)
+    assert whole[0].accuracy == expected.accuracy
+    assert whole[0].calibration_error == pytest.approx(expected.expected_calibration_error, abs=1e-3)
+    assert whole[0].auroc is None
+    console = Console(record=True, width=120)
+    show(gains, console)
+    assert f"{gains[3].corrupted_accuracy:.2%}" in console.export_text()
+
+
+def test_the_command_prints_them(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.cli.load", lambda *_: tiny_data())
+    command = ["evaluate", "--artifact", str(exported), "--device", "cpu"]
+    main([*command, "--views", "--images", "8", "--json"])
+    assert [each["views"] for each in json.loads(capsys.readouterr().out)] == [1, 2, 3, 4]
+    for wrong, message in (
+        (["--views", "--out", "x"], "--out: only with --robustness"),
+        (["--others", "x"], "--others: only with --views"),
+        (["--images", "8"], "--images: only with --robustness or --views"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            main([*command, *wrong])

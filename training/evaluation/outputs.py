@@ -1,0 +1,80 @@
+"""What a network or an engine makes of images: features and logits, as scores of unfamiliarity take them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.engines import Engine
+from models.features import last_linear
+from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity import Reference
+from models.unfamiliarity.base import Floats
+from training.data.cifar10 import Split
+from training.evaluation.engines import BATCH_SIZE
+
+SEED = 0
+
+
+class Outputs(NamedTuple):
+    """What the last linear layer takes, (N, D), and the logits, (N, K)."""
+
+    features: Floats
+    logits: Floats
+
+
+Answer = Callable[[Tensor], Outputs]
+"""Uint8 images (N, C, S, S) to their outputs."""
+
+
+def answer_of_engine(engine: Engine, preprocessing: Preprocessing) -> Answer:
+    """By what the service computes with."""
+
+    def answer(images: Tensor) -> Outputs:
+        batches = torch.split(images, engine.max_batch or BATCH_SIZE)
+        computed = [engine.predict_with_features(preprocessing.normalize(batch.cpu())) for batch in batches]
+        logits, features = (torch.cat(parts).numpy() for parts in zip(*computed, strict=True))
+        return Outputs(features, logits)
+
+    return answer
+
+
+def answer_of_network(model: nn.Module, preprocessing: Preprocessing) -> Answer:
+    """By `model`, in eval mode, in float32 on its device, where the images have to be too."""
+    classifier = last_linear(model)
+
+    @torch.inference_mode()
+    def answer(images: Tensor) -> Outputs:
+        features: list[Tensor] = []
+        hook = classifier.register_forward_pre_hook(
+            lambda _, inputs: features.append(inputs[0].float().cpu())
+        )
+        try:
+            logits = [
+                model(preprocessing.normalize(batch)).float().cpu()
+                for batch in torch.split(images, BATCH_SIZE)
+            ]
+        finally:
+            hook.remove()
+        return Outputs(torch.cat(features).numpy(), torch.cat(logits).numpy())
+
+    return answer
+
+
+def reference(answer: Answer, classifier: nn.Linear, train: Split, images: int) -> Reference:
+    """What `answer` makes of so many training images, drawn at random, or of all where there are fewer.
+
+    `classifier` is the network's last layer.
+    """
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
+    chosen = order[:images].sort().values.to(train.labels.device)
+    outputs = answer(train.images[chosen])
+    bias = classifier.bias if classifier.bias is not None else torch.zeros(classifier.out_features)
+    return Reference(
+        outputs.features,
+        outputs.logits,
+        train.labels[chosen].cpu().numpy(),
+        classifier.weight.detach().float().cpu().numpy(),
+        bias.detach().float().cpu().numpy(),
+    )

@@ -1,0 +1,202 @@
+"""What is fitted to a finished network's answers: its temperature, and its detector of unfamiliar images.
+
+Each network, float32 and int8, has its own. `calibrate_artifact` fits them anew for a stored model.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from models.artifact.detector import load_detector
+from models.artifact.metadata import (
+    DETECTOR_FILE,
+    INT8_DETECTOR_FILE,
+    Calibration,
+    ModelDescription,
+    ModelMetrics,
+    Unfamiliarity,
+)
+from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.report import Evaluation, load_report
+from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.features import last_linear
+from models.preprocessing.transform import Preprocessing
+from models.unfamiliarity.detector import KEPT, Detector
+from models.unfamiliarity.nearest_neighbours import BANK
+from training.data.cifar10 import ImageData
+from training.evaluation.corruptions.mix import corrupted_mix
+from training.evaluation.engines import load_engine
+from training.evaluation.evaluate import evaluate, fit_temperature
+from training.evaluation.outputs import Answer, Outputs, answer_of_engine, reference
+from training.evaluation.robustness import sample
+from training.report.files import render_report
+from training.report.mistakes import worst_mistakes
+
+SCORE = "nearest_neighbours"
+"""Of `models.unfamiliarity.SCORES`; `training/LOG.md` has the measurement that chose it."""
+CORRUPTED_TEST_IMAGES = 1500
+"""Twenty of each of the 15 corruptions at each of their five strengths."""
+SEED = 0
+COLOUR_CHANNELS = 3
+"""What the corruptions are defined for."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Of one network; `logits` (N, classes) are those of the test images.
+
+    `calibration` is None where the temperature was fitted on clean images alone, `detector` where there is no
+    validation set.
+    """
+
+    temperature: float
+    calibration: Calibration | None
+    detector: Detector | None
+    logits: Tensor
+    evaluation: Evaluation
+
+
+def fit(answer: Answer, classifier: nn.Linear, data: ImageData) -> Fitted:
+    """Fit temperature and detector to what `answer` gives, and measure on the test images.
+
+    The temperature is that of the validation images, once as they are and once each under one of the
+    corruptions; `classifier` is the network's last layer. Without a validation set it is 1.
+    """
+    test = answer(data.test.images)
+    logits, labels = torch.from_numpy(test.logits), data.test.labels.cpu()
+    if not len(data.held_out):
+        return Fitted(1.0, None, None, logits, evaluate(logits, labels, data.classes, 1.0))
+    clean = answer(data.held_out.images)
+    validation, truth = torch.from_numpy(clean.logits), data.held_out.labels.cpu()
+    in_colour = data.held_out.images.shape[1] == COLOUR_CHANNELS
+    if in_colour:
+        corrupted = answer(corrupted_mix(data.held_out.images, SEED))
+        validation = torch.cat([validation, torch.from_numpy(corrupted.logits)])
+        truth = torch.cat([truth, truth])
+    temperature = fit_temperature(validation, truth)
+    return Fitted(
+        temperature,
+        _calibration(answer, data, temperature) if in_colour else None,
+        _detector(answer, classifier, data, clean),
+        logits,
+        evaluate(logits, labels, data.classes, temperature),
+    )
+
+
+def _calibration(answer: Answer, data: ImageData, temperature: float) -> Calibration:
+    part = sample(data.test, min(CORRUPTED_TEST_IMAGES, len(data.test)), SEED)
+    corrupted = torch.from_numpy(answer(corrupted_mix(part.images, SEED)).logits)
+    measured = evaluate(corrupted, part.labels, data.classes, temperature)
+    return Calibration(
+        held_out_images=len(data.held_out),
+        corrupted_images=len(data.held_out),
+        test_images=len(part),
+        accuracy=measured.accuracy,
+        expected_calibration_error=measured.expected_calibration_error,
+    )
+
+
+def _detector(answer: Answer, classifier: nn.Linear, data: ImageData, clean: Outputs) -> Detector:
+    return Detector.fit(SCORE, reference(answer, classifier, data.train, BANK), *clean)
+
+
+def describe_detector(data: ImageData) -> Unfamiliarity | None:
+    """None where there is no validation set to set a threshold on."""
+    if not len(data.held_out):
+        return None
+    return Unfamiliarity(
+        score=SCORE,
+        reference_images=min(BANK, len(data.train)),
+        held_out_images=len(data.held_out),
+        kept=KEPT,
+    )
+
+
+def detector_files(float32: Fitted, int8: Fitted | None) -> dict[str, bytes]:
+    """The detectors as files by name."""
+    detectors = {DETECTOR_FILE: float32.detector, INT8_DETECTOR_FILE: int8.detector if int8 else None}
+    return {name: detector.to_bytes() for name, detector in detectors.items() if detector is not None}
+
+
+def metrics(evaluation: Evaluation) -> ModelMetrics:
+    return ModelMetrics(
+        accuracy=evaluation.accuracy,
+        images=evaluation.images,
+        negative_log_likelihood=evaluation.negative_log_likelihood,
+        expected_calibration_error=evaluation.expected_calibration_error,
+        per_class_accuracy=evaluation.per_class_accuracy,
+    )
+
+
+def show(name: str, fitted: Fitted, console: Console) -> None:
+    """Print what came of it."""
+    line = (
+        f"{name}: temperature {fitted.temperature}, expected calibration error "
+        f"{fitted.evaluation.expected_calibration_error:.2%} on {fitted.evaluation.images:,} test images"
+    )
+    if fitted.calibration is not None:
+        about = fitted.calibration
+        line += f", {about.expected_calibration_error:.2%} on {about.test_images:,} corrupted ones"
+    console.print(line)
+
+
+def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, console: Console) -> None:
+    """Fit temperatures and detectors of the artifact in `folder` anew, and write all that tells of them.
+
+    The weights, the int8 network and the golden tensors stay as they are. Raises `ArtifactError` where `data`
+    is not what the artifact was trained on, or has no validation set.
+    """
+    artifact, report = load_artifact(folder), load_report(folder)
+    about = artifact.metadata
+    if about.dataset.sha256 != data.sha256:
+        raise ArtifactError(
+            f"{folder}: the model was trained on another data set than the one given by --data"
+        )
+    if not len(data.held_out):
+        raise ArtifactError(f"{folder}: the model was trained without a validation set to fit anything to")
+    preprocessing, classifier = Preprocessing.from_metadata(about), last_linear(artifact.model)
+
+    def fitted_by(engine: str) -> Fitted:
+        console.print(f"{engine}: answering images")
+        fitted = fit(answer_of_engine(load_engine(artifact, engine, device), preprocessing), classifier, data)
+        show(engine, fitted, console)
+        return fitted
+
+    float32 = fitted_by("torch" if device.type == "cuda" else "openvino")
+    int8 = fitted_by("int8") if about.int8 is not None else None
+    changes: dict[str, object] = {
+        "temperature": float32.temperature,
+        "calibration": float32.calibration,
+        "metrics": metrics(float32.evaluation),
+        "unfamiliarity": describe_detector(data),
+    }
+    if about.int8 is not None and int8 is not None:
+        changes["int8"] = about.int8.model_copy(
+            update={
+                "temperature": int8.temperature,
+                "calibration": int8.calibration,
+                "metrics": metrics(int8.evaluation),
+            }
+        )
+    described = {name: getattr(about, name) for name in ModelDescription.model_fields}
+    description = ModelDescription(**{**described, **changes})
+    report = replace(
+        report,
+        evaluation=float32.evaluation,
+        mistakes=worst_mistakes(float32.logits, data.test, data.classes, float32.temperature),
+    )
+    files = {name: (folder / name).read_bytes() for name in about.files}
+    files |= detector_files(float32, int8)
+    files |= {REPORT_FILE: report.to_json(), **render_report(description, report)}
+    save_artifact(folder, artifact.model, description, files, prove=prove_detectors)
+    console.print(f"artifact written to {folder}")
+
+
+def prove_detectors(folder: Path) -> None:
+    """Read the artifact back, with the detector of each network. Raises `ArtifactError` for one not right."""
+    artifact = load_artifact(folder)
+    for precision in ("float32", *(["int8"] if artifact.metadata.int8 else [])):
+        load_detector(artifact, precision)
