@@ -31,6 +31,7 @@ CODE_NAMES = {
     "ROOMS",
     "ROUTERS",
     "SCORES",
+    "VIEWS",
     "SLOW",
     "STAGES",
 }
