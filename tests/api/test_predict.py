@@ -68,7 +68,7 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     assert set(body) == {"model", "predictions", "timings_ms"}
     assert body["model"] == {"name": "lenet-test", "version": "1"}
     (prediction,) = body["predictions"]
-    assert set(prediction) == {"filename", "width", "height", "top"}
+    assert set(prediction) == {"filename", "width", "height", "top", "familiar", "unfamiliarity"}
     assert (prediction["filename"], prediction["width"], prediction["height"]) == ("photo.png", 40, 30)
     assert [set(entry) for entry in prediction["top"]] == [{"label", "probability"}] * 5
     timings = body["timings_ms"]

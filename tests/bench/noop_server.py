@@ -15,6 +15,7 @@ from models import engines
 from models.artifact.store import Artifact
 from models.engines import EngineOptions, Precision
 from models.engines.openvino_engine import MAX_BATCH
+from models.features import last_linear
 
 
 class NoopEngine:
@@ -29,9 +30,13 @@ class NoopEngine:
 
     def __init__(self, artifact: Artifact, options: EngineOptions) -> None:  # noqa: ARG002
         self._classes = len(artifact.metadata.classes)
+        self._features = last_linear(artifact.model).in_features
 
     def predict(self, images: Tensor) -> Tensor:
         return torch.zeros(len(images), self._classes)
+
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.predict(images), torch.zeros(len(images), self._features)
 
 
 def install() -> None:

@@ -32,6 +32,7 @@ CODE_NAMES = {
     "ROOMS",
     "ROUTERS",
     "SCORES",
+    "VIEWS",
     "SLOW",
     "STAGES",
 }

@@ -101,7 +101,11 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
     assert b"content" in request.content
     assert answer.request_id == "my-id"
     assert (answer.model, answer.version, answer.timings_ms) == ("m", "1", {"total": 1.5})
-    assert json.loads(json.dumps(asdict(answer.predictions[0]))) == ANSWER["predictions"][0]
+    assert json.loads(json.dumps(asdict(answer.predictions[0]))) == {
+        **ANSWER["predictions"][0],
+        "familiar": None,
+        "unfamiliarity": None,
+    }
 
 
 def test_models_are_listed(ask: Callable[..., Any]) -> None:

@@ -34,6 +34,9 @@ class FakeEngine:
         self.callers[threading.get_ident()] += 1
         return torch.zeros(len(images), 2)
 
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.predict(images), torch.zeros(len(images), 3)
+
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_every_size_is_run_by_as_many_threads_as_compute_this_one_among_them(concurrency: int) -> None:

@@ -19,7 +19,8 @@ from training.data.cifar10 import Split
 from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy, evaluate, predict
 from training.export import export
-from training.export.export import choose_weights_dtype, export_run, metrics, require_equal_weights
+from training.export.calibrate import metrics
+from training.export.export import choose_weights_dtype, export_run, require_equal_weights
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.loop.train import Interrupted, train
 
@@ -71,7 +72,9 @@ def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path
     float32 = predict(load_artifact(exported).model, data.held_out.images, preprocessing)
     assert int8.held_out_accuracy_float32 == accuracy(float32, data.held_out.labels)
     logits = engine_logits(engine, data.test.images, preprocessing)
-    assert int8.metrics == metrics(evaluate(logits, data.test.labels, data.classes, metadata.temperature))
+    assert int8.metrics == metrics(
+        evaluate(logits, data.test.labels, data.classes, metadata.temperature_of("int8"))
+    )
     check_golden(
         exported,
         lambda images: engine_logits(engine, images, preprocessing),
