@@ -14,10 +14,10 @@ from torch import Tensor
 
 from app.__main__ import main
 from app.registry import loader
-from app.registry.served_model import ServedModel
+from app.registry.served_model import ServedModel, load_model
 from models.engines.openvino_engine import OpenVinoEngine
 
-predict, load_model = OpenVinoEngine.predict, loader.load_model
+predict = OpenVinoEngine.predict
 
 
 def hang(engine: OpenVinoEngine, images: Tensor) -> Tensor:
@@ -36,16 +36,16 @@ def slowly(engine: OpenVinoEngine, images: Tensor) -> Tensor:
 
 def load_then_hang(*arguments: object) -> ServedModel:
     model = load_model(*arguments)  # type: ignore[arg-type]
-    OpenVinoEngine.predict = hang  # type: ignore[method-assign]
+    OpenVinoEngine.predict = hang  # type: ignore[method-assign, assignment]
     return model
 
 
 FILE = Path(sys.argv[-1])
 
 if sys.argv[1:2] == ["slow-start"]:
-    OpenVinoEngine.predict = slowly  # type: ignore[method-assign]
+    OpenVinoEngine.predict = slowly  # type: ignore[method-assign, assignment]
 else:
-    loader.load_model = load_then_hang
+    loader.load_model = load_then_hang  # type: ignore[attr-defined, assignment]
 
 if __name__ == "__main__":
     sys.exit(main(["serve", "--port", "0"]))
