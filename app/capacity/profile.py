@@ -51,10 +51,10 @@ class Profile(BaseModel):
 
     def engine_seconds(self, images: int) -> float:
         """What the engine takes for a batch of 1 to `max_batch` images, between sizes on a straight line."""
-        return between(self.batch_seconds, images)
+        return between({float(size): seconds for size, seconds in self.batch_seconds.items()}, images)
 
 
-def between(points: Mapping[int, float] | Mapping[float, float], at: float) -> float:
+def between(points: Mapping[float, float], at: float) -> float:
     """The value at a place between those that are known, on a straight line; outside, the nearest one."""
     places = sorted(points)
     above = bisect_left(places, at)

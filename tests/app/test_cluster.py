@@ -69,7 +69,8 @@ def deploy(model: Path, replicas: int | dict[str, Any], **others: object) -> Non
 
 def replicas() -> int:
     """How many replicas serve."""
-    return serve.status().applications[NAME].deployments["Replica"].replica_states.get("RUNNING", 0)
+    states: dict[str, int] = serve.status().applications[NAME].deployments["Replica"].replica_states
+    return states.get("RUNNING", 0)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -51,7 +51,7 @@ def running(
 
     Raises `BenchError`, with the end of what it printed, if it does not become ready.
     """
-    port = _free_port()
+    port = free_port()
     variables = {**os.environ, **environment, "RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)}
     with tempfile.TemporaryFile() as printed:
         start = perf_counter()
@@ -101,7 +101,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         return  # it left nothing behind
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

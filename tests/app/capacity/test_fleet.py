@@ -23,7 +23,8 @@ def test_what_is_full_at_the_lowest_rate_comes_first() -> None:
     usual = plan(PROFILE, 200_000, 0.1, 0, Surroundings())
     assert usual is not None
     assert usual.parts[0].name.startswith("proxies")
-    assert (usual.parts[0].full_at, usual.parts[0].used) == (150_000, pytest.approx(200 / 150))
+    assert usual.parts[0].full_at == 150_000
+    assert usual.parts[0].used == pytest.approx(200 / 150)
     slow = plan(PROFILE, 1_000, 0.1, 0, Surroundings(link_gbit=0.001))
     assert slow is not None
     assert slow.parts[0].name.startswith("network")

@@ -32,5 +32,5 @@ def test_a_wrong_field_is_named(tmp_path: Path, field: str, value: object, messa
 
 
 def test_between_what_is_known_lies_a_straight_line_and_beyond_it_nothing_new() -> None:
-    points = {1: 10.0, 3: 20.0, 4: 40.0}
+    points = {1.0: 10.0, 3.0: 20.0, 4.0: 40.0}
     assert [between(points, at) for at in (0, 1, 2, 3, 4, 9)] == [10, 10, 15, 20, 40, 40]

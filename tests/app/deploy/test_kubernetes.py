@@ -85,7 +85,7 @@ def pod() -> dict[str, Any]:
 
 def containers() -> list[dict[str, Any]]:
     deployed: list[dict[str, Any]] = of_kind("Deployment")["spec"]["template"]["spec"]["containers"]
-    return deployed + of_kind("ServingRuntime")["spec"]["containers"]
+    return [*deployed, *of_kind("ServingRuntime")["spec"]["containers"]]
 
 
 def environment(container: dict[str, Any]) -> dict[str, str]:
@@ -118,7 +118,7 @@ def test_kserve_knows_every_field_of_its_manifests() -> None:
 
 
 def _unknown_to_kserve(given: list[dict[str, Any]]) -> list[str]:
-    command = [KSERVE / "bin" / "python", "-c", UNKNOWN_FIELDS]
+    command = [str(KSERVE / "bin" / "python"), "-c", UNKNOWN_FIELDS]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
