@@ -62,7 +62,7 @@ def test_what_is_strange_scores_higher_than_what_is_known(name: str) -> None:
 def test_a_stored_score_gives_the_same(name: str) -> None:
     network = Network()
     score = SCORES[name].fit(network.reference())
-    again = SCORES[name].from_arrays(score.arrays())
+    again = SCORES[name].from_arrays({key: array.astype(np.float32) for key, array in score.arrays().items()})
     features = network.strange(20)
     assert np.array_equal(
         score(features, network.logits(features)), again(features, network.logits(features))
