@@ -34,7 +34,10 @@ def _measure(address: str) -> dict[str, dict[str, float]]:
     figures = {}
     for connections in CONNECTIONS:
         load = drive(f"{address}/predict", body, connections, SECONDS)
-        figures[str(connections)] = {"images_per_second": load.images_per_second, "p50_ms": load.p50_ms}
+        figures[str(connections)] = {
+            "images_per_second": round(load.images_per_second, 1),
+            "p50_ms": round(load.p50_ms, 1),
+        }
         program.say(f"{connections} connections: {figures[str(connections)]}")
     return figures
 
