@@ -48,9 +48,7 @@ def photos_command(arguments: argparse.Namespace) -> None:
         held_out = RecordedRecipe.of(about).held_out
         data = load(arguments.data, held_out, about.input_size, Console(quiet=True))
     engine = load_engine(artifact, arguments.engine, device)
-    logits = engine_logits(engine, read.known, preprocessing)
-    other_logits = engine_logits(engine, read.others, preprocessing) if len(read.others) else logits[:0]
-    report = photos.measure_photos(artifact, arguments.engine, read, logits, other_logits, data)
+    report = photos.measure_photos(artifact, engine, read, data)
     if arguments.json:
         print(report.to_json())
     else:

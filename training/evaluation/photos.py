@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from models.artifact.detector import load_detector
 from models.artifact.report import Evaluation
 from models.artifact.store import Artifact
+from models.engines import Engine
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from models.unfamiliarity.of_logits import OfLogits
 from training.data.cifar10 import DataError, ImageData, Split
 from training.evaluation.evaluate import evaluate
-from training.evaluation.unfamiliar import auroc, measure_separation, read_pictures
+from training.evaluation.outputs import Outputs, answer_of_engine
+from training.evaluation.unfamiliar import Separation, auroc, measure_separation, read_pictures, separate
 
 CONFIDENT = 0.9
 """The probability from which on a wrong answer is one that misleads."""
@@ -60,7 +62,8 @@ class PhotoReport:
     `per_class` has the number of photographs of each class and the accuracy on them, of those with any.
     `wrong` are the wrong answers in all, `confident_mistakes` those above `CONFIDENT`. `other_confident` is
     the share of other photographs that get more than that as well, `auroc` of each score how well it tells
-    them from photographs with the right answer; None and empty where there are no others.
+    them from photographs with the right answer, and `served` what the artifact's own detector makes of both;
+    None and empty where there are no others, and `served` where there is no detector.
     """
 
     name: str
@@ -73,6 +76,7 @@ class PhotoReport:
     others: int
     other_confident: float | None
     auroc: dict[str, float]
+    served: Separation | None
     left_out: list[str]
 
     def to_json(self) -> str:
@@ -116,40 +120,42 @@ def read_pictures_of(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor
 
 
 def measure_photos(
-    artifact: Artifact,
-    engine: str,
-    photos: Photos,
-    logits: Tensor,
-    other_logits: Tensor,
-    data: ImageData | None = None,
+    artifact: Artifact, engine: Engine, photos: Photos, data: ImageData | None = None
 ) -> PhotoReport:
-    """All figures from the `logits` (N, classes) of the known photographs and those of the others.
+    """All figures of `artifact`, computed by `engine`, with the temperature and the detector for it.
 
-    With `data`, which the artifact was trained on, every score of `SCORES` is measured, by the stored weights
-    in float32; without, those that need nothing but logits.
+    With `data`, which the artifact was trained on, every score of `SCORES` is fitted and measured; without,
+    those that need nothing but logits.
     """
     about = artifact.metadata
-    evaluation = evaluate(logits, photos.labels, about.classes, about.temperature)
-    confidence, predicted = (logits.double() / about.temperature).softmax(1).max(1)
+    answer = answer_of_engine(engine, Preprocessing.from_metadata(about))
+    known, others = answer(photos.known), answer(photos.others) if len(photos.others) else None
+    temperature, detector = about.temperature_of(engine.precision), load_detector(artifact, engine.precision)
+    logits = torch.from_numpy(known.logits)
+    evaluation = evaluate(logits, photos.labels, about.classes, temperature)
+    confidence, predicted = (logits.double() / temperature).softmax(1).max(1)
     right = predicted == photos.labels
     counts = torch.bincount(photos.labels, minlength=len(about.classes)).tolist()
     misleading = sorted(
         ((~right) & (confidence > CONFIDENT)).nonzero().flatten().tolist(),
         key=lambda index: -confidence[index].item(),
     )
-    has_others = len(photos.others) > 0
     separation: dict[str, float] = {}
-    if has_others and bool(right.any()):
+    served: Separation | None = None
+    if others is not None and bool(right.any()):
+        of_right = Outputs(known.features[right.numpy()], known.logits[right.numpy()])
         if data is None:
-            separation = _of_logits(logits[right], other_logits)
+            separation = _of_logits(of_right, others)
         else:
             as_test = replace(data, test=Split(photos.known, photos.labels))
-            measured = measure_separation(artifact, as_test, photos.others)
+            measured = measure_separation(artifact, answer, as_test, photos.others)
             separation = {each.score: each.auroc for each in measured}
+        if detector is not None:
+            served = separate(detector, of_right, others)
     return PhotoReport(
         name=about.name,
         version=about.version,
-        engine=engine,
+        engine=f"{engine.name} in {engine.precision}",
         evaluation=evaluation,
         per_class={
             name: (count, evaluation.per_class_accuracy[name])
@@ -167,24 +173,21 @@ def measure_photos(
             for index in misleading
         ],
         others=len(photos.others),
-        other_confident=_share_above(other_logits, about.temperature) if has_others else None,
+        other_confident=None if others is None else _share_above(others, temperature),
         auroc=separation,
+        served=served,
         left_out=[str(path) for path in photos.left_out],
     )
 
 
-def _share_above(logits: Tensor, temperature: float) -> float:
-    confidence = (logits.double() / temperature).softmax(1).amax(1)
+def _share_above(outputs: Outputs, temperature: float) -> float:
+    confidence = (torch.from_numpy(outputs.logits).double() / temperature).softmax(1).amax(1)
     return (confidence > CONFIDENT).double().mean().item()
 
 
-def _of_logits(right: Tensor, others: Tensor) -> dict[str, float]:
-    found = {}
-    for name, kind in SCORES.items():
-        if issubclass(kind, OfLogits):
-            score, none = kind.from_arrays({}), np.zeros((0, 0), np.float32)
-            found[name] = auroc(score(none, others.numpy()), score(none, right.numpy()))
-    return found
+def _of_logits(right: Outputs, others: Outputs) -> dict[str, float]:
+    scores = {name: kind.from_arrays({}) for name, kind in SCORES.items() if issubclass(kind, OfLogits)}
+    return {name: auroc(score(*others), score(*right)) for name, score in scores.items()}
 
 
 def show(report: PhotoReport, console: Console) -> None:
@@ -213,6 +216,11 @@ def show(report: PhotoReport, console: Console) -> None:
         )
     for name, value in report.auroc.items():
         console.print(f"  {name:22} AUROC {value:.3f} against right answers", markup=False)
+    if report.served is not None:
+        console.print(
+            f"unfamiliar to the service: {report.served.others:.1%} of them, and {report.served.right:.1%} of"
+            f" the photographs with the right answer; AUROC {report.served.auroc:.3f}"
+        )
     if report.left_out:
         left_out = report.left_out
         console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")

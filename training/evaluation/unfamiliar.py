@@ -23,7 +23,7 @@ from models.unfamiliarity import SCORES
 from models.unfamiliarity.detector import KEPT, Detector
 from training.data.cifar10 import DataError, ImageData
 from training.data.image_folder import MAX_PIXELS
-from training.evaluation.outputs import Answer, reference
+from training.evaluation.outputs import Answer, Outputs, reference
 from training.evaluation.robustness import sample
 
 REFERENCE_IMAGES = 2000
@@ -79,20 +79,19 @@ def measure_separation(
     part = sample(data.test, count, SEED)
     validation, test, other = (answer(images) for images in (data.held_out.images, part.images, others))
     is_right = test.logits.argmax(1) == part.labels.cpu().numpy()
-    right = test.features[is_right], test.logits[is_right]
-    separations = []
-    for name in SCORES:
-        detector = Detector.fit(name, known, *validation)
-        of_right, of_others = detector.unfamiliarity(*right), detector.unfamiliarity(*other)
-        separations.append(
-            Separation(
-                name,
-                auroc(of_others, of_right),
-                float((of_others > KEPT).mean()),
-                float((of_right > KEPT).mean()),
-            )
-        )
-    return separations
+    right = Outputs(test.features[is_right], test.logits[is_right])
+    return [separate(Detector.fit(name, known, *validation), right, other) for name in SCORES]
+
+
+def separate(detector: Detector, right: Outputs, others: Outputs) -> Separation:
+    """How well `detector` tells `others` from images with the `right` answer."""
+    of_right, of_others = detector.unfamiliarity(*right), detector.unfamiliarity(*others)
+    return Separation(
+        detector.name,
+        auroc(of_others, of_right),
+        float((of_others > KEPT).mean()),
+        float((of_right > KEPT).mean()),
+    )
 
 
 def auroc(positive: npt.NDArray[np.floating[Any]], negative: npt.NDArray[np.floating[Any]]) -> float:

@@ -62,7 +62,8 @@ def test_what_is_strange_scores_higher_than_what_is_known(name: str) -> None:
 def test_a_stored_score_gives_the_same(name: str) -> None:
     network = Network()
     score = SCORES[name].fit(network.reference())
-    again = SCORES[name].from_arrays({key: array.astype(np.float32) for key, array in score.arrays().items()})
+    stored = {key: np.asarray(array, np.float32) for key, array in score.arrays().items()}
+    again = SCORES[name].from_arrays(stored)
     features = network.strange(20)
     assert np.array_equal(
         score(features, network.logits(features)), again(features, network.logits(features))

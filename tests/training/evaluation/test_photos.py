@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from models.artifact.store import load_artifact
+from models.engines.base import Precision
+from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from tests.support.tiny_run import CLASSES, RECIPE, tiny_data
 from tests.training.conftest import QUIET
 from training.__main__ import main
 from training.data.cifar10 import DataError
+from training.evaluation.engines import load_engine
 from training.evaluation.photos import CONFIDENT, measure_photos, read_photos
 from training.export.export import export_run
 from training.loop.train import train
@@ -48,6 +52,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Answering:
+    """An engine for `model` that gives `answers`, each (N, 3), to its calls in turn."""
+
+    name, version, device = "answering", "1", "cpu"
+    precision: Precision = "float32"
+    concurrency = 1
+    max_batch: int | None = None
+
+    def __init__(self, model: nn.Module, *answers: Tensor) -> None:
+        self.dimensions = last_linear(model).in_features
+        self.answers = list(answers)
+
+    def predict(self, images: Tensor) -> Tensor:
+        return self.predict_with_features(images)[0]
+
+    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        answer = self.answers.pop(0)
+        assert len(answer) == len(images)
+        return answer, torch.rand(len(images), self.dimensions)
+
+
 def test_folders_that_are_no_class_are_others(artifact_folder: Path, folder: Path) -> None:
     preprocessing = Preprocessing.from_metadata(load_artifact(artifact_folder).metadata)
     photos = read_photos(folder, CLASSES, preprocessing)
@@ -72,7 +97,8 @@ def test_figures_are_those_of_the_logits(artifact_folder: Path, folder: Path) ->
     logits[1, wrong] = 0.1  # and one that does not
     others = torch.zeros(8, 3)
     others[:2, 0] = sure
-    report = measure_photos(artifact, "torch", photos, logits, others)
+    report = measure_photos(artifact, Answering(artifact.model, logits, others), photos)
+    assert report.engine == "answering in float32"
     assert report.evaluation.accuracy == pytest.approx(10 / 12)
     assert report.per_class == {"dark": (6, 1.0), "bright": (6, pytest.approx(4 / 6))}
     assert report.wrong == 2
@@ -103,10 +129,13 @@ def test_the_command_prints_all_figures(
 def test_with_the_training_data_every_score_is_measured(artifact_folder: Path, folder: Path) -> None:
     artifact = load_artifact(artifact_folder)
     photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
-    logits = torch.nn.functional.one_hot(photos.labels, 3).float()
-    report = measure_photos(artifact, "torch", photos, logits, torch.zeros(8, 3), tiny_data())
+    report = measure_photos(
+        artifact, load_engine(artifact, "torch", torch.device("cpu")), photos, tiny_data()
+    )
     assert list(report.auroc) == list(SCORES)
     assert all(0 <= value <= 1 for value in report.auroc.values())
+    assert report.served is not None
+    assert report.served.score in SCORES
 
 
 def test_without_others_nothing_is_said_of_them(artifact_folder: Path, folder: Path) -> None:
@@ -115,8 +144,9 @@ def test_without_others_nothing_is_said_of_them(artifact_folder: Path, folder: P
         file.unlink()
     (folder / "stripes").rmdir()
     photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
-    report = measure_photos(artifact, "torch", photos, torch.rand(12, 3), torch.zeros(0, 3))
+    report = measure_photos(artifact, Answering(artifact.model, torch.rand(12, 3)), photos)
     assert (report.others, report.other_confident, report.auroc) == (0, None, {})
+    assert report.served is None
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path, artifact_folder: Path) -> None:
