@@ -114,7 +114,7 @@ INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"kubectl apply .*": _check_manifests,
     r"serve deploy .*": _check_manifests,
     r"torchrun .*": _check_training,
-    r"python -m training (data|campaign|evaluate|compare) .*": _check_training,
+    r"python -m training (data|campaign|calibrate|evaluate|compare) .*": _check_training,
     r"python -m training export --run runs/resnet18-cifar10-seed0 .*": _check_training,
     r"pip install .*": _check_extra,
 }

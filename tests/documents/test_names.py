@@ -15,6 +15,7 @@ OTHER_VARIABLES = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
+    "PROCESSES",
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
     "TMPDIR",

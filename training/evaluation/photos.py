@@ -223,4 +223,5 @@ def show(report: PhotoReport, console: Console) -> None:
         )
     if report.left_out:
         left_out = report.left_out
-        console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
+        words = f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}"
+        console.print(words, markup=False, soft_wrap=True)

@@ -130,6 +130,7 @@ def _families() -> list[Metric]:
     metrics.request("/models/{name}", "GET", 200, 0.004)
     metrics.images(1, "lenet", "1")
     metrics.rejected("overloaded")
+    metrics.drift.predictions.labels("lenet", "1", "cat").inc()
     metrics.model("lenet", "1", "torch", "float32", loaded=True)
     families = list(text_string_to_metric_families(metrics.exposition().decode()))
     return [family for family in families if family.name.startswith("resnet_serve_")]

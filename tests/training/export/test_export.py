@@ -177,7 +177,8 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
     int8 = {"int8.xml", "int8.bin"}
     described = {"report.json", "reference.json", "card.md"}
-    assert files == {"model.safetensors", "golden.safetensors"} | described | int8 | plots
+    detectors = {"unfamiliarity.safetensors", "unfamiliarity-int8.safetensors"}
+    assert files == {"model.safetensors", "golden.safetensors"} | described | detectors | int8 | plots
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
 
 
