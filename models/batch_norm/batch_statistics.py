@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-VALUES_AT_ONCE = 2**17
-"""What a processor takes through several steps in a row: 512 KiB in float32, which stay in its cache."""
+VALUES_AT_ONCE = 2**19
+"""What a processor takes through several steps in a row: 2 MiB in float32, which stay in its cache."""
 
 
 class NormaliseByBatch(Function):
@@ -63,7 +63,7 @@ class NormaliseByBatch(Function):
         y = torch.empty_like(x)
         for values, result in parts(x, y):
             torch.sub(values, mean.view(per_channel), out=result)
-            result.mul_(scale.view(per_channel)).add_(bias.view(per_channel))
+            torch.addcmul(bias.view(per_channel), result, scale.view(per_channel), out=result)
 
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(var + eps))
         ctx.count, ctx.total = count, total
@@ -90,7 +90,7 @@ class NormaliseByBatch(Function):
             dx = torch.empty_like(x)
             for values, gradient, result in parts(x, g, dx):
                 torch.sub(values, mean.view(per_channel), out=result)
-                result.mul_(b.view(per_channel)).add_(c.view(per_channel))
+                torch.addcmul(c.view(per_channel), result, b.view(per_channel), out=result)
                 result.addcmul_(gradient, a.view(per_channel))
         return dx, None if weight is None else sum_g_x_hat, sum_g, None, None, None
 
