@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import torch
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
@@ -36,6 +35,7 @@ from app.registry.control import ModelControl
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, first_plan, load_entry
 from app.registry.plan_folder import Membership
+from app.registry.pytorch import PyTorch
 from app.routes import (
     augment_preview,
     augmentations,
@@ -85,26 +85,23 @@ than half the time of one, and while one of them waits for the other, another pr
 
 
 def engine_options(settings: Settings) -> EngineOptions:
-    """How the engine is to compute, the threads among it.
-
-    Beside OpenVINO torch does but small things, on threads that have other work: threads of its own would
-    only take the processor from the engine. The torch engine raises the number itself.
-    """
-    torch.set_num_threads(1)
+    """How the engine is to compute, the threads among it."""
     cores = usable_cores()
     return EngineOptions(
         settings.device,
         settings.precision,
         settings.engine_threads or max(min(cores, LEAST_THREADS), cores // settings.workers),
         settings.torch_compile,
+        # A conversion takes PyTorch, which this process does without.
+        apart=True,
     )
 
 
 def _spare_the_collector() -> None:
     """Take all that stays for good out of the sight of Python's cyclic garbage collector.
 
-    Torch and OpenVINO bring a million objects, which it would look through again and again, and let every
-    request wait for a tenth of a second meanwhile.
+    OpenVINO and what else is imported bring a million objects, which it would look through again and again,
+    and let every request wait for a tenth of a second meanwhile.
     """
     gc.collect()
     gc.freeze()
@@ -168,6 +165,8 @@ def create_app(
             membership,
         )
         try:
+            if settings.preload == "torch" or settings.views > 1:
+                await PyTorch().ready()
             await control.start()
             loader.beside_requests = True
             context = InferenceContext(settings, threads, control, measured, tracing, feedback_store)

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
         default=False,
         description="Use `torch.compile` in the torch engine: the start is slower, inference is faster.",
     )
+    preload: Literal["none", "torch"] = Field(
+        "none",
+        description="`torch` imports PyTorch before the service is ready. `none`: what needs it, which is"
+        " explanations, augmentations, the view of batch norm and averaging over views, waits a few seconds"
+        " the first time, and until then a worker holds 850 MB less.",
+    )
     engine_threads: int = Field(
         0,
         ge=0,

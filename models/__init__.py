@@ -1,31 +1,34 @@
-"""Everything that must be identical when training and when serving."""
+"""Everything that must be identical when training and when serving.
 
-from collections.abc import Callable
+What classifies on OpenVINO imports no PyTorch: registries here name what they hold, and it is imported when
+it is first asked for.
+"""
 
-from torch import nn
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from models.architectures.airbench import airbench94, airbench96
-from models.architectures.lenet import lenet
-from models.architectures.residual import NormLayer
-from models.architectures.resnet import resnet18, resnet18_3x3
-from models.batch_norm.layer import BatchNorm
+if TYPE_CHECKING:
+    from torch import nn
 
-ARCHITECTURES: dict[str, Callable[[int, int, NormLayer], nn.Module]] = {
-    "lenet": lenet,
-    "resnet18": resnet18,
-    "resnet18-3x3": resnet18_3x3,
-    "airbench94": airbench94,
-    "airbench96": airbench96,
+    from models.architectures.residual import NormLayer
+
+ARCHITECTURES: dict[str, str] = {
+    "lenet": "models.architectures.lenet:lenet",
+    "resnet18": "models.architectures.resnet:resnet18",
+    "resnet18-3x3": "models.architectures.resnet:resnet18_3x3",
+    "airbench94": "models.architectures.airbench:airbench94",
+    "airbench96": "models.architectures.airbench:airbench96",
 }
+"""Where each network's function is: `(num_classes, in_channels, norm_layer) -> nn.Module`."""
 
 
 def create_model(
-    name: str, num_classes: int, in_channels: int = 3, norm_layer: NormLayer = BatchNorm
-) -> nn.Module:
+    name: str, num_classes: int, in_channels: int = 3, norm_layer: "NormLayer | None" = None
+) -> "nn.Module":
     """Build the named network: (N, in_channels, H, W) to logits (N, num_classes).
 
-    `norm_layer` is `models.batch_norm.layer.BatchNorm` or `nn.BatchNorm2d`; the state dict is the same for
-    both.
+    `norm_layer` is `models.batch_norm.layer.BatchNorm`, which None stands for, or `nn.BatchNorm2d`; the state
+    dict is the same for both.
     Raises `ValueError` for an unknown name or a number below 1.
     """
     if name not in ARCHITECTURES:
@@ -34,4 +37,9 @@ def create_model(
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     if in_channels < 1:
         raise ValueError(f"in_channels must be at least 1, got {in_channels}")
-    return ARCHITECTURES[name](num_classes, in_channels, norm_layer)
+    if norm_layer is None:
+        from models.batch_norm.layer import BatchNorm
+
+        norm_layer = BatchNorm
+    model: nn.Module = resolve_name(ARCHITECTURES[name])(num_classes, in_channels, norm_layer)
+    return model

@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 
 from models import ARCHITECTURES, create_model
-from models.artifact.store import ArtifactError, seal_artifact
-from models.summary import format_table, summarize
+from models.artifact.save import seal_artifact
+from models.artifact.store import ArtifactError
+from models.layers import format_table
+from models.summary import summarize
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:

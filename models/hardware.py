@@ -1,12 +1,15 @@
 """What the processor offers, read where Linux tells it; other systems get the safe answer."""
 
+import ctypes
 import math
 import os
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from models.cgroup import cpu_quota, memory_limit
+
+if TYPE_CHECKING:
+    import torch
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -32,8 +35,20 @@ def usable_memory() -> float:
     return min(memory, memory_limit())
 
 
-def has_native_bfloat16(device: torch.device) -> bool:
+def has_cuda_device() -> bool:
+    """Whether NVIDIA's driver is there and finds a GPU that this process may see; asked without PyTorch."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int()
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def has_native_bfloat16(device: "torch.device") -> bool:
     """Whether the hardware computes in bfloat16 itself; emulated it is slower than float32."""
+    import torch
+
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return not cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})

@@ -2,29 +2,14 @@
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class LayerSummary:
-    """One block of a network for one image.
-
-    `name` is its path in the network, `kind` its class, `output_shape` without the batch dimension.
-    `multiply_adds` counts those of convolutions and linear layers, as is usual; additions of a bias, batch
-    norms, activations and pooling are left out.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    multiply_adds: int
+from models.layers import LayerSummary, format_shape
 
 
 def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> list[LayerSummary]:
@@ -74,31 +59,6 @@ def summarize(model: nn.Module, input_shape: tuple[int, int, int]) -> list[Layer
         )
         for name, output_shape in output_shapes.items()
     ]
-
-
-def format_shape(shape: Sequence[int]) -> str:
-    """Write a shape as 64×56×56."""
-    return "×".join(str(length) for length in shape)
-
-
-def format_table(layers: Sequence[LayerSummary]) -> str:
-    """Lay the summary out as lines of equal width, the totals below."""
-    rows = [("Layer", "Kind", "Output", "Parameters", "Multiply-adds")]
-    for layer in layers:
-        output = format_shape(layer.output_shape)
-        rows.append((layer.name, layer.kind, output, f"{layer.parameters:,}", f"{layer.multiply_adds:,}"))
-    parameters = sum(layer.parameters for layer in layers)
-    multiply_adds = sum(layer.multiply_adds for layer in layers)
-    rows.append(("Total", "", "", f"{parameters:,}", f"{multiply_adds:,}"))
-
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, kind, *figures in rows:
-        cells = [name.ljust(widths[0]), kind.ljust(widths[1])]
-        cells += [figure.rjust(width) for figure, width in zip(figures, widths[2:], strict=True)]
-        lines.append("  ".join(cells))
-    rule = "─" * len(lines[0])
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
 def _blocks(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

@@ -41,6 +41,12 @@ BEHIND_THE_WEB = ROOMS[6:]
 KNOWN_CLIMBS: frozenset[tuple[str, str]] = frozenset()
 """A file, and what it imports from a room further out all the same. Each entry says why; there is none."""
 
+CORE = ("app.__main__", "app.main", "app.commands", "models.engines.openvino_engine", "models.artifact.store")
+"""What classifies. Nothing that it imports as it is imported itself, directly or by others, is PyTorch: that
+takes seconds and 850 MB, and need not be installed. What needs it imports it in a function."""
+
+PYTORCH = ("torch", "torchvision")
+
 UNPICKLERS = ("pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
 UNPICKLING_CALLS = ("torch.load", "torch.jit.load", "torch.package.PackageImporter", "numpy.load", "np.load")
 
@@ -70,6 +76,45 @@ def imported_modules(tree: ast.AST, file: str) -> Iterator[str]:
         ):
             assert isinstance(node.args[0], ast.Constant), f"{file}:{node.lineno} imports what cannot be read"
             yield str(node.args[0].value)
+
+
+def imported_at_once(tree: ast.Module, file: str) -> Iterator[str]:
+    """What a file imports as it is imported: outside of functions, and not for type checking alone."""
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported_modules(node, file)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            nodes += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            nodes += ast.iter_child_nodes(node)
+
+
+def file_of(module: str) -> Path | None:
+    """The source of a module of this repository."""
+    path = REPOSITORY.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def way_to(packages: tuple[str, ...], start: str) -> list[str]:
+    """The shortest way on which importing `start` brings one of `packages`; empty where it brings none."""
+    ways = [[start]]
+    seen = {start}
+    for way in ways:
+        if is_within(way[-1], packages):
+            return way
+        # To import a.b.c is to import a and a.b first; c may be a name in a.b.
+        parts = way[-1].split(".")
+        found = [".".join(parts[:length]) for length in range(1, len(parts))]
+        if file := file_of(way[-1]):
+            relative = file.relative_to(REPOSITORY).as_posix()
+            found += imported_at_once(ast.parse(file.read_text(encoding="utf-8")), relative)
+        for name in found:
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
 
 
 def is_within(name: str, packages: tuple[str, ...]) -> bool:
@@ -130,6 +175,35 @@ def test_a_module_imports_only_what_it_may(file: str) -> None:
 @pytest.mark.parametrize("file", sources("app"))
 def test_the_service_imports_one_way(file: str) -> None:
     assert climbing_imports((REPOSITORY / file).read_text(encoding="utf-8"), file) == []
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_what_classifies_imports_no_pytorch(module: str) -> None:
+    assert file_of(module)
+    assert " > ".join(way_to(PYTORCH, module)) == ""
+
+
+def test_an_import_of_pytorch_would_be_found_however_far_it_is() -> None:
+    start, found = way_to(PYTORCH, "models.engines.conversion")
+    assert start == "models.engines.conversion"
+    assert is_within(found, PYTORCH)
+    for farther in ("models.engines.torch_engine.TorchEngine", "training.export.export"):
+        assert is_within(way_to(PYTORCH, farther)[-1], PYTORCH)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import torch", ["torch"]),
+        ("try:\n    from torch import nn\nexcept ImportError:\n    nn = None", ["torch.nn"]),
+        ("class A:\n    import torch", ["torch"]),
+        ("def f():\n    import torch", []),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch", ["typing.TYPE_CHECKING"]),
+        ("if TYPE_CHECKING:\n    import a\nelse:\n    import torch", ["torch"]),
+    ],
+)
+def test_only_imports_of_functions_and_of_types_come_later(source: str, found: list[str]) -> None:
+    assert list(imported_at_once(ast.parse(source), "app/main.py")) == found
 
 
 def test_every_module_of_the_service_is_in_a_room() -> None:

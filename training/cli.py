@@ -175,14 +175,11 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     folder = arguments.out or arguments.artifact
     require_writable(folder)
     engines = dict.fromkeys([arguments.engine, *(["int8"] if artifact.metadata.int8 else [])])
-    device, preprocessing = select_device(arguments.device), Preprocessing.from_metadata(artifact.metadata)
+    device = select_device(arguments.device)
     images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
     measured = robustness.measure_robustness(
         artifact.metadata,
-        {
-            name: partial(engine_logits, load_engine(artifact, name, device), preprocessing=preprocessing)
-            for name in engines
-        },
+        {name: partial(engine_logits, load_engine(artifact, name, device)) for name in engines},
         images.to(device),
         count=arguments.images,
         seed=arguments.seed or 0,
@@ -248,7 +245,7 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
     held_out = RecordedRecipe.of(about).held_out
     images = load(arguments.data, held_out, about.input_size, Console(quiet=True))
     engine = load_engine(artifact, arguments.engine, torch.device("cpu"))
-    answer = answer_of_engine(engine, Preprocessing.from_metadata(about))
+    answer = answer_of_engine(engine)
     separations = unfamiliar.measure_separation(artifact, answer, images, others, arguments.images)
     if arguments.json:
         print(unfamiliar.to_json(separations))

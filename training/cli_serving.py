@@ -32,8 +32,8 @@ def reference_command(arguments: argparse.Namespace) -> None:
         raise DataError("--data: no images of it are held out, which the reference is measured on")
     preprocessing = Preprocessing.from_metadata(about)
     images = measure.as_served(data.held_out.images, preprocessing)
-    logits = engine_logits(load_engine(artifact, "torch", device), images, preprocessing)
-    reference = measure_reference(images, logits, about.classes, about.temperature)
+    logits = engine_logits(load_engine(artifact, "torch", device), images)
+    reference = measure_reference(images.cpu().numpy(), logits.numpy(), about.classes, about.temperature)
     amend_artifact(arguments.artifact, {REFERENCE_FILE: reference.to_json()})
     console.print(f"{REFERENCE_FILE}, of {reference.images:,} images, added to {arguments.artifact}")
 

@@ -3,6 +3,8 @@
 import io
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from pydantic import JsonValue
@@ -39,7 +41,7 @@ def make_tiles(image: Tensor, operations: Compose, count: int, seed: int) -> Til
     return Tiles((changed * 255).round().clamp(0, 255).to(torch.uint8), parameters)
 
 
-def network_inputs(images: Tensor, preprocessing: Preprocessing) -> list[Tensor]:
+def network_inputs(images: Tensor, preprocessing: Preprocessing) -> list[npt.NDArray[np.uint8]]:
     """`images`, uint8 (N, 3, H, W), as if each had been uploaded as PNG: N of uint8 (C, S, S)."""
     return [preprocessing.resize(_enlarged(image, 1)) for image in images]
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from functools import partial
 
 from app.batching.result_cache import Result, ResultCache, digests_of
 from app.batching.scores import Scores, averaged
 from app.errors import ApiError
 from app.inference.preparation import INLINE_BYTES, Upload, prepare_images
 from app.inference.request_scope import RequestScope
+from app.registry.served_model import Pixels
 from models.unfamiliarity.detector import is_familiar
-from models.views import views_of
 
 CACHE_STATUS = "Cache-Status"
 
@@ -51,7 +50,7 @@ async def classify_files(uploads: Sequence[Upload], scope: RequestScope, views: 
     return await _with_cache(scope.loaded.cache, uploads, scope, views)
 
 
-async def score_views(images: Sequence[Tensor], scope: RequestScope, views: int) -> list[Scores]:
+async def score_views(images: Sequence[Pixels], scope: RequestScope, views: int) -> list[Scores]:
     """What the model says of `images`, each uint8 or float (C, S, S): the mean over so many `views`.
 
     All views of all images are submitted together, and each of them takes a place in the queue. Raises what
@@ -68,12 +67,19 @@ async def score_views(images: Sequence[Tensor], scope: RequestScope, views: int)
             " accepted in one request: send fewer files at a time, or ask for fewer views",
             "views",
         )
-    made = await scope.run(
-        lambda: [view for image in images for view in views_of(image.unsqueeze(0), views)[0].unbind()],
-        "the views to be made",
-    )
+    await scope.pytorch()
+    made = await scope.run(partial(_views, images, views), "the views to be made")
     scores = await scope.score(made)
     return [averaged(scores[start : start + views]) for start in range(0, len(scores), views)]
+
+
+def _views(images: Sequence[Pixels], count: int) -> list[Pixels]:
+    """The views of the first image, then those of the second, and so on."""
+    import torch
+
+    from models.views import views_of
+
+    return [view for image in images for view in views_of(torch.from_numpy(image)[None], count)[0].numpy()]
 
 
 async def _with_cache(

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from torch import Tensor
-
 from app.batching.batcher import Batcher
 from app.batching.retry_after import RetryAfterSchedule
 from app.batching.scores import Scores
@@ -12,7 +10,8 @@ from app.feedback.store import FeedbackStore
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import Tracing
 from app.registry.control import ModelControl
-from app.registry.served_model import ServedModel
+from app.registry.pytorch import PyTorch
+from app.registry.served_model import Pixels, ServedModel
 from app.settings import Settings
 
 
@@ -24,6 +23,7 @@ class InferenceContext:
     metrics: ServiceMetrics
     tracing: Tracing | None = None
     feedback: FeedbackStore | None = None
+    pytorch: PyTorch = field(default_factory=PyTorch)
     schedule: RetryAfterSchedule = field(default_factory=RetryAfterSchedule)
 
     @property
@@ -32,7 +32,7 @@ class InferenceContext:
         return self.control.find().model
 
     @property
-    def batcher(self) -> Batcher[Tensor, Scores]:
+    def batcher(self) -> Batcher[Pixels, Scores]:
         """What stands before `model`."""
         return self.control.find().batcher
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
-from torch import Tensor
-
 from app.batching.decoding_memory import DecodingMemory
 from app.errors import ApiError
 from app.inference.context import InferenceContext
 from app.inference.request_scope import RequestScope
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from models.preprocessing.colours import SRGB
 from models.preprocessing.decode import decode_picture, inspect
 from models.preprocessing.image_error import ImageError
@@ -47,7 +45,7 @@ class Prepared:
     `started` is when the first of them began to be decoded, a time of `perf_counter`.
     """
 
-    images: list[Tensor]
+    images: list[Pixels]
     sizes: list[tuple[int, int]]
     started: float
     decode_seconds: float
@@ -206,7 +204,8 @@ def prepare(inspected: Inspected, memory: DecodingMemory | None, stop: Stop) -> 
     """
     preprocessing = inspected.model.preprocessing
     side = preprocessing.input_size
-    images, sizes = [], []
+    images: list[Pixels] = []
+    sizes = []
     preprocess_seconds = 0.0
     started = perf_counter() - inspected.seconds
     decode_seconds = inspected.seconds

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
-from torch import Tensor
-
 from app.batching.scores import Scores
 from app.errors import ApiError
 from app.inference.context import InferenceContext
 from app.observability.metrics import STAGES
 from app.registry.loaded_model import LoadedModel
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from models.preprocessing.stopping import Stop
 
 T = TypeVar("T")
@@ -90,7 +88,11 @@ class RequestScope:
         except TimeoutError as error:
             raise self.deadline.passed(waiting_for) from error
 
-    async def score(self, images: Sequence[Tensor]) -> list[Scores]:
+    async def pytorch(self) -> None:
+        """Wait until PyTorch is imported. Raises `ApiError` 501 where it is not installed."""
+        await self.wait(self.context.pytorch.ready(), "PyTorch to be imported")
+
+    async def score(self, images: Sequence[Pixels]) -> list[Scores]:
         """What the model says of `images`, one or more of its size. Raises what `Batcher.submit` raises.
 
         The time in which none of the batches with these images is computed is recorded as `queue`, all other

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-import torch
+import numpy as np
+import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from torch import Tensor
 
 from models.artifact.reference import CONFIDENCE_EDGES, Reference
 from models.image_statistics import BRIGHTNESS_EDGES, SHARPNESS_EDGES, brightness_and_sharpness
@@ -146,17 +146,17 @@ class DriftMonitor:
 
     def observe(
         self,
-        images: Sequence[Tensor],
+        images: npt.NDArray[np.uint8 | np.float32],
         classes: Sequence[int],
         confidence: Sequence[float],
         unfamiliar: Sequence[bool] | None = None,
     ) -> None:
-        """Take in a batch: `images` of the network's size, each (C, S, S), uint8 or float32 in 0..1.
+        """Take in a batch: `images` (N, C, S, S) of the network's size, uint8 or float32 in 0..1.
 
         `classes` are the most probable ones by number, `confidence` their probabilities, `unfamiliar` which
         of the images are, where the model tells.
         """
-        brightness, sharpness = brightness_and_sharpness(_stacked(images))
+        brightness, sharpness = brightness_and_sharpness(images)
         rows = zip(classes, confidence, brightness.tolist(), sharpness.tolist(), strict=True)
         with self._lock:
             for index, *values in rows:
@@ -184,12 +184,6 @@ class DriftMonitor:
         """Say nothing any more."""
         for gauge in self._distances.values():
             gauge.set(0)
-
-
-def _stacked(images: Sequence[Tensor]) -> Tensor:
-    if len({image.dtype for image in images}) > 1:
-        images = [image if image.is_floating_point() else image / 255 for image in images]
-    return torch.stack(list(images))
 
 
 def _grouped(shares: dict[str, float]) -> tuple[list[str], list[int], list[float]]:

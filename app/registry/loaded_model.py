@@ -3,19 +3,17 @@
 import asyncio
 from types import TracebackType
 
-from torch import Tensor
-
 from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
 from app.batching.scores import Scores
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 
 
 class LoadedModel:
     """Entered by every request for as long as it uses the model, so that none loses it on its way."""
 
     def __init__(
-        self, model: ServedModel, batcher: Batcher[Tensor, Scores], cache: ResultCache | None = None
+        self, model: ServedModel, batcher: Batcher[Pixels, Scores], cache: ResultCache | None = None
     ) -> None:
         self.model = model
         self.batcher = batcher

@@ -4,11 +4,8 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-from torch import Tensor
 
 from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
@@ -19,9 +16,9 @@ from app.observability.metrics import ServiceMetrics
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
-from app.registry.served_model import ServedModel, load_model
+from app.registry.served_model import Pixels, ServedModel, load_model, stacked
 from app.settings import Settings
-from models.artifact.store import ArtifactError, load_artifact, read_metadata
+from models.artifact.store import ArtifactError, read_artifact, read_metadata
 from models.engines import EngineOptions
 from models.unfamiliarity.detector import is_familiar
 
@@ -62,7 +59,7 @@ def _newest_sound(folder: Path, versions: list[str]) -> str:
     """Of `versions`, oldest first, the newest that loads; the newest of all where none does."""
     for version in reversed(versions[1:]):
         try:
-            load_artifact(folder / version)
+            read_artifact(folder / version)
         except (ArtifactError, OSError) as error:
             logger.error("%s %s is damaged, so an older version is served: %s", folder.name, version, error)
         else:
@@ -115,8 +112,7 @@ class ModelLoader:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
         run = self._threads.load if self.beside_requests else self._threads.infer
-        options = replace(self._options, apart=self.beside_requests)
-        model = await run(partial(load_entry, entry, self._settings, options, self._stopping.is_set))
+        model = await run(partial(load_entry, entry, self._settings, self._options, self._stopping.is_set))
         self._watch.has_taken(model.batch_seconds)
         engine = model.engine
         logger.info(
@@ -147,7 +143,7 @@ class ModelLoader:
         self._loaded[labels] += change
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
-    def _classify(self, model: ServedModel) -> Callable[[Sequence[Tensor]], list[Scores]]:
+    def _classify(self, model: ServedModel) -> Callable[[Sequence[Pixels]], list[Scores]]:
         """What computes a batch, and has it watched for drift where that is wanted and can be."""
         size = self._settings.drift_window
         if model.reference is None or not size:
@@ -156,10 +152,10 @@ class ModelLoader:
         monitor = DriftMonitor(about.name, about.version, model.reference, self._metrics.drift, size)
         self._monitors[id(model)] = monitor
 
-        def classify(images: Sequence[Tensor]) -> list[Scores]:
+        def classify(images: Sequence[Pixels]) -> list[Scores]:
             scores = model.classify(images)
             monitor.observe(
-                images,
+                stacked(images),
                 [score.classes[0] for score in scores],
                 [score.probabilities[0] for score in scores],
                 None
@@ -170,7 +166,7 @@ class ModelLoader:
 
         return classify
 
-    def _batcher(self, model: ServedModel) -> Batcher[Tensor, Scores]:
+    def _batcher(self, model: ServedModel) -> Batcher[Pixels, Scores]:
         return Batcher(
             partial(self._threads.infer, partial(self._watch.run, self._classify(model))),
             max_batch=model.max_batch,

@@ -2,27 +2,37 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+import numpy.typing as npt
 
 from app.batching.scores import Scores
+from app.registry.pytorch import import_pytorch
 from app.registry.warm_up import warm_up
 from models.artifact.detector import load_detector
+from models.artifact.facts import ModelFacts
 from models.artifact.golden import check_golden
 from models.artifact.metadata import ModelMetrics
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import Reference, load_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
-from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
-from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
-from models.class_activation import ClassActivation
-from models.engines import Engine, EngineOptions, Precision, create_engine
+from models.artifact.store import Artifact, ArtifactError, ModelMetadata, read_artifact
+from models.batch_norm.facts import BatchNormLayer, require_ready, stored_batch_norms
+from models.engines import Engine, EngineOptions, Floats, Images, Precision, create_engine
 from models.preprocessing.transform import Preprocessing
-from models.summary import LayerSummary, summarize
 from models.unfamiliarity.detector import Detector
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from models.class_activation import ClassActivation
+
+Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""One image of a model's size, (C, S, S): uint8 in 0..255, or float32 in 0..1."""
 
 GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "int8": 0.5}
 """Largest difference from a golden logit of the same network. Float32 on another machine differs by about
@@ -34,26 +44,42 @@ GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "i
 class ServedModel:
     """All that requests need of a model. `engine_reason` says why it is this engine.
 
-    `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
-    `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
-    `report` is the content of the artifact's report.json, None where it has none. `batch_seconds` is what the
-    slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares with, and `detector` tells
-    unfamiliar images by what `engine` gives; both are None where the artifact has none.
+    `facts` are about the network, which the `artifact` builds where something asks for it. `report` is the
+    content of the artifact's report.json, None where it has none. `batch_seconds` is what the slowest batch
+    of the warm-up took. `reference` is what `DriftMonitor` compares with, and `detector` tells unfamiliar
+    images by what `engine` gives; both are None where the artifact has none.
     """
 
-    metadata: ModelMetadata
+    artifact: Artifact
+    facts: ModelFacts
     preprocessing: Preprocessing
     engine: Engine
     engine_reason: str
     max_batch: int
-    layers: list[LayerSummary]
     batch_norms: list[BatchNormLayer]
-    network: nn.Module
-    class_activation: ClassActivation | None
     report: bytes | None
     batch_seconds: float
     reference: Reference | None = None
     detector: Detector | None = None
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        return self.artifact.metadata
+
+    @property
+    def network(self) -> "nn.Module":
+        """The stored weights in float32 on the processor, in eval mode, for looking into.
+
+        To be called off the event loop, and computed inside `MODULE_CALLS.computing`; it is never changed.
+        """
+        return self.artifact.model
+
+    @cached_property
+    def class_activation(self) -> "ClassActivation":
+        """Of `network`. Raises `ValueError` where its end allows none, as `facts` tell."""
+        from models.class_activation import ClassActivation
+
+        return ClassActivation(self.network)
 
     @property
     def metrics(self) -> ModelMetrics:
@@ -61,34 +87,47 @@ class ServedModel:
         int8 = self.metadata.int8
         return int8.metrics if int8 is not None and self.engine.precision == "int8" else self.metadata.metrics
 
-    def classify(self, images: Sequence[Tensor]) -> list[Scores]:
-        """Compute one batch of images of the network's size, each (C, S, S), uint8 or float32 in 0..1.
-
-        To be called off the event loop.
-        """
+    def classify(self, images: Sequence[Pixels]) -> list[Scores]:
+        """Compute one batch of images. To be called off the event loop."""
         start = perf_counter()
-        if len({image.dtype for image in images}) > 1:
-            images = [image if image.is_floating_point() else image / 255 for image in images]
-        batch = self.preprocessing.normalize(torch.stack(list(images)))
+        batch = stacked(images)
         unfamiliar: list[float] | list[None] = [None] * len(images)
         if self.detector is None:
             logits = self.engine.predict(batch)
         else:
             logits, features = self.engine.predict_with_features(batch)
-            unfamiliar = self.detector.unfamiliarity(features.numpy(), logits.numpy()).tolist()
-        temperature = self.metadata.temperature_of(self.engine.precision)
-        probabilities, classes = torch.softmax(logits / temperature, dim=1).sort(dim=1, descending=True)
+            unfamiliar = self.detector.unfamiliarity(features, logits).tolist()
+        probabilities = softmax(logits / np.float32(self.metadata.temperature_of(self.engine.precision)))
+        classes = np.argsort(-probabilities, axis=1, kind="stable")
+        ranked = np.take_along_axis(probabilities, classes, axis=1)
         seconds = perf_counter() - start
         return [
             Scores(indices, values, seconds, start, len(images), unfamiliarity)
             for indices, values, unfamiliarity in zip(
-                classes.tolist(), probabilities.tolist(), unfamiliar, strict=True
+                classes.tolist(), ranked.tolist(), unfamiliar, strict=True
             )
         ]
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: Floats) -> Floats:
         """Logits (N, classes) of `network` to calibrated probabilities (N, classes), each row with sum 1."""
-        return torch.softmax(logits / self.metadata.temperature, dim=1)
+        return softmax(logits / np.float32(self.metadata.temperature))
+
+
+def stacked(images: Sequence[Pixels]) -> Images:
+    """One array (N, C, S, S) of `images`; where some of them are of floats, all are."""
+    is_mixed = len({image.dtype for image in images}) > 1
+    of_floats = is_mixed or images[0].dtype != np.uint8
+    batch: Images = np.empty((len(images), *images[0].shape), np.float32 if of_floats else np.uint8)
+    for place, image in zip(batch, images, strict=True):
+        place[...] = image / np.float32(255) if is_mixed and image.dtype == np.uint8 else image
+    return batch
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the classes of each row, (N, classes)."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = shares / shares.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def load_model(
@@ -106,44 +145,38 @@ def load_model(
     updated, the engine cannot serve it with these options, or does not reproduce the golden logits, and
     `StoppedError` soon after `is_stopping` says so.
     """
-    artifact = load_artifact(folder)
+    if engine == "torch" or options.compile:
+        import_pytorch()
+    artifact = read_artifact(folder)
     metadata = artifact.metadata
     try:
-        require_inference_ready(artifact.model)
-        layers = summarize(artifact.model, (metadata.in_channels, metadata.input_size, metadata.input_size))
-        batch_norms = batch_norm_report(artifact.model)
+        facts = artifact.facts
+        batch_norms = stored_batch_norms(
+            facts.batch_norms, {name: tensor.values() for name, tensor in artifact.tensors.items()}
+        )
+        require_ready(batch_norms)
         created, reason = create_engine(artifact, engine, options)
     except ValueError as error:
         raise ArtifactError(f"{folder}: {error}") from error
-    preprocessing = Preprocessing.from_metadata(metadata)
     check_golden(
         folder,
-        lambda images: created.predict(preprocessing.normalize(images)),
+        created.predict,
         GOLDEN_TOLERANCE[created.precision],
         "int8_logits" if created.precision == "int8" else "logits",
     )
-    blank = torch.zeros(metadata.in_channels, metadata.input_size, metadata.input_size)
+    blank = np.zeros((1, metadata.in_channels, metadata.input_size, metadata.input_size), np.uint8)
     warmth = warm_up(created, blank, max_batch, is_stopping)
     return ServedModel(
-        metadata,
-        preprocessing,
+        artifact,
+        facts,
+        Preprocessing.from_metadata(metadata),
         created,
         reason,
         warmth.max_batch,
-        layers,
         batch_norms,
-        artifact.model,
-        _class_activation(artifact.model),
         # Read now, as the folder need not stay.
         (folder / REPORT_FILE).read_bytes() if REPORT_FILE in metadata.files else None,
         warmth.batch_seconds,
         load_reference(folder, metadata.classes) if REFERENCE_FILE in metadata.files else None,
         load_detector(artifact, created.precision),
     )
-
-
-def _class_activation(network: nn.Module) -> ClassActivation | None:
-    try:
-        return ClassActivation(network)
-    except ValueError:
-        return None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-from torch import Tensor
+import numpy as np
 
-from models.engines import Engine
+from models.engines import Engine, Images
 
 MEASURED_SIZES = (8, 16, 32, 64, 128, 256)
 MEASUREMENTS = 5
@@ -36,12 +36,12 @@ class Warmth:
 
 
 def warm_up(
-    engine: Engine, image: Tensor, max_batch: int | None, is_stopping: Callable[[], bool] = lambda: False
+    engine: Engine, image: Images, max_batch: int | None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Warmth:
     """Run the sizes of batches that will be used most, as many batches at once as will be.
 
-    To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, float32
-    (C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
+    To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, uint8
+    (1, C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
     else found by measuring: the smallest of `MEASURED_SIZES` within `ENOUGH` of the best images per second.
     Raises `StoppedError` soon after `is_stopping` says so.
     """
@@ -50,7 +50,7 @@ def warm_up(
         if is_stopping():
             raise StoppedError
         start = perf_counter()
-        engine.predict(image.expand(size, *image.shape).contiguous())
+        engine.predict(image.repeat(size, axis=0))
         return perf_counter() - start
 
     limit = max_batch or engine.max_batch or _measured_limit(run)

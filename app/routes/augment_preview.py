@@ -6,14 +6,11 @@ from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from fastapi import APIRouter, Query, Request, Response
 from PIL import Image
 from pydantic import Field
-from torch import Tensor
 
 from app.batching.scores import Scores
-from app.drawing.tiles import Tiles, network_inputs
 from app.errors import invalid_parameter
 from app.http.error_handlers import documented
 from app.http.request_scope import ReadyContext, request_scope
@@ -21,9 +18,9 @@ from app.http.uploads import read_uploads, upload_body
 from app.inference.context import InferenceContext
 from app.inference.preparation import Upload, prepare_images
 from app.inference.request_scope import RequestScope
-from app.registry.served_model import ServedModel
-from app.routes.augmentation_query import openapi_parameters
-from app.routes.preview_request import Preview, PreviewQuery, PreviewResponse
+from app.registry.served_model import Pixels, ServedModel
+from app.routes.augmentation_catalogue import DEFAULTS, openapi_parameters
+from app.routes.preview_request import PreviewQuery, PreviewResponse
 from app.routes.samples import SAMPLES, read_sample
 from app.routes.schemas import ClassProbability
 
@@ -42,9 +39,6 @@ _OPTIONS: dict[str, Any] = {
         "responses": {"200": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
     },
 }
-
-DEFAULTS = {entry["name"]: entry["schema"]["default"] for entry in openapi_parameters()}
-"""Of the parameters of all operations, as they are documented."""
 
 _BODY = upload_body("One image as the multipart field `file`, or as it is.")
 
@@ -80,10 +74,11 @@ async def preview_upload(
     async def read(scope: RequestScope) -> Upload:
         return (await read_uploads(request, scope, max_files=1))[0]
 
-    async def at_the_models_size(upload: Upload, scope: RequestScope) -> Tensor:
+    async def at_the_models_size(upload: Upload, scope: RequestScope) -> Pixels:
         prepared = await prepare_images([upload], scope)
         # Augmentations are for colour images; a greyscale model's input is shown as grey.
-        return prepared.images[0].expand(3, -1, -1)
+        pixels = prepared.images[0]
+        return pixels.repeat(3, axis=0) if len(pixels) == 1 else pixels
 
     return await _preview(request, context, query, read, at_the_models_size)
 
@@ -93,7 +88,7 @@ async def _preview(
     context: InferenceContext,
     query: PreviewQuery,
     read: Callable[[RequestScope], Awaitable[Upload]],
-    to_pixels: Callable[[Upload, RequestScope], Awaitable[Tensor]],
+    to_pixels: Callable[[Upload, RequestScope], Awaitable[Pixels]],
 ) -> Response:
     own = type(query).model_fields
     others = {
@@ -103,16 +98,24 @@ async def _preview(
     }
     async with request_scope(request, context, query.model, query.version) as scope:
         model = scope.model
+        await scope.pytorch()
+        import torch
+
+        from app.drawing.tiles import Tiles, network_inputs
+        from app.routes.preview import Preview
+
         preview = Preview.checked(query, others, model)
         if query.predict:
             _check_queue(query.rows * query.cols + 1, context.settings.max_queue)
         upload = await read(scope)
 
-        def make(image: Tensor) -> tuple[Tiles, list[Tensor]]:
-            tiles = preview.make(image)
+        def make(image: Pixels) -> tuple[Tiles, list[Pixels]]:
+            pixels = torch.from_numpy(image)
+            tiles = preview.make(pixels)
             if not query.predict:
                 return tiles, []
-            return tiles, network_inputs(torch.cat([image.unsqueeze(0), tiles.images]), model.preprocessing)
+            images = torch.cat([pixels.unsqueeze(0), tiles.images])
+            return tiles, [*network_inputs(images, model.preprocessing)]
 
         image = await to_pixels(upload, scope)
         tiles, inputs = await scope.run(partial(make, image), "the tiles to be drawn")
@@ -152,6 +155,6 @@ def _check_queue(images: int, most: int) -> None:
         )
 
 
-async def _at_its_size(sample: Upload, _: RequestScope) -> Tensor:
+async def _at_its_size(sample: Upload, _: RequestScope) -> Pixels:
     with Image.open(io.BytesIO(sample.content)) as image:
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+        return np.ascontiguousarray(np.array(image.convert("RGB")).transpose(2, 0, 1))

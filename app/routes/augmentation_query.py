@@ -5,11 +5,9 @@ documented as soon as it is registered there.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from app.errors import ApiError, invalid_parameter
 from models.augmentations import AUGMENTATIONS, Compose, ParameterError, parse_augmentation
-from models.augmentations.parameters import describe_legal, parameter_schemas
 
 
 def parse_operations(ops: str, parameters: Mapping[str, str]) -> Compose:
@@ -49,27 +47,3 @@ def parse_operations(ops: str, parameters: Mapping[str, str]) -> Compose:
         except ParameterError as error:
             raise invalid_parameter(f"{name}.{error.parameter}", str(error)) from error
     return Compose(tuple(operations))
-
-
-def openapi_parameters() -> list[dict[str, Any]]:
-    """Every parameter of every operation, for the API's documentation."""
-    return [
-        {
-            "name": f"{name}.{parameter}",
-            "in": "query",
-            "required": False,
-            "description": f"{schema['description']} Must be {describe_legal(schema)}.",
-            "schema": _in_query(schema),
-        }
-        for name, operation in AUGMENTATIONS.items()
-        for parameter, schema in parameter_schemas(operation).items()
-    ]
-
-
-def _in_query(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter as it is written in a query, where a range is a text."""
-    if schema["type"] == "array":
-        low, high = schema["default"]
-        end = "[0-9]+" if schema["prefixItems"][0]["type"] == "integer" else "[^,]+"
-        return {"type": "string", "pattern": f"^{end},{end}$", "default": f"{low:g},{high:g}"}
-    return {key: value for key, value in schema.items() if key not in ("description", "title")}

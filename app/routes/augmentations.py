@@ -1,6 +1,5 @@
 """GET /augmentations: the operations of /augment-preview, with the range of every parameter."""
 
-import inspect
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -8,8 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY
-from models.augmentations import AUGMENTATIONS
-from models.augmentations.parameters import parameter_schemas
+from app.routes.augmentation_catalogue import OPERATIONS
 
 router = APIRouter(tags=["augment-preview"])
 
@@ -52,12 +50,12 @@ async def list_augmentations() -> OperationList:
         operations=[
             OperationDescription(
                 name=name,
-                description=inspect.cleandoc(operation.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+                description=operation.description,
                 parameters=[
-                    _describe(parameter, schema) for parameter, schema in parameter_schemas(operation).items()
+                    _describe(key, parameter.json_schema) for key, parameter in operation.parameters.items()
                 ],
             )
-            for name, operation in AUGMENTATIONS.items()
+            for name, operation in OPERATIONS.items()
         ]
     )
 

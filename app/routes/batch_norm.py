@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-import torch
+import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
-from torch import Tensor
 
 from app.errors import invalid_parameter
 from app.http.error_handlers import documented
@@ -20,14 +19,12 @@ from app.inference.request_scope import RequestScope
 from app.registry.served_model import ServedModel
 from app.routes.samples import SAMPLES, read_sample
 from app.routes.schemas import TOP, ClassProbability, ModelId, VersionQuery, model_id, top_classes
-from models.batch_norm.view import (
-    BatchNormView,
-    Histograms,
-    histograms,
-    logits_by_batch_statistics,
-    logits_by_running_statistics,
-    view_batch_norm,
-)
+from models.batch_norm.histograms import Histograms, histograms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.batch_norm.view import BatchNormView
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -189,19 +186,27 @@ async def _view(
             return await scope.run(work, "the view of the batch norm")
 
         layer = _layer(query, model)
+        await scope.pytorch()
+        import torch
+
+        from models.batch_norm import view as views
+
         batch = await read(scope)
         names = [upload.filename for upload in batch.uploads]
         numbers = range(1, 1 + len(names)) if batch.source == "request" else None
         # One step after the other, so that a deadline or a client that leaves ends it between them.
         prepared = await prepare_images(batch.uploads, scope, numbers)
-        images = await compute(lambda: model.preprocessing.normalize(torch.stack(prepared.images)))
-        view = await compute(partial(view_batch_norm, model.network, layer, images))
+        images = await compute(
+            lambda: model.preprocessing.normalize(torch.from_numpy(np.stack(prepared.images)))
+        )
+        network = await compute(lambda: model.network)
+        view = await compute(partial(views.view_batch_norm, network, layer, images))
         histogram = await compute(partial(histograms, view, query.channel))
-        alone = await compute(partial(logits_by_running_statistics, model.network, images[:1]))
+        alone = await compute(partial(views.logits_by_running_statistics, network, images[:1]))
         sets = []
         for chosen in _sets(len(images) - 1, query.seed):
             among = images[[0, *chosen]]
-            logits = await compute(partial(logits_by_batch_statistics, model.network, among))
+            logits = await compute(partial(views.logits_by_batch_statistics, network, among))
             sets.append(
                 NeighbourSet(
                     neighbours=len(chosen),
@@ -238,6 +243,8 @@ def _layer(query: BatchNormQuery, model: ServedModel) -> str:
 
 
 def _neighbours(query: BatchNormQuery, candidates: Sequence[str]) -> list[Upload]:
+    import torch
+
     generator = torch.Generator().manual_seed(query.seed)
     drawn = torch.randperm(len(candidates), generator=generator)[: query.batch]
     return [read_sample(candidates[index], "sample") for index in drawn.tolist()]
@@ -245,17 +252,19 @@ def _neighbours(query: BatchNormQuery, candidates: Sequence[str]) -> list[Upload
 
 def _sets(neighbours: int, seed: int) -> list[list[int]]:
     """Indices 1..neighbours in a batch, drawn for each size."""
+    import torch
+
     generator = torch.Generator().manual_seed(seed)
     sizes = [size for size in SET_SIZES if size < neighbours] + [neighbours]
     return [(torch.randperm(neighbours, generator=generator)[:size] + 1).tolist() for size in sizes]
 
 
-def _top(logits: Tensor, model: ServedModel) -> list[ClassProbability]:
+def _top(logits: "Tensor", model: ServedModel) -> list[ClassProbability]:
     """Of the batch's first image."""
-    return top_classes(model.probabilities(logits[:1])[0], model)
+    return top_classes(model.probabilities(logits[:1].numpy())[0], model)
 
 
-def _statistics(view: BatchNormView) -> ChannelStatistics:
+def _statistics(view: "BatchNormView") -> ChannelStatistics:
     return ChannelStatistics(
         batch_mean=view.batch_mean.tolist(),
         batch_var=view.batch_var.tolist(),

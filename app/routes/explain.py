@@ -5,17 +5,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from torch import Tensor
 
-from app.drawing.heat_map import overlay_png
 from app.errors import ApiError, invalid_parameter
 from app.http.error_handlers import documented
 from app.http.request_scope import ReadyContext, request_scope
 from app.http.uploads import read_uploads, upload_body
 from app.inference.preparation import prepare_images
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from app.routes.schemas import TOP, ClassProbability, ModelId, ModelQuery, model_id, top_classes
-from models.class_activation import ClassActivation
 
 router = APIRouter(tags=["explain"])
 
@@ -70,22 +67,22 @@ async def explain(
     little.
     """
     async with request_scope(request, context, query.model, query.version) as scope:
-        explaining = _class_activation(scope.model)
+        _require_class_activation(scope.model)
         _check_label(query.label, scope.model)
+        await scope.pytorch()
         prepared = await prepare_images(await read_uploads(request, scope, max_files=1), scope)
-        work = partial(_respond, prepared.images[0], scope.model, explaining, query)
+        work = partial(_respond, prepared.images[0], scope.model, query)
         return await scope.run(work, "the explanation")
 
 
-def _class_activation(model: ServedModel) -> ClassActivation:
-    if model.class_activation is None:
+def _require_class_activation(model: ServedModel) -> None:
+    if not model.facts.class_activation:
         raise ApiError(
             422,
             "no_class_activation",
             f"{model.metadata.name}: a class activation map needs a network that ends in global average"
             f" pooling and one linear layer, which {model.metadata.architecture} does not",
         )
-    return model.class_activation
 
 
 def _check_label(label: str | None, model: ServedModel) -> None:
@@ -94,18 +91,24 @@ def _check_label(label: str | None, model: ServedModel) -> None:
         raise invalid_parameter("class", f"there is no class {label!r}; choose from {', '.join(classes)}")
 
 
-def _respond(image: Tensor, model: ServedModel, explaining: ClassActivation, query: ExplainQuery) -> Response:
-    maps = explaining.maps(model.preprocessing.normalize(image.unsqueeze(0)))
+def _respond(image: Pixels, model: ServedModel, query: ExplainQuery) -> Response:
+    import torch
+
+    from app.drawing.heat_map import overlay_png
+
+    explaining = model.class_activation
+    pixels = torch.from_numpy(image)
+    maps = explaining.maps(model.preprocessing.normalize(pixels.unsqueeze(0)))
     logits = explaining.logits(maps)
-    probabilities = model.probabilities(logits)[0]
+    probabilities = model.probabilities(logits.numpy())[0]
     classes = model.metadata.classes
     index = int(logits.argmax()) if query.label is None else classes.index(query.label)
     if query.format == "png":
-        return Response(overlay_png(image, maps[0, index]), media_type="image/png")
+        return Response(overlay_png(pixels, maps[0, index]), media_type="image/png")
     response = ExplainResponse(
         model=model_id(model),
         label=classes[index],
-        probability=probabilities[index].item(),
+        probability=float(probabilities[index]),
         logit=logits[0, index].item(),
         bias=explaining.bias[index].item(),
         map=maps[0, index].tolist(),

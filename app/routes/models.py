@@ -9,15 +9,12 @@ from app.errors import ApiError
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY, SINGLE_QUERY
 from app.http.request_scope import ReadyContext
-from app.registry.served_model import ServedModel
 from app.routes.schemas import VersionQuery
 from models.artifact.metadata import ModelMetrics
 from models.artifact.report import TrainingReport, parse_report
 from models.artifact.store import ModelMetadata
-from models.augmentations import to_spec
-from models.batch_norm.report import BatchNormLayer
-from models.summary import LayerSummary
-from models.training_augmentation import training_augmentation
+from models.batch_norm.facts import BatchNormLayer
+from models.layers import LayerSummary
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
 
@@ -105,10 +102,10 @@ async def describe_model(
             max_batch=model.max_batch,
             reason=model.engine_reason,
         ),
-        layers=model.layers,
+        layers=list(model.facts.layers),
         batch_norms=model.batch_norms,
-        augmentation=_augmentation(model),
-        class_activation=model.class_activation is not None,
+        augmentation=model.facts.augmentation,
+        class_activation=model.facts.class_activation,
         report=model.report is not None,
     )
 
@@ -136,10 +133,3 @@ async def report(
             f"{metadata.name}, version {metadata.version}, has no report that can be read",
             "name",
         ) from error
-
-
-def _augmentation(model: ServedModel) -> list[dict[str, JsonValue]] | None:
-    try:
-        return to_spec(training_augmentation(model.metadata.recipe))
-    except ValueError:
-        return None

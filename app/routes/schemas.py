@@ -1,9 +1,10 @@
 """What the requests and the responses of several routes have in common."""
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from app.registry.served_model import ServedModel
+from models.engines import Floats
 
 TOP = 5
 """Classes in responses that leave no choice."""
@@ -39,10 +40,10 @@ def model_id(model: ServedModel) -> ModelId:
     return ModelId(name=model.metadata.name, version=model.metadata.version)
 
 
-def top_classes(probabilities: Tensor, model: ServedModel) -> list[ClassProbability]:
+def top_classes(probabilities: Floats, model: ServedModel) -> list[ClassProbability]:
     """The `TOP` best of one image's `probabilities` (classes,), the most probable first."""
-    best = probabilities.topk(min(TOP, len(probabilities)))
+    best = np.argsort(-probabilities, kind="stable")[:TOP].tolist()
     return [
-        ClassProbability(label=model.metadata.classes[index], probability=probability)
-        for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ClassProbability(label=model.metadata.classes[index], probability=float(probabilities[index]))
+        for index in best
     ]

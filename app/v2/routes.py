@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from torch import Tensor
 
 from app.batching.scores import Scores
 from app.http.query import NO_QUERY
@@ -17,7 +16,7 @@ from app.inference.classification import Classified, classify_files, score_views
 from app.inference.context import InferenceContext
 from app.inference.preparation import INLINE_BYTES, Upload
 from app.inference.request_scope import RequestScope
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from app.v2.codec import InferRequest, encode_response, parse_request
 from app.v2.schema import DOCUMENTED, InferResponse
 from app.v2.tensors import (
@@ -183,7 +182,7 @@ async def infer_by_version(request: Request, context: ReadyContext, name: Name, 
     return await _infer(request, context, name, version)
 
 
-def _read(scope: RequestScope, header_length: str | None) -> tuple[InferRequest, list[Upload], list[Tensor]]:
+def _read(scope: RequestScope, header_length: str | None) -> tuple[InferRequest, list[Upload], list[Pixels]]:
     """What is asked, and the files or else the images that it is asked of."""
     settings, labels = scope.context.settings, scope.model.metadata.classes
     asked = parse_request(scope.body, header_length)

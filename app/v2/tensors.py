@@ -7,14 +7,12 @@ one of the two. Knows neither HTTP nor the engine.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from app.batching.scores import Scores
 from app.errors import ApiError, ProtocolError
 from app.http.base64_text import decode_base64
 from app.inference.preparation import Upload
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from app.v2.codec import NUMBERS, InferRequest, InputTensor, OutputRequest, OutputTensor
 
 IMAGE_BYTES, IMAGES = "image_bytes", "images"
@@ -27,7 +25,7 @@ MAX_CHARACTER_BYTES = 6
 """Of a character in JSON, where it is escaped."""
 
 
-def inputs_of(asked: InferRequest, model: ServedModel, max_images: int) -> tuple[list[Upload], list[Tensor]]:
+def inputs_of(asked: InferRequest, model: ServedModel, max_images: int) -> tuple[list[Upload], list[Pixels]]:
     """The files to decode, or the images, each (C, S, S), uint8 or float32 in 0..1; the other list is empty.
 
     Raises `ProtocolError`, and `ApiError` 413 for more than `max_images`.
@@ -61,7 +59,7 @@ def _files(tensor: InputTensor) -> list[Upload]:
         raise ProtocolError(f"inputs[0].data: must hold files in Base64 ({error})") from error
 
 
-def _pixels(tensor: InputTensor, model: ServedModel) -> list[Tensor]:
+def _pixels(tensor: InputTensor, model: ServedModel) -> list[Pixels]:
     about = model.metadata
     shape = (about.in_channels, about.input_size, about.input_size)
     if isinstance(tensor.values, list):
@@ -74,7 +72,7 @@ def _pixels(tensor: InputTensor, model: ServedModel) -> list[Tensor]:
     # NaN is in no range.
     if tensor.datatype == "FP32" and not ((tensor.values >= 0) & (tensor.values <= 1)).all():
         raise ProtocolError(f"inputs[0]: {IMAGES} of FP32 must be in 0..1")
-    return list(torch.from_numpy(tensor.values.copy()).unbind())
+    return list(tensor.values)
 
 
 def output_names(model: ServedModel) -> list[str]:

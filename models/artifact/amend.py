@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.artifact.store import ModelDescription, ModelMetadata, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ModelDescription, ModelMetadata, load_artifact
 
 
 def amend_artifact(folder: Path, files: Mapping[str, bytes]) -> ModelMetadata:

@@ -4,7 +4,6 @@ import numpy as np
 
 from models.artifact.metadata import DETECTOR_FILE, INT8_DETECTOR_FILE
 from models.artifact.store import Artifact, ArtifactError
-from models.features import last_linear
 from models.unfamiliarity.detector import KEPT, Detector, DetectorError
 
 
@@ -20,7 +19,7 @@ def load_detector(artifact: Artifact, precision: str) -> Detector | None:
     file = artifact.folder / (INT8_DETECTOR_FILE if precision == "int8" else DETECTOR_FILE)
     if about.kept != KEPT:
         raise ArtifactError(f"{file}: unfamiliarity.kept must be {KEPT}, got {about.kept}")
-    dimensions, classes = last_linear(artifact.model).in_features, len(artifact.metadata.classes)
+    dimensions, classes = artifact.facts.features or 0, len(artifact.metadata.classes)
     try:
         detector = Detector.from_bytes(file.read_bytes(), about.score)
         detector.unfamiliarity(np.zeros((1, dimensions), np.float32), np.zeros((1, classes), np.float32))

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
-import torch
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from torch import Tensor
 
 from models.artifact.store import ArtifactError
 from models.image_statistics import BRIGHTNESS_EDGES, SHARPNESS_EDGES, brightness_and_sharpness
@@ -68,11 +68,15 @@ class Reference(Strict):
 
 
 def measure_reference(
-    images: Tensor, logits: Tensor, classes: tuple[str, ...], temperature: float
+    images: npt.NDArray[np.uint8],
+    logits: npt.NDArray[np.float32],
+    classes: tuple[str, ...],
+    temperature: float,
 ) -> Reference:
     """Of uint8 `images` (N, C, S, S), which there must be, with their `logits` (N, classes)."""
-    confidence, predicted = (logits.double() / temperature).softmax(1).max(1)
-    counts = torch.bincount(predicted, minlength=len(classes)).tolist()
+    scaled = logits.astype(np.float64) / temperature
+    confidence = 1 / np.exp(scaled - scaled.max(1, keepdims=True)).sum(1)
+    counts = np.bincount(logits.argmax(1), minlength=len(classes)).tolist()
     brightness, sharpness = brightness_and_sharpness(images)
     return Reference(
         images=len(images),

@@ -4,26 +4,26 @@
 digests of the tensors, of all other files that belong to the model, and of the metadata themselves. So what
 is changed by accident is not served. Who changes a model on purpose can write the digests anew: against that
 protects only who may write to the folder. Nothing is ever unpickled.
+
+Reading and proving all that takes no PyTorch, which only the network itself needs. `models.artifact.save`
+writes artifacts.
 """
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
 
-from models import create_model
+from models.artifact.facts import FILE_NAME as FACTS_FILE
+from models.artifact.facts import ModelFacts
 from models.artifact.metadata import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
@@ -35,6 +35,10 @@ from models.artifact.metadata import (
     ModelMetadata,
     ModelMetrics,
 )
+from models.artifact.tensors import StoredTensor, digest_tensors, read_tensors
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "DIGEST_KEY",
@@ -51,21 +55,14 @@ __all__ = [
     "ModelMetrics",
     "digest_metadata",
     "load_artifact",
+    "read_artifact",
     "read_metadata",
-    "save_artifact",
-    "seal_artifact",
 ]
 
 HEADER_KEY = "resnet_serve"
 
 DIGEST_KEY = "metadata_sha256"
 """The name in that JSON of the digest of all else that is in it."""
-
-DTYPES: dict[str, torch.dtype] = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
 
 
 class ArtifactError(ValueError):
@@ -74,82 +71,67 @@ class ArtifactError(ValueError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A loaded model: float32, in eval mode, with this project's batch norm."""
+    """What a folder holds, read once: it may go afterwards, but for the files of an engine."""
 
     metadata: ModelMetadata
-    model: nn.Module
+    tensors: Mapping[str, StoredTensor]
     folder: Path
 
+    @cached_property
+    def model(self) -> "nn.Module":
+        """The network: float32, in eval mode, with this project's batch norm. It needs PyTorch.
 
-def save_artifact(
-    folder: Path,
-    model: nn.Module,
-    description: ModelDescription,
-    files: Mapping[str, bytes],
-    prove: Callable[[Path], object] = lambda _: None,
-) -> ModelMetadata:
-    """Write `model`, its description and further `files` (name to content) into `folder`, all or nothing.
+        Raises `ArtifactError` for tensors that do not fit the metadata.
+        """
+        from models.artifact.build import build_network
 
-    Floating-point tensors of two or more dimensions are stored as `description.weights_dtype`; batch-norm
-    scales and statistics and all biases, which are few and sensitive, stay float32. An existing folder is
-    replaced as a whole, and only once `prove`, which is given the folder of the new files as they are on
-    disk, has returned; what it raises leaves the old folder as it was.
+        return build_network(self.tensors, self.metadata, self.folder / MODEL_FILE)
 
-    Raises `ArtifactError` if the model's tensors do not fit the description or are not finite in the stored
-    type, and pydantic's `ValidationError` if a name in `files` is not a plain file name, or if the files of
-    an int8 network are there without its description, or the other way round.
-    """
-    tensors = {
-        name: tensor.detach().cpu().to(_stored_dtype(tensor, description)).contiguous()
-        for name, tensor in model.state_dict().items()
-    }
-    _check_tensors(tensors, description, file=folder / MODEL_FILE)
-    metadata = ModelMetadata(
-        **{field: getattr(description, field) for field in ModelDescription.model_fields},
-        tensors_sha256=_digest_tensors(tensors),
-        files={name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
-    )
-    weights = save(tensors, metadata=_header(metadata))
-    _replace_folder(folder, {**files, MODEL_FILE: weights}, prove)
-    return metadata
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What `FACTS_FILE` tells; where an older artifact has none, the network itself does.
+
+        Raises `ArtifactError`, and `ValueError` for a network that cannot take the images it is meant for.
+        """
+        if FACTS_FILE not in self.metadata.files:
+            from models.artifact.build import describe_model
+
+            return describe_model(self.model, self.metadata)
+        file = self.folder / FACTS_FILE
+        try:
+            return ModelFacts.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ArtifactError(f"{file} cannot be read: {error}") from error
 
 
 def load_artifact(folder: Path) -> Artifact:
-    """Read and check the model in `folder`.
+    """As `read_artifact`, and its network is built, which proves that the tensors fit the metadata too."""
+    artifact = read_artifact(folder)
+    artifact.model  # noqa: B018 - it is kept
+    return artifact
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """Read and check the model in `folder`; its network is built when it is first asked for.
 
     Raises `ArtifactError` for a file that is missing, damaged or not what its digest says, for metadata with
-    a missing, unknown, ill-typed or contradictory field, and for tensors that do not fit the metadata.
+    a missing, unknown, ill-typed or contradictory field, and for values that are not finite.
     """
     file = folder / MODEL_FILE
-    metadata, stored = _read(file)
-    _check_tensors(stored, metadata, file)
-    if _digest_tensors(stored) != metadata.tensors_sha256:
-        raise ArtifactError(f"{file}: the tensors do not have the digest that tensors_sha256 states")
+    metadata, tensors = read_stored(file)
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor.values()).all():
+            raise ArtifactError(f"{file}: tensor {name} holds values that are not finite")
+    require_digest(tensors, metadata, file)
     for name, digest in metadata.files.items():
         _check_file(folder / name, digest)
-
-    # A network on the meta device costs no memory and no random numbers; the stored tensors become its own.
-    model = _blank_model(metadata)
-    model.load_state_dict(
-        {name: t.float() if t.is_floating_point() else t for name, t in stored.items()}, assign=True
-    )
-    return Artifact(metadata, model.eval(), folder)
+    return Artifact(metadata, tensors, folder)
 
 
-def seal_artifact(folder: Path) -> ModelMetadata:
-    """Give the model in `folder`, stored before metadata had a digest, that digest; all else stays as it is.
-
-    Raises `ArtifactError` for one that has a digest that is not its own, and where `load_artifact` would.
-    """
-    file = folder / MODEL_FILE
-    metadata, tensors = _read(file, is_sealed=False)
-    weights = save(tensors, metadata=_header(metadata))
-    _check_tensors(tensors, metadata, file)
-    if _digest_tensors(tensors) != metadata.tensors_sha256:
+def require_digest(tensors: Mapping[str, StoredTensor], metadata: ModelMetadata, file: Path) -> None:
+    """Raise `ArtifactError` where `tensors` are others than `metadata` were written for."""
+    if digest_tensors(tensors) != metadata.tensors_sha256:
         raise ArtifactError(f"{file}: the tensors do not have the digest that tensors_sha256 states")
-    others = {name: (folder / name).read_bytes() for name in metadata.files}
-    _replace_folder(folder, {**others, MODEL_FILE: weights}, prove=load_artifact)
-    return metadata
 
 
 def digest_metadata(fields: Mapping[str, Any]) -> str:
@@ -157,11 +139,6 @@ def digest_metadata(fields: Mapping[str, Any]) -> str:
     covered = {name: value for name, value in fields.items() if name != DIGEST_KEY}
     text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _header(metadata: ModelMetadata) -> dict[str, str]:
-    fields = json.loads(metadata.model_dump_json())
-    return {HEADER_KEY: json.dumps({**fields, DIGEST_KEY: digest_metadata(fields)})}
 
 
 def read_metadata(folder: Path) -> ModelMetadata:
@@ -174,22 +151,13 @@ def read_metadata(folder: Path) -> ModelMetadata:
         return _parse_metadata(opened.metadata() or {}, file)
 
 
-def _blank_model(description: ModelDescription) -> nn.Module:
-    with torch.device("meta"):
-        return create_model(description.architecture, len(description.classes), description.in_channels)
+def read_stored(file: Path, *, is_sealed: bool = True) -> tuple[ModelMetadata, dict[str, StoredTensor]]:
+    """The metadata and the tensors of `file`, of which nothing is compared with the other.
 
-
-def _stored_dtype(tensor: Tensor, description: ModelDescription) -> torch.dtype:
-    if not tensor.is_floating_point():
-        return tensor.dtype
-    return DTYPES[description.weights_dtype] if tensor.dim() >= 2 else torch.float32
-
-
-def _read(file: Path, *, is_sealed: bool = True) -> tuple[ModelMetadata, dict[str, Tensor]]:
+    Raises what `read_metadata` raises; the digest of the metadata may be missing where not `is_sealed`.
+    """
     with _opened(file) as opened:
-        metadata = _parse_metadata(opened.metadata() or {}, file, is_sealed=is_sealed)
-        # Copied out of the mapped file, which may be replaced while the model is in use.
-        return metadata, {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+        return _parse_metadata(opened.metadata() or {}, file, is_sealed=is_sealed), read_tensors(file)
 
 
 @contextmanager
@@ -197,7 +165,7 @@ def _opened(file: Path) -> Iterator[Any]:
     if not file.is_file():
         raise ArtifactError(f"{file}: the file is missing")
     try:
-        with safe_open(file, framework="pt") as opened:
+        with safe_open(file, framework="np") as opened:
             yield opened
     except SafetensorError as error:
         raise ArtifactError(f"{file}: not a whole safetensors file ({error})") from error
@@ -247,34 +215,6 @@ def _sentence(error: ValidationError) -> str:
     return "; ".join(complaints)
 
 
-def _check_tensors(tensors: Mapping[str, Tensor], description: ModelDescription, file: Path) -> None:
-    expected = _blank_model(description).state_dict()
-    wanted_by = (
-        f"{description.architecture} with {len(description.classes)} classes "
-        f"and {description.in_channels} input channels"
-    )
-    if missing := sorted(expected.keys() - tensors.keys()):
-        raise ArtifactError(f"{file}: tensors missing for {wanted_by}: {', '.join(missing)}")
-    if extra := sorted(tensors.keys() - expected.keys()):
-        raise ArtifactError(f"{file}: tensors unknown to {wanted_by}: {', '.join(extra)}")
-    for name, tensor in tensors.items():
-        shape = tuple(expected[name].shape)
-        if tuple(tensor.shape) != shape:
-            raise ArtifactError(
-                f"{file}: tensor {name} has shape {tuple(tensor.shape)}, {wanted_by} needs {shape}"
-            )
-        dtype = _stored_dtype(expected[name], description)
-        if tensor.dtype != dtype:
-            raise ArtifactError(
-                f"{file}: tensor {name} is {tensor.dtype}, with weights_dtype {description.weights_dtype} "
-                f"it must be {dtype}"
-            )
-        # Extremes carry any NaN, and are found many times faster than isfinite() of every value.
-        lowest, highest = tensor.aminmax()
-        if not (lowest.isfinite() and highest.isfinite()):
-            raise ArtifactError(f"{file}: tensor {name} holds values that are not finite")
-
-
 def _check_file(file: Path, digest: str) -> None:
     if not file.is_file():
         raise ArtifactError(f"{file}: the file is missing, but metadata field files lists it")
@@ -283,44 +223,3 @@ def _check_file(file: Path, digest: str) -> None:
             raise ArtifactError(
                 f"{file}: the content does not have the digest that metadata field files states"
             )
-
-
-def _digest_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over every tensor's name, type, shape and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
-    """Write `files` beside `folder`, then let them take its place by renaming, once `prove` has returned.
-
-    At no time does `folder` hold a part of the files. Interrupted between the two renames, it is absent, and
-    both the old and the new content lie complete beside it under names that begin with a dot.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unique = uuid.uuid4().hex
-    fresh = folder.with_name(f".{folder.name}.{unique}.new")
-    replaced = folder.with_name(f".{folder.name}.{unique}.old")
-    fresh.mkdir()
-    try:
-        for name, content in files.items():
-            with (fresh / name).open("wb") as opened:
-                opened.write(content)
-                opened.flush()
-                os.fsync(opened.fileno())
-        prove(fresh)
-        if folder.exists():
-            folder.rename(replaced)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)

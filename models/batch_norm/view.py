@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from models.batch_norm.layer import BATCH_NORMS
 from models.module_calls import MODULE_CALLS
 
-BINS = 40
-
 
 @dataclass(frozen=True)
 class BatchNormView:
@@ -32,16 +30,6 @@ class BatchNormView:
     running_var: Tensor
     weight: Tensor | None
     bias: Tensor
-
-
-@dataclass(frozen=True)
-class Histograms:
-    """How many values lie between one of the `edges`, which rise in equal steps, and the next."""
-
-    edges: list[float]
-    before: list[int]
-    training: list[int]
-    eval: list[int]
 
 
 @torch.inference_mode()
@@ -101,20 +89,6 @@ def logits_by_batch_statistics(model: nn.Module, images: Tensor) -> Tensor:
     with MODULE_CALLS.computing():
         logits: Tensor = twin(images)
     return logits
-
-
-def histograms(view: BatchNormView, channel: int | None = None) -> Histograms:
-    """The values of one channel, or of all, in `BINS` steps from the least of all three kinds to the most."""
-    kinds = [view.before, view.training, view.eval]
-    if channel is not None:
-        kinds = [values[:, channel] for values in kinds]
-    low = min(values.min().item() for values in kinds)
-    high = max(values.max().item() for values in kinds)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    before, training, by_running = (torch.histc(values, BINS, low, high).long().tolist() for values in kinds)
-    edges = torch.linspace(low, high, BINS + 1, dtype=torch.float64).tolist()
-    return Histograms(edges, before, training, by_running)
 
 
 def _twin(model: nn.Module) -> nn.Module:

@@ -1,11 +1,17 @@
 """What every engine is: a loaded network that turns batches into logits."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 Precision = Literal["float32", "bfloat16", "int8"]
+
+Images: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+"""Pixels (N, C, S, S) of a network's size: uint8 in 0..255, or float32 in 0..1."""
+
+Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 class EngineError(ValueError):
@@ -16,7 +22,8 @@ class EngineError(ValueError):
 class EngineOptions:
     """How to compute, with `threads` processor threads in all; `auto` leaves the choice to the engine.
 
-    With `apart` a conversion that would hold up networks that compute meanwhile is done by another process.
+    With `apart` a conversion that needs PyTorch, and would hold up networks that compute meanwhile, is done
+    by another process.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -32,9 +39,10 @@ class Engine(Protocol):
     `concurrency` batches may be computed at once, each by a call of `predict` from its own thread.
     `max_batch` is the largest batch worth forming, None where only a measurement on the machine can tell.
 
-    An image's logits do not depend on which other images share its batch, up to float rounding: libraries
-    may add up a batch of another size in another order. The tests hold this to 1e-5 of a probability in
-    float32, and in int8, where such a difference can tip the rounding of a value, to 0.01.
+    It normalises pixels itself, as the metadata of its model say. An image's logits do not depend on which
+    other images share its batch, up to float rounding: libraries may add up a batch of another size in
+    another order. The tests hold this to 1e-5 of a probability in float32, and in int8, where such a
+    difference can tip the rounding of a value, to 0.01.
     """
 
     @property
@@ -50,10 +58,10 @@ class Engine(Protocol):
     @property
     def max_batch(self) -> int | None: ...
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Normalised images, float32 (N, C, H, W) on the CPU, to logits, float32 (N, classes) on the CPU."""
+    def predict(self, images: Images) -> Floats:
+        """The logits of `images`, (N, classes)."""
         ...
 
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As `predict`, and in the same pass what the last linear layer takes, float32 (N, D) on the CPU."""
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
+        """As `predict`, and in the same pass what the last linear layer takes, (N, D)."""
         ...

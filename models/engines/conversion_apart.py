@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 from models.artifact.store import load_artifact
 from models.engines.base import EngineError
-from models.engines.openvino_ir import convert
 from models.engines.quiet_openvino import CORE
 from models.engines.quiet_openvino import openvino as ov
 from models.preprocessing.transform import Preprocessing
@@ -34,6 +33,9 @@ def convert_apart(folder: Path) -> ov.Model:
 
 
 def main(folder: str, xml: str) -> None:
+    # Whoever waits for this process needs no PyTorch.
+    from models.engines.conversion import convert
+
     artifact = load_artifact(Path(folder))
     network = convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
     ov.save_model(network, xml, compress_to_fp16=False)

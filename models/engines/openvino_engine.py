@@ -1,16 +1,16 @@
 """The network compiled for the processor by OpenVINO: in int8 where the model brings that."""
 
+import threading
 from queue import SimpleQueue
 from typing import Self
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from models.artifact.metadata import INT8_NETWORK_FILE
 from models.artifact.store import Artifact
-from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.base import EngineError, EngineOptions, Floats, Images, Precision
 from models.engines.conversion_apart import convert_apart
-from models.engines.openvino_ir import add_features, convert
+from models.engines.openvino_ir import add_features, with_preprocessing
 from models.engines.quiet_openvino import CORE, openvino
 from models.preprocessing.transform import Preprocessing
 
@@ -27,8 +27,10 @@ class OpenVinoEngine:
     """One compiled network for every batch size; its threads are not bound to cores, which they share.
 
     `network` takes normalised images, float32 (N, C, S, S) with any N, to logits, float32 (N, classes); it is
-    given a second output, its features. What is not quantised in it computes in bfloat16 where `precision` is
-    that, and otherwise in float32. Raises `EngineError` for a network that does not end in a linear layer.
+    given a second output, its features, and in front of it what `preprocessing` does to pixels. Bytes and
+    floats have a compiled network each, that of floats from the first time that it is asked for. What is not
+    quantised in it computes in bfloat16 where `precision` is that, and otherwise in float32. Raises
+    `EngineError` for a network that does not end in a linear layer.
     """
 
     name = "openvino"
@@ -36,30 +38,50 @@ class OpenVinoEngine:
     device = "cpu"
     max_batch: int | None = MAX_BATCH
 
-    def __init__(self, network: openvino.Model, precision: Precision, threads: int) -> None:
-        properties = openvino.properties
+    def __init__(
+        self, network: openvino.Model, preprocessing: Preprocessing, precision: Precision, threads: int
+    ) -> None:
         self.precision: Precision = precision
         self.concurrency = max(1, threads // THREADS_PER_BATCH)
         try:
             add_features(network)
         except ValueError as error:
             raise EngineError(str(error)) from error
+        self._network = network
+        self._preprocessing = preprocessing
+        self._threads = threads
+        self._of_bytes = self._compile(np.uint8)
+        self._of_floats: SimpleQueue[openvino.InferRequest] | None = None
+        self._compiling = threading.Lock()
+
+    def _compile(self, dtype: type[np.uint8 | np.float32]) -> "SimpleQueue[openvino.InferRequest]":
+        """Requests to the network for images of this type, one for each batch that may run at once."""
+        properties = openvino.properties
         compiled = CORE.compile_model(
-            network,
+            with_preprocessing(self._network, self._preprocessing, dtype),
             "CPU",
             {
                 properties.num_streams: self.concurrency,
-                properties.inference_num_threads: threads,
+                properties.inference_num_threads: self._threads,
                 # The event loop needs a core too, and whichever it takes must not hold up a bound thread.
                 properties.hint.enable_cpu_pinning: False,
                 properties.hint.inference_precision: (
-                    openvino.Type.bf16 if precision == "bfloat16" else openvino.Type.f32
+                    openvino.Type.bf16 if self.precision == "bfloat16" else openvino.Type.f32
                 ),
             },
         )
-        self._requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        requests: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(self.concurrency):
-            self._requests.put(compiled.create_infer_request())
+            requests.put(compiled.create_infer_request())
+        return requests
+
+    def _requests(self, images: Images) -> "SimpleQueue[openvino.InferRequest]":
+        if images.dtype == np.uint8:
+            return self._of_bytes
+        with self._compiling:
+            if self._of_floats is None:
+                self._of_floats = self._compile(np.float32)
+            return self._of_floats
 
     @classmethod
     def of(cls, artifact: Artifact, options: EngineOptions) -> Self:
@@ -72,24 +94,28 @@ class OpenVinoEngine:
             raise EngineError("the openvino engine computes on the processor, not on a CUDA device")
         native_bfloat16 = "BF16" in CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = _choose(options, artifact.metadata.int8 is not None, native_bfloat16)
+        preprocessing = Preprocessing.from_metadata(artifact.metadata)
         if precision == "int8":
             network = CORE.read_model(artifact.folder / INT8_NETWORK_FILE)
         elif options.apart:
             network = convert_apart(artifact.folder)
         else:
-            network = convert(artifact.model, Preprocessing.from_metadata(artifact.metadata))
-        return cls(network, precision, options.threads)
+            from models.engines.conversion import convert
 
-    def predict(self, images: Tensor) -> Tensor:
+            network = convert(artifact.model, preprocessing)
+        return cls(network, preprocessing, precision, options.threads)
+
+    def predict(self, images: Images) -> Floats:
         return self.predict_with_features(images)[0]
 
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        request = self._requests.get()
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
+        requests = self._requests(images)
+        request = requests.get()
         try:
-            result = request.infer([images.contiguous().numpy()], share_inputs=True)
+            result = request.infer([np.ascontiguousarray(images)], share_inputs=True)
         finally:
-            self._requests.put(request)
-        return torch.from_numpy(result[0]), torch.from_numpy(result[1])
+            requests.put(request)
+        return result[0], result[1]
 
 
 def _choose(options: EngineOptions, has_int8: bool, native_bfloat16: bool) -> Precision:

@@ -1,4 +1,4 @@
-"""A network as an OpenVINO IR: converted from PyTorch, and stored as the bytes of two files."""
+"""A network as an OpenVINO IR: with what goes before and what comes out, and as the bytes of two files."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-import torch
-from torch import nn
+import numpy as np
 
-from models.engines.quiet_openvino import CORE
+from models.engines.quiet_openvino import CORE, PrePostProcessor
 from models.engines.quiet_openvino import openvino as ov
-from models.module_calls import MODULE_CALLS
 from models.preprocessing.transform import Preprocessing
 
 NUMBERED = re.compile(r"\b([A-Z][A-Za-z]*)_\d+\b")
@@ -21,23 +19,22 @@ ROUNDING = ("FakeQuantize", "Convert")
 """Operations between features and the layer that takes them in a quantised network."""
 
 
-def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
-    """`model`, in eval mode on the CPU, as an OpenVINO network of the same function, in float32.
+def with_preprocessing(
+    network: ov.Model, preprocessing: Preprocessing, dtype: type[np.uint8 | np.float32]
+) -> ov.Model:
+    """A copy of `network` that takes pixels as they are, and does first what `normalize` would do to them.
 
-    Shapes: `images`, float32 (N, C, S, S) as `preprocessing` normalises them, N left open, to `logits`,
-    float32 (N, classes).
+    They are uint8 in 0..255, or float32 in 0..1; all other shapes stay.
     """
-    channels, size = preprocessing.in_channels, preprocessing.input_size
-    # A batch of 1 would be taken for a constant of the network.
-    example = torch.zeros(2, channels, size, size)
-    with MODULE_CALLS.tracing():
-        program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-        network = ov.convert_model(program)
-    network.reshape([-1, channels, size, size])
-    network.input().get_tensor().set_names({"images"})
-    network.output().get_tensor().set_names({"logits"})
-    _name_by_position(network)
-    return network
+    processor = PrePostProcessor(network.clone())
+    pixels = processor.input()
+    pixels.tensor().set_element_type(ov.Type.u8 if dtype == np.uint8 else ov.Type.f32)
+    pixels.model().set_layout(ov.Layout("NCHW"))
+    steps = pixels.preprocess()
+    if dtype == np.uint8:
+        steps.convert_element_type(ov.Type.f32).scale(255.0)
+    steps.mean(list(preprocessing.mean)).scale(list(preprocessing.std))
+    return processor.build()
 
 
 def add_features(network: ov.Model) -> None:
@@ -69,7 +66,7 @@ class OpenVinoIR:
     def of(cls, network: ov.Model, name: str) -> Self:
         """`network` under the name `name`. The same network gives the same bytes, in any process."""
         network.set_friendly_name(name)
-        _name_by_position(network)
+        name_by_position(network)
         with TemporaryDirectory() as folder:
             xml = Path(folder) / "network.xml"
             ov.save_model(network, xml, compress_to_fp16=False)
@@ -80,7 +77,8 @@ class OpenVinoIR:
         return CORE.read_model(self.xml, self.weights)
 
 
-def _name_by_position(network: ov.Model) -> None:
+def name_by_position(network: ov.Model) -> None:
+    """Give operations that OpenVINO has numbered the numbers of their places."""
     for position, operation in enumerate(network.get_ordered_ops()):
         name = operation.get_friendly_name()
         operation.set_friendly_name(NUMBERED.sub(rf"\1_{position}", name))

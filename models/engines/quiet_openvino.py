@@ -11,8 +11,9 @@ import sys
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
 
-__all__ = ["CORE", "openvino"]
+__all__ = ["CORE", "PrePostProcessor", "openvino"]
 
 CORE = openvino.Core()
 """The only core of a process, which holds OpenVINO's plugin for the processor as long as the process lives.

@@ -5,10 +5,11 @@ from torch import Tensor
 
 from models.artifact.store import Artifact
 from models.batch_norm.folding import fold_batch_norms
-from models.engines.base import EngineError, EngineOptions, Precision
+from models.engines.base import EngineError, EngineOptions, Floats, Images, Precision
 from models.features import with_features
 from models.hardware import has_native_bfloat16
 from models.module_calls import MODULE_CALLS
+from models.preprocessing.transform import Preprocessing
 
 # On the processor a larger batch computes hardly more images a second, and keeps all of them waiting longer.
 CPU_MAX_BATCH = 8
@@ -49,27 +50,29 @@ class TorchEngine:
         # Features that nobody asks for cost nothing: they are computed for the logits anyway.
         model = with_features(fold_batch_norms(artifact.model)).to(self._device, self._dtype)
         model = model.to(memory_format=torch.channels_last)
+        self._preprocessing = Preprocessing.from_metadata(artifact.metadata)
         self._model = torch.compile(model, dynamic=True) if options.compile else model
 
-    @torch.inference_mode()
-    def predict(self, images: Tensor) -> Tensor:
+    def predict(self, images: Images) -> Floats:
         return self._computed(images, outputs=1)[0]
 
-    @torch.inference_mode()
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         logits, features = self._computed(images, outputs=2)
         return logits, features
 
-    def _computed(self, images: Tensor, outputs: int) -> list[Tensor]:
-        """The first `outputs` of logits and features, on the CPU."""
+    @torch.inference_mode()
+    def _computed(self, images: Images, outputs: int) -> list[Floats]:
+        """The first `outputs` of logits and features."""
+        pixels = torch.from_numpy(images)
         if self._stream is None:
-            return self._on_device(images, outputs)
+            return [result.numpy() for result in self._on_device(pixels, outputs)]
         with torch.cuda.stream(self._stream):
             # Copying the results back waits for this stream, and for this stream alone.
-            return [result.cpu() for result in self._on_device(images.pin_memory(), outputs)]
+            return [result.cpu().numpy() for result in self._on_device(pixels.pin_memory(), outputs)]
 
-    def _on_device(self, images: Tensor, outputs: int) -> list[Tensor]:
-        batch = images.to(self._device, self._dtype, non_blocking=True, memory_format=torch.channels_last)
+    def _on_device(self, pixels: Tensor, outputs: int) -> list[Tensor]:
+        batch = self._preprocessing.normalize(pixels.to(self._device, non_blocking=True))
+        batch = batch.to(self._dtype, memory_format=torch.channels_last)
         with MODULE_CALLS.computing():
             results: tuple[Tensor, Tensor] = self._model(batch)
         return [result.float() for result in results[:outputs]]

@@ -3,12 +3,15 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 INTERPOLATIONS: dict[str, Image.Resampling] = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -88,11 +91,13 @@ class Preprocessing:
             std=metadata.std,
         )
 
-    def __call__(self, image: Image.Image, box: Box | None = None) -> Tensor:
+    def __call__(self, image: Image.Image, box: Box | None = None) -> "Tensor":
         """Turn one image of any size into network input: float32 (in_channels, S, S), S = input_size."""
-        return self.normalize(self.resize(image, box).unsqueeze(0)).squeeze(0)
+        import torch
 
-    def resize(self, image: Image.Image, box: Box | None = None) -> Tensor:
+        return self.normalize(torch.from_numpy(self.resize(image, box)).unsqueeze(0)).squeeze(0)
+
+    def resize(self, image: Image.Image, box: Box | None = None) -> npt.NDArray[np.uint8]:
         """Turn one image of any size into uint8 (in_channels, S, S), S = input_size.
 
         An image that has the right size and mode comes out bit for bit as it came in. Transparency is
@@ -111,7 +116,7 @@ class Preprocessing:
         if image.size != (size, size) or (box is not None and box != whole):
             converted = self._scale(converted, whole if box is None else box)
         pixels = np.frombuffer(converted.tobytes(), dtype=np.uint8).reshape(size, size, self.in_channels)
-        return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+        return pixels.transpose(2, 0, 1).copy()
 
     def _scale(self, image: Image.Image, box: Box) -> Image.Image:
         """The centre square of `box`, scaled to the input's size."""
@@ -121,12 +126,16 @@ class Preprocessing:
         left, top = (scaled.width - self.input_size) // 2, (scaled.height - self.input_size) // 2
         return scaled.crop((left, top, left + self.input_size, top + self.input_size))
 
-    def normalize(self, images: Tensor) -> Tensor:
+    def normalize(self, images: "Tensor") -> "Tensor":
         """(value - mean) / std per channel, in float32 on the images' own device.
+
+        The OpenVINO engine has the same arithmetic in its network.
 
         `images` is (N, in_channels, H, W), either uint8 in 0..255 or floating point in 0..1; both give
         exactly the same result for the same pixels. Raises `ValueError` for any other shape or type.
         """
+        import torch
+
         if images.dim() != 4 or images.shape[1] != self.in_channels:
             raise ValueError(
                 f"images must have shape (N, {self.in_channels}, H, W), got {tuple(images.shape)}"
@@ -142,8 +151,10 @@ class Preprocessing:
 
 
 @lru_cache
-def _per_channel(constants: tuple[float, ...], device: torch.device) -> Tensor:
+def _per_channel(constants: tuple[float, ...], device: "torch.device") -> "Tensor":
     """(1, C, 1, 1), kept on the device: to bring it there every time would make the host wait for it."""
+    import torch
+
     with torch.inference_mode(mode=False):
         return torch.tensor(constants, device=device).view(1, -1, 1, 1)
 

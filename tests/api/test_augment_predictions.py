@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from app.routes import preview_request
+from app.routes import preview
 from app.routes.samples import SAMPLES
 from app.settings import Settings
 from models.training_augmentation import training_augmentation
@@ -151,7 +151,7 @@ def test_a_preset_leaves_nothing_to_say(client: Client, query: str, field: str) 
 def test_a_model_whose_recipe_does_not_tell_has_no_preset(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preview_request, "training_augmentation", lambda _: training_augmentation({}))
+    monkeypatch.setattr(preview, "training_augmentation", lambda _: training_augmentation({}))
     response = client.get(PATH, params={"preset": "training"})
     error = error_of(response)
     assert (response.status_code, error["field"]) == (422, "preset")

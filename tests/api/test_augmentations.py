@@ -1,6 +1,6 @@
 """GET /augmentations: enough to draw a form from, and true."""
 
-from app.routes.augmentation_query import openapi_parameters
+from app.routes.augmentation_catalogue import openapi_parameters
 from models.augmentations import AUGMENTATIONS
 from tests.support.service import Client
 

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from app.batching.thread_pools import ThreadPools
-from app.routes import batch_norm
+from app.routes.batch_norm import BatchNormResponse
 from app.routes.samples import SAMPLES
 from models.artifact.store import load_artifact
+from models.batch_norm import view as view_module
 from models.batch_norm.view import logits_by_batch_statistics, view_batch_norm
 from models.preprocessing.transform import Preprocessing
 from tests.support.service import Client, error_of, png_of
@@ -43,7 +44,7 @@ def test_answer_has_exactly_this_shape(client: Client) -> None:
     response = client.post(PATH, files=_files("cat", "dog", "ship"))
     assert response.status_code == 200, response.text
     body = response.json()
-    assert batch_norm.BatchNormResponse.model_validate(body).model_dump() == body
+    assert BatchNormResponse.model_validate(body).model_dump() == body
     assert body["model"] == {"name": "lenet-test", "version": "1"}
     assert (body["layer"], body["channels"], body["channel"]) == ("features.1", 6, None)
     assert body["image"] == "cat.png"
@@ -235,7 +236,7 @@ def test_a_neighbour_that_is_no_image_is_named(client: Client) -> None:
 
 def test_a_view_that_takes_too_long_is_504(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(batch_norm, "view_batch_norm", lambda *_: release.wait(10))
+    monkeypatch.setattr(view_module, "view_batch_norm", lambda *_: release.wait(10))
     response = client.get(PATH, headers={"X-Request-Timeout": "0.2"})
     release.set()
     assert (response.status_code, error_of(response)["code"]) == (504, "deadline_exceeded")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -21,8 +22,9 @@ OF_MODEL = 'name="lenet-test",version="1"'
 @pytest.fixture(scope="module")
 def watched_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of an artifact whose reference are dark images."""
-    images = torch.randint(30, (20, 3, 32, 32), dtype=torch.uint8)
-    reference = measure_reference(images, small_model()(images / 255).detach(), CLASSES, 1.5)
+    images = np.random.default_rng(0).integers(0, 30, (20, 3, 32, 32), np.uint8)
+    logits = small_model()(torch.from_numpy(images) / 255).detach().numpy()
+    reference = measure_reference(images, logits, CLASSES, 1.5)
     folder = tmp_path_factory.mktemp("watched") / "lenet-test" / "1"
     return save_small_artifact(folder, files={FILE_NAME: reference.to_json()})
 

@@ -5,7 +5,6 @@ import io
 
 import httpx
 import pytest
-import torch
 from PIL import Image
 
 from app.main import create_app
@@ -165,7 +164,7 @@ def test_text_in_place_of_the_file_is_422(client: Client) -> None:
 def test_unexpected_exception_is_500_without_internals(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: torch.Tensor) -> torch.Tensor:
+    def fail(_: object) -> None:
         raise RuntimeError("secret path /etc/model")
 
     monkeypatch.setattr(client.app.state.context.model.engine, "predict", fail)

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from app.batching.thread_pools import ThreadPools
@@ -172,11 +171,24 @@ def test_a_version_answers_alike(client: Client, files: list[bytes]) -> None:
 
 def test_uint8_and_fp32_may_share_a_batch(client: Client, pixels: np.ndarray[Any, Any]) -> None:
     model = client.app.state.context.model
-    mixed = [torch.from_numpy(pixels[0]), torch.from_numpy(pixels[1] / np.float32(255))]
-    alike = [torch.from_numpy(pixels[0]), torch.from_numpy(pixels[1])]
-    for one, other in zip(model.classify(mixed), model.classify(alike), strict=True):
+    mixed = [pixels[0], pixels[1] / np.float32(255)]
+    for one, other in zip(model.classify(mixed), model.classify(list(pixels[:2])), strict=True):
         assert one.classes == other.classes
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+def test_views_are_made_of_binary_data_too(settings: Settings, pixels: np.ndarray[Any, Any]) -> None:
+    """Which lies in the body of the request, where nothing may write."""
+    tensor = {"name": "images", "datatype": "UINT8", "shape": list(pixels.shape)}
+    header = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": pixels.size}}]}).encode()
+    with running(create_app(settings.model_copy(update={"views": 2}))) as client:
+        response = client.post(
+            f"{MODEL}/infer", content=header + pixels.tobytes(), headers={LENGTH: str(len(header))}
+        )
+        assert response.status_code == 200, response.text
+        expected = outputs(infer(client, asking("images", "UINT8", pixels.shape, pixels.tolist())))
+        found = outputs(response.json())
+        np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-6)
 
 
 def test_binary_data_both_ways(client: Client, pixels: np.ndarray[Any, Any]) -> None:

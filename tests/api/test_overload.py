@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 from PIL import Image
 
 from app.inference import preparation
 from app.main import create_app
 from app.settings import Settings
 from app.v2 import routes as inference_v2
+from models.engines import Floats, Images
 from models.preprocessing.decode import Decoded
 from models.preprocessing.picture import Picture
 from models.preprocessing.stopping import Stop
@@ -88,10 +88,10 @@ def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading
     engine = client.app.state.context.model.engine
     predict, release, busy = engine.predict, threading.Event(), threading.Semaphore(0)
 
-    def slow(images: torch.Tensor) -> torch.Tensor:
+    def slow(images: Images) -> Floats:
         busy.release()
         release.wait(10)
-        logits: torch.Tensor = predict(images)
+        logits: Floats = predict(images)
         return logits
 
     monkeypatch.setattr(engine, "predict", slow)

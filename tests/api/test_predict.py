@@ -21,6 +21,7 @@ from app.main import create_app
 from app.routes import predict
 from app.settings import Settings
 from models.artifact.store import load_artifact
+from models.engines import Floats, Images
 from models.preprocessing.decode import Decoded, decode_picture
 from models.preprocessing.picture import Picture
 from models.preprocessing.stopping import Stop
@@ -92,21 +93,21 @@ def test_classes_come_most_probable_first_and_sum_to_one(client: Client) -> None
 
 
 def test_no_skew_between_evaluation_and_service(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 32x32 PNG reaches the network as exactly the tensor that evaluation computes from the same pixels."""
+    """A 32x32 PNG reaches the engine, as in evaluation, as exactly its pixels; the engine normalises them."""
     service = client.app.state.context
-    seen: list[torch.Tensor] = []
+    seen: list[Images] = []
     compute = service.model.engine.predict
 
-    def spy(images: torch.Tensor) -> torch.Tensor:
+    def spy(images: Images) -> Floats:
         seen.append(images)
-        logits: torch.Tensor = compute(images)
+        logits: Floats = compute(images)
         return logits
 
     monkeypatch.setattr(service.model.engine, "predict", spy)
     image = _image()
     _probabilities(client, image)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
-    assert torch.equal(seen[0], service.model.preprocessing.normalize(pixels))
+    assert seen[0].dtype == np.uint8
+    assert np.array_equal(seen[0], np.array(image).transpose(2, 0, 1)[None])
 
 
 def test_raw_body_gives_what_multipart_gives(client: Client) -> None:
@@ -172,9 +173,9 @@ def test_many_files_are_answered_in_order_and_split_into_batches(
     sizes: list[int] = []
     compute = engine.predict
 
-    def spy(images: torch.Tensor) -> torch.Tensor:
+    def spy(images: Images) -> Floats:
         sizes.append(len(images))
-        logits: torch.Tensor = compute(images)
+        logits: Floats = compute(images)
         return logits
 
     monkeypatch.setattr(engine, "predict", spy)
@@ -210,11 +211,11 @@ def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: py
     release, busy, sizes = threading.Event(), threading.Event(), list[int]()
     compute = engine.predict
 
-    def slow(images: torch.Tensor) -> torch.Tensor:
+    def slow(images: Images) -> Floats:
         sizes.append(len(images))
         busy.set()
         release.wait(10)
-        logits: torch.Tensor = compute(images)
+        logits: Floats = compute(images)
         return logits
 
     contents = [png_of(_image(seed)) for seed in range(9)]
@@ -318,9 +319,9 @@ def test_the_time_in_which_other_batches_of_a_request_are_computed_is_no_waiting
     engine = client.app.state.context.model.engine
     compute, seconds = engine.predict, 0.2
 
-    def slow(images: torch.Tensor) -> torch.Tensor:
+    def slow(images: Images) -> Floats:
         time.sleep(seconds)
-        logits: torch.Tensor = compute(images)
+        logits: Floats = compute(images)
         return logits
 
     monkeypatch.setattr(engine, "predict", slow)

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
@@ -27,12 +27,15 @@ from app.main import engine_options
 from app.registry.served_model import ServedModel, load_model
 from app.settings import load_settings
 from models.artifact.store import ArtifactError
+from models.engines import Floats
 from models.preprocessing.decode import decode
 from models.preprocessing.formats.jpeg import REDUCED_TO_SHORTEST
 from models.preprocessing.image_error import ImageError
 from tests.bench.payloads import QUALITY
 from tests.bench.program import BenchError, machine, run, say, table
 from training.data.cifar10 import DataError, Split, load_cifar10
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 WIDTH, HEIGHT = 640, 480
 REPEATS = 5
@@ -79,7 +82,7 @@ def benchmark(photos: Path | None, data: Path, images: int) -> dict[str, Any]:
     chosen = Split(test.images[:images], test.labels[:images])
     rows[name], full, reduced = compare(model, [enlarged(image) for image in chosen.images], 1)
     accuracy = {
-        "original": _accuracy(_probabilities(model, chosen.images), chosen.labels),
+        "original": _accuracy(_probabilities(model, chosen.images.numpy()), chosen.labels),
         "full": _accuracy(full, chosen.labels),
         "reduced": _accuracy(reduced, chosen.labels),
     }
@@ -119,15 +122,15 @@ def enlarged(image: Tensor) -> bytes:
     return written.getvalue()
 
 
-def compare(model: ServedModel, contents: Sequence[bytes], repeats: int) -> tuple[Comparison, Tensor, Tensor]:
+def compare(model: ServedModel, contents: Sequence[bytes], repeats: int) -> tuple[Comparison, Floats, Floats]:
     """The comparison, and the probabilities (N, classes) by full and by reduced decode."""
     pixels = load_settings().max_image_pixels
     size = model.preprocessing.input_size
 
-    def full(content: bytes) -> Tensor:
+    def full(content: bytes) -> Bytes:
         return model.preprocessing.resize(decode(content, pixels).image)
 
-    def reduced(content: bytes) -> Tensor:
+    def reduced(content: bytes) -> Bytes:
         decoded = decode(content, pixels, size)
         return model.preprocessing.resize(decoded.image, decoded.box)
 
@@ -137,22 +140,20 @@ def compare(model: ServedModel, contents: Sequence[bytes], repeats: int) -> tupl
         inputs.append(prepared)
         times.append(milliseconds)
     before, after = (_probabilities(model, images) for images in inputs)
-    levels = (inputs[0].int() - inputs[1].int()).abs()
+    levels = np.abs(inputs[0].astype(int) - inputs[1])
     found = Comparison(
         images=len(contents),
-        mean_difference=levels.float().mean().item(),
-        max_difference=int(levels.max().item()),
-        same_class=(before.argmax(1) == after.argmax(1)).float().mean().item(),
-        max_probability_change=(before - after).abs().max().item(),
+        mean_difference=float(levels.mean()),
+        max_difference=int(levels.max()),
+        same_class=float((before.argmax(1) == after.argmax(1)).mean()),
+        max_probability_change=float(np.abs(before - after).max()),
         full_ms=times[0],
         reduced_ms=times[1],
     )
     return found, before, after
 
 
-def _timed(
-    prepare: Callable[[bytes], Tensor], contents: Sequence[bytes], repeats: int
-) -> tuple[Tensor, float]:
+def _timed(prepare: Callable[[bytes], Bytes], contents: Sequence[bytes], repeats: int) -> tuple[Bytes, float]:
     """The prepared images, uint8 (N, C, S, S), and the median milliseconds for one."""
     images, milliseconds = [], []
     for content in contents:
@@ -161,17 +162,17 @@ def _timed(
             image = prepare(content)
             milliseconds.append(1000 * (perf_counter() - start))
         images.append(image)
-    return torch.stack(images), median(milliseconds)
+    return np.stack(images), median(milliseconds)
 
 
-def _probabilities(model: ServedModel, images: Tensor) -> Tensor:
-    batches = torch.split(images, model.max_batch)
-    logits = [model.engine.predict(model.preprocessing.normalize(batch)) for batch in batches]
-    return model.probabilities(torch.cat(logits))
+def _probabilities(model: ServedModel, images: Bytes) -> Floats:
+    starts = range(0, len(images), model.max_batch)
+    logits = [model.engine.predict(images[start : start + model.max_batch]) for start in starts]
+    return model.probabilities(np.concatenate(logits))
 
 
-def _accuracy(probabilities: Tensor, labels: Tensor) -> float:
-    return (probabilities.argmax(1) == labels).float().mean().item()
+def _accuracy(probabilities: Floats, labels: Tensor) -> float:
+    return float((probabilities.argmax(1) == labels.numpy()).mean())
 
 
 def _table(rows: Mapping[str, Comparison]) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from app.errors import SettingsError
 from app.main import engine_options
 from app.settings import load_settings
 from models.artifact.store import Artifact, ArtifactError, load_artifact
-from models.engines import ENGINES, Engine, EngineError, EngineOptions, Precision
+from models.engines import ENGINES, Engine, EngineError, EngineOptions, Precision, load_engine
 from models.hardware import has_native_bfloat16
 from tests.bench.limits import rate
 from tests.bench.program import BenchError, machine, run, say, table
@@ -49,7 +50,7 @@ def benchmark(rounds: int, seconds: float) -> dict[str, Any]:
     for number in range(rounds):
         say(f"round {number + 1} of {rounds} ...")
         for size in SIZES:
-            images = torch.randn(size, *shape)
+            images = np.random.default_rng(0).integers(0, 256, (size, *shape), np.uint8)
             for name, engine in engines.items():
                 if number == 0:
                     engine.predict(images)  # the first batch of a size takes many times as long
@@ -76,7 +77,7 @@ def create_all(artifact: Artifact, options: EngineOptions) -> tuple[dict[str, En
     missing: dict[str, str] = {}
     devices: list[Literal["cuda", "cpu"]] = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     for device in devices:
-        for kind, create in ENGINES.items():
+        for kind in ENGINES:
             for precision in PRECISIONS:
                 name = f"{kind} {precision} {device}"
                 if (
@@ -87,7 +88,8 @@ def create_all(artifact: Artifact, options: EngineOptions) -> tuple[dict[str, En
                     missing[name] = f"this {device} does not compute in bfloat16"
                     continue
                 try:
-                    engines[name] = create(artifact, EngineOptions(device, precision, options.threads))
+                    own = EngineOptions(device, precision, options.threads)
+                    engines[name] = load_engine(artifact, kind, own)
                 except EngineError as error:
                     missing[name] = str(error)
     return engines, missing

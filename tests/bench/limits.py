@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from app.main import engine_options
 from app.registry.served_model import ServedModel, load_model
 from app.settings import Settings, load_settings
-from models.engines import Engine
+from models.engines import Engine, Images
 from models.preprocessing.decode import decode
 from tests.bench.payloads import Picture, pictures
 from tests.bench.program import BenchError
@@ -40,7 +39,7 @@ class Figures:
     decoding: dict[str, float]
 
 
-def rate(engine: Engine, images: Tensor, seconds: float) -> float:
+def rate(engine: Engine, images: Images, seconds: float) -> float:
     """Images per second of batches like `images`, as many at once as the engine computes them."""
 
     def batches(deadline: float) -> int:
@@ -73,7 +72,7 @@ def measure(model: ServedModel, settings: Settings, seconds: float) -> Figures:
     shape = (metadata.in_channels, metadata.input_size, metadata.input_size)
     engine = {}
     for size in SIZES:
-        images = torch.randn(size, *shape)
+        images = np.random.default_rng(0).integers(0, 256, (size, *shape), np.uint8)
         # A size that the service does not use was not warmed up.
         model.engine.predict(images)
         engine[size] = rate(model.engine, images, seconds)

@@ -7,9 +7,11 @@ names an entry of `PARTS`.
 """
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from pkgutil import resolve_name
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -18,11 +20,13 @@ from app.environment import variable
 from app.http.error_handlers import REJECTIONS
 from app.observability.drift import DriftMonitor
 from app.observability.metrics import STAGES, ServiceMetrics
+from app.routes.augmentation_catalogue import FILE as CATALOGUE
 from app.server import connection, request_head
 from app.settings import Settings
 from models import ARCHITECTURES
 from models.artifact.reference import Reference
 from models.augmentations import AUGMENTATIONS
+from models.augmentations.parameters import describe_legal, parameter_schemas
 from tests.documents.documents import DOCUMENTS, ROOT, text_of
 
 MARKED = re.compile(
@@ -75,7 +79,7 @@ def metrics_table() -> str:
 
 
 def architectures_table() -> str:
-    rows = ((f"`{name}`", _first_sentence(build)) for name, build in ARCHITECTURES.items())
+    rows = ((f"`{name}`", _first_sentence(resolve_name(build))) for name, build in ARCHITECTURES.items())
     return table(("Name", "What it is"), rows)
 
 
@@ -164,7 +168,23 @@ def _parameter(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def catalogue() -> str:
+    """What the service says of the augmentations, as JSON."""
+    operations = {
+        name: {
+            "description": inspect.cleandoc(operation.__doc__ or "").partition("\n\n")[0].replace("\n", " "),
+            "parameters": {
+                key: {"schema": schema, "legal": describe_legal(schema)}
+                for key, schema in parameter_schemas(operation).items()
+            },
+        }
+        for name, operation in AUGMENTATIONS.items()
+    }
+    return json.dumps(operations, indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
+    CATALOGUE.write_text(catalogue(), encoding="utf-8")
     for document in DOCUMENTS:
         text = text_of(document)
         if (new := rewritten(text)) != text:

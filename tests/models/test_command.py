@@ -8,8 +8,9 @@ import pytest
 
 from models import ARCHITECTURES, create_model
 from models.__main__ import main
-from models.artifact.store import save_artifact
-from models.summary import format_table, summarize
+from models.artifact.save import save_artifact
+from models.layers import format_table
+from models.summary import summarize
 from tests.support.small_model import DESCRIPTION, lenet
 
 

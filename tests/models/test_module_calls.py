@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from models.batch_norm.layer import BatchNorm
 from models.batch_norm.view import logits_by_batch_statistics, logits_by_running_statistics, view_batch_norm
 from models.class_activation import ClassActivation
 from models.engines import EngineOptions
-from models.engines.openvino_ir import convert
+from models.engines.conversion import convert
 from models.engines.torch_engine import TorchEngine
 from models.module_calls import MODULE_CALLS, ModuleCalls
 from models.preprocessing.transform import Preprocessing
@@ -32,7 +33,7 @@ def _computing(engine: TorchEngine) -> Iterator[list[BaseException]]:
     def compute() -> None:
         while not stop.is_set() and not raised:
             try:
-                engine.predict(torch.zeros(1, 3, 32, 32))
+                engine.predict(np.zeros((1, 3, 32, 32), np.uint8))
             except BaseException as error:  # noqa: BLE001 - for the test to see
                 raised.append(error)
 

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models import ARCHITECTURES, create_model
-from models.summary import LayerSummary, format_table, summarize
+from models.layers import LayerSummary
+from models.summary import summarize
 
 
 def on_meta(name: str, num_classes: int = 10, in_channels: int = 3) -> nn.Module:
@@ -119,18 +120,3 @@ def test_an_input_that_the_network_cannot_take_is_refused(shape: tuple[int, int,
 def test_an_input_that_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"input_shape must be \(C, H, W\), each at least 1"):
         summarize(on_meta("lenet"), shape)  # type: ignore[arg-type]
-
-
-def test_the_table_aligns_and_adds_up() -> None:
-    layers = [
-        LayerSummary("stem", "Stem", (64, 56, 56), 3264, 39_337_984),
-        LayerSummary("classifier", "Linear", (10,), 5130, 5120),
-    ]
-    assert format_table(layers).splitlines() == [
-        "Layer       Kind      Output  Parameters  Multiply-adds",
-        "───────────────────────────────────────────────────────",
-        "stem        Stem    64×56×56       3,264     39,337,984",
-        "classifier  Linear        10       5,130          5,120",
-        "───────────────────────────────────────────────────────",
-        "Total                              8,394     39,343,104",
-    ]

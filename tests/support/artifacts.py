@@ -8,14 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.golden import GOLDEN_FILE
 from models.artifact.metadata import DETECTOR_FILE, Unfamiliarity
-from models.artifact.store import Dataset, ModelDescription, ModelMetrics, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import Dataset, ModelDescription, ModelMetrics
 from models.features import last_linear, with_features
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import Reference
 from models.unfamiliarity.base import Floats
 from models.unfamiliarity.detector import Detector
+from training.export.golden import make_golden
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

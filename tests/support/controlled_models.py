@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from app.batching.batcher import Batcher
 from app.batching.scores import Scores
@@ -15,7 +14,7 @@ from app.registry.control import ModelControl
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.plan_folder import Membership
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 
 LIMIT = 3
 
@@ -38,7 +37,7 @@ class Loader:
             raise ValueError(f"version {entry.version} is broken")
         self.loaded.append(entry)
 
-        async def run(images: list[Tensor]) -> list[Scores]:
+        async def run(images: list[Pixels]) -> list[Scores]:
             await asyncio.sleep(0)
             return [cast("Scores", entry)] * len(images)
 
@@ -59,7 +58,7 @@ def entry_of(loaded: LoadedModel) -> Entry:
 
 async def answered(loaded: LoadedModel) -> Entry:
     """Which loading of a model computes the answer."""
-    (score,) = await loaded.batcher.submit([torch.zeros(1)])
+    (score,) = await loaded.batcher.submit([np.zeros(1, np.float32)])
     return cast("Entry", score)
 
 

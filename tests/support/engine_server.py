@@ -10,24 +10,23 @@ import sys
 import time
 from pathlib import Path
 
-from torch import Tensor
-
 from app.__main__ import main
 from app.registry import loader
 from app.registry.served_model import ServedModel, load_model
+from models.engines import Floats, Images
 from models.engines.openvino_engine import OpenVinoEngine
 
 predict = OpenVinoEngine.predict
 
 
-def hang(engine: OpenVinoEngine, images: Tensor) -> Tensor:
+def hang(engine: OpenVinoEngine, images: Images) -> Floats:
     if len(images) == 3 and not FILE.exists():
         FILE.touch()
         time.sleep(3600)
     return predict(engine, images)
 
 
-def slowly(engine: OpenVinoEngine, images: Tensor) -> Tensor:
+def slowly(engine: OpenVinoEngine, images: Images) -> Floats:
     with FILE.open("a") as file:
         file.write(f"{len(images)}\n")
     time.sleep(0.5)

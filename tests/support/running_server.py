@@ -13,10 +13,11 @@ import httpx
 import torch
 
 from models import create_model
-from models.artifact.golden import GOLDEN_FILE, make_golden
+from models.artifact.golden import GOLDEN_FILE
 from models.artifact.metadata import Dataset, ModelDescription, ModelMetrics
-from models.artifact.store import save_artifact
+from models.artifact.save import save_artifact
 from models.preprocessing.transform import Preprocessing
+from training.export.golden import make_golden
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MAX_BODY_BYTES = 100_000

@@ -98,7 +98,7 @@ def _read_all(files: list[File], image_size: int) -> tuple[Tensor, list[str | Sk
             decoded = decode(content, MAX_PIXELS, image_size)
         except (ImageError, OSError) as error:
             return Skipped(str(files[index].path), str(error))
-        images[index] = preprocessing.resize(decoded.image, decoded.box)
+        images[index] = torch.from_numpy(preprocessing.resize(decoded.image, decoded.box))
         return hashlib.sha256(content).hexdigest()
 
     with ThreadPoolExecutor(usable_cores()) as threads:

@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from models import engines
 from models.artifact.metadata import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, MODEL_FILE
 from models.artifact.store import Artifact
 from models.engines import ENGINES, Engine, EngineOptions, Precision
-from models.preprocessing.transform import Preprocessing
 
 BATCH_SIZE = 500
 """Images that an engine is given at once which has no largest batch."""
@@ -29,7 +29,7 @@ def load_engine(artifact: Artifact, choice: str, device: torch.device) -> Engine
     """
     name, precision = ENGINE_CHOICES[choice]
     where: Literal["auto", "cpu"] = "cpu" if device.type == "cpu" else "auto"
-    return ENGINES[name](artifact, EngineOptions(where, precision, torch.get_num_threads()))
+    return engines.load_engine(artifact, name, EngineOptions(where, precision, torch.get_num_threads()))
 
 
 def files_read(choice: str) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def files_read(choice: str) -> tuple[str, ...]:
     return (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE) if precision == "int8" else (MODEL_FILE,)
 
 
-def engine_logits(engine: Engine, images: Tensor, preprocessing: Preprocessing) -> Tensor:
+def engine_logits(engine: Engine, images: Tensor) -> Tensor:
     """Logits (N, classes) float32 on the CPU of uint8 `images` (N, C, S, S) on any device."""
     batches = torch.split(images, engine.max_batch or BATCH_SIZE)
-    return torch.cat([engine.predict(preprocessing.normalize(batch.cpu())) for batch in batches])
+    return torch.cat([torch.from_numpy(engine.predict(batch.cpu().numpy())) for batch in batches])

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 from rich.console import Console
@@ -67,7 +68,7 @@ def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     for pixels in images.permute(0, 2, 3, 1).cpu().numpy():
         image = Image.fromarray(pixels[:, :, 0] if images.shape[1] == 1 else pixels)
         squares.append(preprocessing.resize(image))
-    return torch.stack(squares).to(images.device)
+    return torch.from_numpy(np.stack(squares)).to(images.device)
 
 
 def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:
@@ -81,7 +82,7 @@ def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.devi
         raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
     preprocessing = Preprocessing.from_metadata(metadata)
     images = as_served(data.test.images, preprocessing)
-    logits = engine_logits(load_engine(artifact, engine, device), images, preprocessing)
+    logits = engine_logits(load_engine(artifact, engine, device), images)
     labels = data.test.labels.cpu()
     temperature = metadata.temperature_of(ENGINE_CHOICES[engine][1])
     return Measured(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,13 +29,13 @@ Answer = Callable[[Tensor], Outputs]
 """Uint8 images (N, C, S, S) to their outputs."""
 
 
-def answer_of_engine(engine: Engine, preprocessing: Preprocessing) -> Answer:
+def answer_of_engine(engine: Engine) -> Answer:
     """By what the service computes with."""
 
     def answer(images: Tensor) -> Outputs:
         batches = torch.split(images, engine.max_batch or BATCH_SIZE)
-        computed = [engine.predict_with_features(preprocessing.normalize(batch.cpu())) for batch in batches]
-        logits, features = (torch.cat(parts).numpy() for parts in zip(*computed, strict=True))
+        computed = [engine.predict_with_features(batch.cpu().numpy()) for batch in batches]
+        logits, features = (np.concatenate(parts) for parts in zip(*computed, strict=True))
         return Outputs(features, logits)
 
     return answer

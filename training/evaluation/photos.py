@@ -128,7 +128,7 @@ def measure_photos(
     those that need nothing but logits.
     """
     about = artifact.metadata
-    answer = answer_of_engine(engine, Preprocessing.from_metadata(about))
+    answer = answer_of_engine(engine)
     known, others = answer(photos.known), answer(photos.others) if len(photos.others) else None
     temperature, detector = about.temperature_of(engine.precision), load_detector(artifact, engine.precision)
     logits = torch.from_numpy(known.logits)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import torch
 from PIL import Image
 from rich.console import Console
@@ -96,8 +97,8 @@ def _conditions(
             yield "corruption", name, str(strength), corrupt(images, name, strength, seed)
     pictures = [Image.fromarray(pixels) for pixels in images.permute(0, 2, 3, 1).cpu().numpy()]
     for each in CONDITIONS:
-        squares = [preprocessing.resize(each.apply(picture)) for picture in pictures]
-        yield each.group, each.name, each.level, torch.stack(squares).to(images.device)
+        squares = np.stack([preprocessing.resize(each.apply(picture)) for picture in pictures])
+        yield each.group, each.name, each.level, torch.from_numpy(squares).to(images.device)
 
 
 def _mean(values: list[float]) -> float:

@@ -61,7 +61,7 @@ def read_pictures(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor, l
             images.append(preprocessing.resize(decoded.image, decoded.box))
     if not images:
         raise DataError(f"{folder}: there is no image below it")
-    return torch.stack(images), left_out
+    return torch.from_numpy(np.stack(images)), left_out
 
 
 def measure_separation(

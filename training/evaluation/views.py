@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.artifact.store import Artifact, ArtifactError
 from models.engines import Engine
-from models.preprocessing.transform import Preprocessing
 from models.views import VIEWS, views_of
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.corruptions.mix import corrupted_mix
@@ -56,7 +55,7 @@ def measure_views(
     about = artifact.metadata
     if about.classes != data.classes:
         raise ArtifactError(f"classes: the artifact knows {about.classes}, the data set {data.classes}")
-    preprocessing, temperature = Preprocessing.from_metadata(about), about.temperature_of(engine.precision)
+    temperature = about.temperature_of(engine.precision)
     test = sample(data.test, count, seed)
 
     def answers(images: Tensor) -> tuple[Tensor, float]:
@@ -65,7 +64,7 @@ def measure_views(
         parts = []
         for batch in torch.split(images.cpu(), max(1, (engine.max_batch or BATCH_SIZE) // len(VIEWS))):
             views = views_of(batch, len(VIEWS))
-            logits = engine.predict(preprocessing.normalize(views.flatten(0, 1)))
+            logits = torch.from_numpy(engine.predict(views.flatten(0, 1).numpy()))
             parts.append((logits / temperature).softmax(1).view(len(batch), len(VIEWS), -1))
         return torch.cat(parts), perf_counter() - began
 

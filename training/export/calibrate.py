@@ -21,9 +21,9 @@ from models.artifact.metadata import (
 )
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, load_report
-from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.features import last_linear
-from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity.detector import KEPT, Detector
 from models.unfamiliarity.nearest_neighbours import BANK
 from training.data.cifar10 import ImageData
@@ -157,11 +157,11 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
         )
     if not len(data.held_out):
         raise ArtifactError(f"{folder}: the model was trained without a validation set to fit anything to")
-    preprocessing, classifier = Preprocessing.from_metadata(about), last_linear(artifact.model)
+    classifier = last_linear(artifact.model)
 
     def fitted_by(engine: str) -> Fitted:
         console.print(f"{engine}: answering images")
-        fitted = fit(answer_of_engine(load_engine(artifact, engine, device), preprocessing), classifier, data)
+        fitted = fit(answer_of_engine(load_engine(artifact, engine, device)), classifier, data)
         show(engine, fitted, console)
         return fitted
 

@@ -11,11 +11,12 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from models import create_model
-from models.artifact.golden import GOLDEN_FILE, check_golden, make_golden
+from models.artifact.golden import GOLDEN_FILE, check_golden
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import measure_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import StoredReport
+from models.artifact.save import save_artifact
 from models.artifact.store import (
     INT8_NETWORK_FILE,
     INT8_WEIGHTS_FILE,
@@ -24,7 +25,6 @@ from models.artifact.store import (
     Int8,
     ModelDescription,
     load_artifact,
-    save_artifact,
 )
 from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
@@ -41,6 +41,7 @@ from training.export.calibrate import (
     prove_detectors,
     show,
 )
+from training.export.golden import make_golden
 from training.export.quantize import Quantized, quantize
 from training.loop.batches import preprocessing_of
 from training.loop.checkpoint import CheckpointError, RunState
@@ -160,13 +161,13 @@ def export_run(
         int8 = None
         files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
     else:
-        fitted_int8 = fit(answer_of_engine(quantized.engine, preprocessing), last_linear(model), data)
+        fitted_int8 = fit(answer_of_engine(quantized.engine), last_linear(model), data)
         int8 = describe_int8(quantized, data, fitted_int8)
         show("int8", fitted_int8, console)
         console.print(
             f"test accuracy {int8.metrics.accuracy:.2%} in int8, {fitted.evaluation.accuracy:.2%} in float32"
         )
-        int8_logits = engine_logits(quantized.engine, golden_images, preprocessing)
+        int8_logits = engine_logits(quantized.engine, golden_images)
         files = {
             GOLDEN_FILE: make_golden(model, preprocessing, golden_images, int8_logits),
             INT8_NETWORK_FILE: quantized.ir.xml,
@@ -216,7 +217,9 @@ def export_run(
     files |= detector_files(fitted, fitted_int8)
     files[REPORT_FILE] = report.to_json()
     if len(validation):
-        reference = measure_reference(validation.images, validation_logits, data.classes, fitted.temperature)
+        reference = measure_reference(
+            validation.images.cpu().numpy(), validation_logits.cpu().numpy(), data.classes, fitted.temperature
+        )
         files[REFERENCE_FILE] = reference.to_json()
     files |= render_report(description, report)
     save_artifact(folder, model, description, files, prove=lambda fresh: prove(fresh, model))
@@ -228,12 +231,16 @@ def prove(folder: Path, measured: nn.Module) -> None:
     artifact = load_artifact(folder)
     require_equal_weights(measured, artifact.model)
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    check_golden(folder, lambda images: predict(artifact.model, images, preprocessing), GOLDEN_TOLERANCE)
+    check_golden(
+        folder,
+        lambda images: predict(artifact.model, torch.from_numpy(images), preprocessing).numpy(),
+        GOLDEN_TOLERANCE,
+    )
     if artifact.metadata.int8 is not None:
         engine = load_engine(artifact, "int8", torch.device("cpu"))
         check_golden(
             folder,
-            lambda images: engine_logits(engine, images, preprocessing),
+            engine.predict,
             GOLDEN_TOLERANCE,
             "int8_logits",
         )

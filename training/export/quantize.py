@@ -17,8 +17,9 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from models.engines.base import Engine
+from models.engines.conversion import convert
 from models.engines.openvino_engine import OpenVinoEngine
-from models.engines.openvino_ir import OpenVinoIR, convert
+from models.engines.openvino_ir import OpenVinoIR
 from models.engines.quiet_openvino import openvino as ov
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
@@ -96,8 +97,8 @@ def quantize(
             console.print(f"int8, {method}: no layer of the network is left in int8")
             continue
         ir = OpenVinoIR.of(quantized, name)
-        engine = OpenVinoEngine(ir.network(), "int8", torch.get_num_threads())
-        right = count_correct(engine_logits(engine, validation.images, preprocessing), validation)
+        engine = OpenVinoEngine(ir.network(), preprocessing, "int8", torch.get_num_threads())
+        right = count_correct(engine_logits(engine, validation.images), validation)
         console.print(
             f"int8, {method}: {right:,} of {len(validation):,} validation images right, float32 {float32:,}"
         )

@@ -3,21 +3,20 @@
 import asyncio
 from typing import cast
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from app.batching.batcher import Batcher, ClosedError
 from app.batching.scores import Scores
 from app.registry.loaded_model import LoadedModel
-from app.registry.served_model import ServedModel
+from app.registry.served_model import Pixels, ServedModel
 from tests.support.virtual_clock import on_virtual_clock
 
 SCORES = Scores([0], [1.0], 0.001, 0.0, 1)
-IMAGE = torch.zeros(3, 32, 32)
+IMAGE = np.zeros((3, 32, 32), np.uint8)
 
 
-async def _run(images: list[Tensor]) -> list[Scores]:
+async def _run(images: list[Pixels]) -> list[Scores]:
     await asyncio.sleep(0.1)
     return [SCORES] * len(images)
 

@@ -3,15 +3,14 @@
 import threading
 from collections import Counter
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from app.registry import warm_up as module
 from app.registry.warm_up import StoppedError, Warmth, warm_up
-from models.engines.base import Precision
+from models.engines.base import Floats, Images, Precision
 
-IMAGE = torch.rand(3, 8, 8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 8), np.uint8)
 
 
 class FakeEngine:
@@ -26,16 +25,17 @@ class FakeEngine:
         self.callers: Counter[int] = Counter()
         self.together = threading.Barrier(concurrency, timeout=10)
 
-    def predict(self, images: Tensor) -> Tensor:
-        assert all(torch.equal(image, IMAGE) for image in images)
-        assert images.is_contiguous()
+    def predict(self, images: Images) -> Floats:
+        assert images.dtype == np.uint8
+        assert all(np.array_equal(image, IMAGE[0]) for image in images)
+        assert images.flags.c_contiguous
         self.together.wait()
         self.sizes[len(images)] += 1
         self.callers[threading.get_ident()] += 1
-        return torch.zeros(len(images), 2)
+        return np.zeros((len(images), 2), np.float32)
 
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.predict(images), torch.zeros(len(images), 3)
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
+        return self.predict(images), np.zeros((len(images), 3), np.float32)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -67,7 +67,7 @@ def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
     clock = 0.0
 
     class Timed(FakeEngine):
-        def predict(self, images: Tensor) -> Tensor:
+        def predict(self, images: Images) -> Floats:
             nonlocal clock
             clock += seconds_per_batch(len(images))  # type: ignore[operator]
             return super().predict(images)
@@ -98,7 +98,7 @@ def test_an_engine_that_is_slow_is_not_waited_for_at_every_size(monkeypatch: pyt
     clock = 0.0
 
     class Slow(FakeEngine):
-        def predict(self, images: Tensor) -> Tensor:
+        def predict(self, images: Images) -> Floats:
             nonlocal clock
             clock += 10
             return super().predict(images)
@@ -111,7 +111,7 @@ def test_an_engine_that_is_slow_is_not_waited_for_at_every_size(monkeypatch: pyt
 
 def test_a_failing_engine_is_not_taken_for_warm() -> None:
     class Broken(FakeEngine):
-        def predict(self, images: Tensor) -> Tensor:
+        def predict(self, images: Images) -> Floats:
             raise RuntimeError(f"no batch of {len(images)}")
 
     with pytest.raises(RuntimeError, match="no batch of 1"):

@@ -1,12 +1,12 @@
-"""Query strings to operations, and the registry to documentation."""
+"""Query strings to operations."""
 
 from collections.abc import Mapping
 
 import pytest
 
 from app.errors import ApiError
-from app.routes.augmentation_query import openapi_parameters, parse_operations
-from models.augmentations import AUGMENTATIONS, create_augmentation
+from app.routes.augmentation_query import parse_operations
+from models.augmentations import create_augmentation
 
 
 def test_operations_come_in_the_stated_order_with_their_defaults() -> None:
@@ -50,10 +50,3 @@ def test_what_is_wrong_is_named(ops: str, given: Mapping[str, str], field: str) 
     with pytest.raises(ApiError) as caught:
         parse_operations(ops, given)
     assert (caught.value.status, caught.value.field) == (422, field)
-
-
-def test_every_parameter_of_the_registry_is_documented_with_a_default_that_parses() -> None:
-    documented = {entry["name"]: str(entry["schema"]["default"]) for entry in openapi_parameters()}
-    expected = {f"{name}.{field}" for name, kind in AUGMENTATIONS.items() for field in kind.model_fields}
-    assert set(documented) == expected
-    parse_operations(",".join(AUGMENTATIONS), documented)

@@ -5,7 +5,8 @@ import pytest
 
 from models.artifact.detector import load_detector
 from models.artifact.metadata import DETECTOR_FILE, Unfamiliarity
-from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.unfamiliarity.detector import Detector
 from models.unfamiliarity.nearest_neighbours import NearestNeighbours
 from tests.support.artifacts import description, save_small_artifact, small_detector, small_model

@@ -10,7 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from models.artifact.metadata import Dataset, Int8, ModelDescription, ModelMetadata, ModelMetrics
-from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import HEADER_KEY, MODEL_FILE, ArtifactError, load_artifact
 from tests.support.small_model import DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
 RECORDS: tuple[type[BaseModel], ...] = (ModelMetrics, Dataset, Int8, ModelDescription, ModelMetadata)

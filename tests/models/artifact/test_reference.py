@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from models.artifact.amend import amend_artifact
 from models.artifact.reference import FILE_NAME, Reference, Spread, load_reference, measure_reference
@@ -13,9 +13,9 @@ from tests.support.artifacts import CLASSES, save_small_artifact
 
 
 def measured() -> Reference:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (40, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    logits = torch.randn(40, len(CLASSES), generator=generator)
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (40, 3, 32, 32), np.uint8)
+    logits = generator.standard_normal((40, len(CLASSES)), np.float32)
     return measure_reference(images, logits, CLASSES, 1.5)
 
 
@@ -25,8 +25,8 @@ def test_shares_are_counted_in_bins_up_to_their_edge() -> None:
 
 
 def test_a_reference_is_of_the_calibrated_answers() -> None:
-    images = torch.full((4, 3, 8, 8), 50, dtype=torch.uint8)
-    logits = torch.tensor([[10.0, 0.0], [10.0, 0.0], [10.0, 0.0], [0.0, 1.0]])
+    images = np.full((4, 3, 8, 8), 50, np.uint8)
+    logits = np.array([[10, 0], [10, 0], [10, 0], [0, 1]], np.float32)
     reference = measure_reference(images, logits, ("cat", "dog"), 2.0)
     assert reference.images == 4
     assert reference.classes == {"cat": 0.75, "dog": 0.25}

@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from models import create_model
-from models.artifact.store import MODEL_FILE, ArtifactError, ModelDescription, load_artifact, save_artifact
+from models.artifact.facts import FILE_NAME as FACTS_FILE
+from models.artifact.save import save_artifact
+from models.artifact.store import MODEL_FILE, ArtifactError, ModelDescription, load_artifact
 from models.batch_norm.layer import BatchNorm
 from tests.support.small_model import CLASSES, DESCRIPTION, INT8_FILES, WITH_INT8, lenet
 
@@ -40,9 +42,10 @@ def description(**changes: object) -> ModelDescription:
 
 
 def test_the_files_are_written_with_their_digests_in_the_header(folder: Path) -> None:
-    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.name != MODEL_FILE} == FILES
+    stored = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != MODEL_FILE}
+    assert stored == {**FILES, FACTS_FILE: stored[FACTS_FILE]}
     metadata = load_artifact(folder).metadata
-    assert metadata.files == {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    assert metadata.files == {name: hashlib.sha256(content).hexdigest() for name, content in stored.items()}
 
 
 def test_the_description_comes_back_as_it_was(folder: Path, tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_loading_draws_no_random_numbers(folder: Path) -> None:
 
 def test_an_existing_folder_is_replaced_as_a_whole(folder: Path) -> None:
     save_artifact(folder, lenet(), description(temperature=2.0), {"new.txt": b"new"})
-    assert {file.name for file in folder.iterdir()} == {MODEL_FILE, "new.txt"}
+    assert {file.name for file in folder.iterdir()} == {MODEL_FILE, FACTS_FILE, "new.txt"}
     assert load_artifact(folder).metadata.temperature == 2.0
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
 

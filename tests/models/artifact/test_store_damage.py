@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from models.artifact.save import save_artifact, seal_artifact
 from models.artifact.store import (
     DIGEST_KEY,
     HEADER_KEY,
@@ -20,10 +21,10 @@ from models.artifact.store import (
     ArtifactError,
     digest_metadata,
     load_artifact,
+    read_artifact,
     read_metadata,
-    save_artifact,
-    seal_artifact,
 )
+from models.artifact.tensors import digest_tensors, read_tensors
 from tests.support.small_model import INT8_FILES, WITH_INT8, lenet
 
 FILES = {"card.md": b"# A small model\n", "report.json": b"{}", **INT8_FILES}
@@ -43,17 +44,25 @@ def folder(original: Path, tmp_path: Path) -> Path:
 
 
 def change(
-    folder: Path, edit: Callable[[dict[str, Any], dict[str, Tensor]], object], *, is_sealed: bool = True
+    folder: Path,
+    edit: Callable[[dict[str, Any], dict[str, Tensor]], object],
+    *,
+    is_sealed: bool = True,
+    is_digested: bool = False,
 ) -> None:
     """Rewrite the stored metadata and tensors after `edit`, which changes them in place.
 
-    With `is_sealed` the metadata get the digest that fits, so that only other contradictions are left.
+    With `is_sealed` the metadata get the digest that fits, so that only other contradictions are left, and
+    with `is_digested` they state the digest of the tensors that are there.
     """
     file = folder / MODEL_FILE
     with safe_open(file, framework="pt") as opened:
         metadata = json.loads(opened.metadata()[HEADER_KEY])
     tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
     edit(metadata, tensors)
+    if is_digested:
+        save_file(tensors, file)
+        metadata["tensors_sha256"] = digest_tensors(read_tensors(file))
     if is_sealed:
         metadata[DIGEST_KEY] = digest_metadata(metadata)
     save_file(tensors, file, metadata={HEADER_KEY: json.dumps(metadata)})
@@ -159,34 +168,34 @@ def test_a_changed_file_of_the_int8_network_is_refused(folder: Path, name: str) 
 # Tensors that are not the stored ones
 
 
-def test_a_missing_tensor_is_refused(folder: Path) -> None:
-    change(folder, lambda _, tensors: tensors.pop("features.0.weight"))
-    assert refusal(folder) == (
-        "model.safetensors: tensors missing for lenet with 3 classes and 3 input channels: features.0.weight"
-    )
+MISFITS: dict[str, Callable[[dict[str, Any], dict[str, Tensor]], object]] = {
+    "tensors missing for lenet with 3 classes and 3 input channels: features.0.weight": (
+        lambda _, tensors: tensors.pop("features.0.weight")
+    ),
+    "tensors unknown to lenet with 3 classes and 3 input channels: extra": (
+        lambda _, tensors: tensors.update(extra=torch.zeros(1))
+    ),
+    "tensor features.0.bias has shape (7,), lenet with 3 classes and 3 input channels needs (6,)": (
+        lambda _, tensors: tensors.update({"features.0.bias": torch.zeros(7)})
+    ),
+    "tensor features.0.weight is torch.float32, with weights_dtype float16 it must be torch.float16": (
+        lambda _, tensors: tensors.update({"features.0.weight": tensors["features.0.weight"].float()})
+    ),
+}
+"""What is missing, unknown, of another shape and of another type, by the sentence that says so."""
 
 
-def test_an_unknown_tensor_is_refused(folder: Path) -> None:
-    change(folder, lambda _, tensors: tensors.update(extra=torch.zeros(1)))
-    assert refusal(folder) == (
-        "model.safetensors: tensors unknown to lenet with 3 classes and 3 input channels: extra"
-    )
+@pytest.mark.parametrize("sentence", MISFITS)
+def test_a_tensor_that_does_not_fit_is_refused_whatever_the_digest(folder: Path, sentence: str) -> None:
+    change(folder, MISFITS[sentence], is_digested=True)
+    assert refusal(folder) == f"model.safetensors: {sentence}"
 
 
-def test_a_tensor_of_another_shape_is_refused(folder: Path) -> None:
-    change(folder, lambda _, tensors: tensors.update({"features.0.bias": torch.zeros(7)}))
-    assert refusal(folder) == (
-        "model.safetensors: tensor features.0.bias has shape (7,), "
-        "lenet with 3 classes and 3 input channels needs (6,)"
-    )
-
-
-def test_a_tensor_of_another_type_is_refused(folder: Path) -> None:
-    change(folder, lambda _, t: t.update({"features.0.weight": t["features.0.weight"].float()}))
-    assert refusal(folder) == (
-        "model.safetensors: tensor features.0.weight is torch.float32, "
-        "with weights_dtype float16 it must be torch.float16"
-    )
+@pytest.mark.parametrize("sentence", MISFITS)
+def test_it_is_refused_by_its_digest_before_any_network_is_built(folder: Path, sentence: str) -> None:
+    change(folder, MISFITS[sentence])
+    with pytest.raises(ArtifactError, match=r"model\.safetensors: the tensors do not have the digest"):
+        read_artifact(folder)
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from models.batch_norm.facts import BatchNormLayer
 from models.batch_norm.layer import BatchNorm
-from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
+from models.batch_norm.report import batch_norm_report, require_inference_ready
 
 
 @pytest.mark.parametrize("norm", [BatchNorm, nn.BatchNorm1d])

@@ -12,13 +12,7 @@ from torch.nn import functional as F
 from models import ARCHITECTURES, create_model
 from models.batch_norm.layer import BATCH_NORMS, BatchNorm
 from models.batch_norm.report import batch_norm_report
-from models.batch_norm.view import (
-    BINS,
-    BatchNormView,
-    histograms,
-    logits_by_batch_statistics,
-    view_batch_norm,
-)
+from models.batch_norm.view import logits_by_batch_statistics, view_batch_norm
 
 LENET_LAYERS = ("features.1", "features.5", "classifier.1", "classifier.4")
 
@@ -137,43 +131,3 @@ def test_a_batch_norm_without_running_statistics_is_refused() -> None:
     model = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False))
     with pytest.raises(ValueError, match="is no batch norm with running statistics"):
         view_batch_norm(model, "0", _images())
-
-
-def _view(before: Tensor, training: Tensor, by_running: Tensor) -> BatchNormView:
-    nothing = torch.zeros(before.shape[1])
-    return BatchNormView(
-        nothing, before, training, by_running, nothing, nothing, nothing, nothing, None, nothing
-    )
-
-
-@pytest.mark.parametrize("channel", [None, 0, 5])
-def test_histograms_count_every_value_between_common_edges(channel: int | None) -> None:
-    view = view_batch_norm(_trained(), "features.1", _images())
-    result = histograms(view, channel)
-    assert len(result.edges) == BINS + 1
-    for values, counts in (
-        (view.before, result.before),
-        (view.training, result.training),
-        (view.eval, result.eval),
-    ):
-        counted = values.numpy() if channel is None else values[:, channel].numpy()
-        assert sum(counts) == counted.size
-        expected, _ = np.histogram(counted, BINS, (result.edges[0], result.edges[-1]))
-        # A value next to an edge may be rounded to the other side of it.
-        assert np.abs(np.array(counts) - expected).sum() <= 0.002 * counted.size
-    assert np.allclose(np.diff(result.edges), (result.edges[-1] - result.edges[0]) / BINS)
-
-
-def test_a_channel_has_the_edges_of_its_own_values() -> None:
-    values = torch.stack([torch.tensor([0.0, 1.0]), torch.tensor([10.0, 30.0])], 1)
-    result = histograms(_view(values, values, values + 1), channel=1)
-    assert (result.edges[0], result.edges[-1]) == (10, 31)
-    assert (result.before[0], result.before[-1], sum(result.before)) == (1, 0, 2)
-    assert (result.eval[0], result.eval[-1], sum(result.eval)) == (0, 1, 2)
-
-
-def test_values_that_are_all_the_same_have_a_histogram_too() -> None:
-    values = torch.full((2, 1), 3.0)
-    result = histograms(_view(values, values, values))
-    assert (result.edges[0], result.edges[-1]) == (2.5, 3.5)
-    assert sum(result.before) == 2

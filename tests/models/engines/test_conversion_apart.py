@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
-from models.artifact.store import load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import load_artifact
 from models.engines.base import EngineError, EngineOptions
 from models.engines.conversion_apart import convert_apart
 from models.engines.openvino_engine import OpenVinoEngine
 from models.module_calls import MODULE_CALLS
-from tests.support.small_model import DESCRIPTION, lenet
+from tests.support.small_model import DESCRIPTION, lenet, random_images
 
 
 def test_it_computes_the_same_and_nobody_waits_for_it(tmp_path: Path) -> None:
@@ -19,8 +20,8 @@ def test_it_computes_the_same_and_nobody_waits_for_it(tmp_path: Path) -> None:
     here = OpenVinoEngine.of(artifact, EngineOptions(precision="float32"))
     with MODULE_CALLS.computing():  # which a conversion in this process would wait for
         apart = OpenVinoEngine.of(artifact, EngineOptions(precision="float32", apart=True))
-    images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(apart.predict(images), here.predict(images), atol=1e-6)
+    images = random_images(5).numpy()
+    assert np.allclose(apart.predict(images), here.predict(images), atol=1e-6)
 
 
 def test_what_goes_wrong_there_is_told_here(tmp_path: Path) -> None:

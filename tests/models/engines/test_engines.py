@@ -4,17 +4,28 @@ import inspect
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
 from app.settings import Settings
 from models import engines
 from models.artifact.store import Artifact, load_artifact
-from models.engines import ENGINES, Engine, EngineError, EngineOptions, create_engine
+from models.engines import (
+    ENGINES,
+    Engine,
+    EngineError,
+    EngineOptions,
+    Floats,
+    Images,
+    create_engine,
+    load_engine,
+)
 from models.features import last_linear
+from models.preprocessing.transform import Preprocessing
 from tests.support.artifacts import save_small_artifact
 
-IMAGES = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), np.uint8)
 CPU = EngineOptions(device="cpu", precision="float32", threads=2)
 
 
@@ -25,46 +36,66 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest, artifact: Artifact) -> Engine:
-    return ENGINES[request.param](artifact, CPU)
+    return load_engine(artifact, request.param, CPU)
+
+
+def _networks_own(artifact: Artifact, images: Images) -> Floats:
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    with torch.no_grad():
+        logits: torch.Tensor = artifact.model(preprocessing.normalize(torch.from_numpy(images)))
+    return logits.numpy()
 
 
 def test_logits_are_the_networks_own(engine: Engine, artifact: Artifact) -> None:
-    with torch.no_grad():
-        expected = artifact.model(IMAGES)
     logits = engine.predict(IMAGES)
-    assert (logits.dtype, logits.device.type, logits.requires_grad) == (torch.float32, "cpu", False)
-    assert torch.allclose(logits, expected, atol=1e-4)
+    assert isinstance(logits, np.ndarray)
+    assert logits.dtype == np.float32
+    assert np.allclose(logits, _networks_own(artifact, IMAGES), atol=1e-4)
+
+
+def test_pixels_as_floats_give_the_logits_of_the_same_as_bytes(engine: Engine, artifact: Artifact) -> None:
+    floats = IMAGES.astype(np.float32)
+    floats /= 255
+    of_floats = engine.predict(floats)
+    assert of_floats.dtype == np.float32
+    assert np.allclose(of_floats, engine.predict(IMAGES), atol=1e-5)
+    between = np.random.default_rng(1).random((3, 3, 32, 32), np.float32)
+    assert np.allclose(engine.predict(between), _networks_own(artifact, between), atol=1e-4)
 
 
 def test_features_come_with_the_same_logits(engine: Engine, artifact: Artifact) -> None:
     logits, features = engine.predict_with_features(IMAGES)
-    assert torch.allclose(logits, engine.predict(IMAGES), atol=1e-6)
+    assert np.allclose(logits, engine.predict(IMAGES), atol=1e-6)
     classifier = last_linear(artifact.model)
-    assert (features.dtype, features.device.type) == (torch.float32, "cpu")
+    assert isinstance(features, np.ndarray)
+    assert features.dtype == np.float32
     assert features.shape == (len(IMAGES), classifier.in_features)
     with torch.no_grad():
-        assert torch.allclose(classifier(features), logits, atol=1e-4)
+        expected = classifier(torch.from_numpy(features.copy())).numpy()
+    assert np.allclose(expected, logits, atol=1e-4)
 
 
 def test_an_images_logits_do_not_depend_on_its_batch(engine: Engine) -> None:
     together = engine.predict(IMAGES)
     for index in range(len(IMAGES)):
         alone = engine.predict(IMAGES[index : index + 1])[0]
-        assert torch.allclose(together[index], alone, rtol=1e-5, atol=1e-5)
+        assert np.allclose(together[index], alone, rtol=1e-5, atol=1e-5)
 
 
 def test_images_in_any_memory_layout_are_taken(engine: Engine) -> None:
     expected = engine.predict(IMAGES)
-    assert torch.allclose(engine.predict(IMAGES.contiguous(memory_format=torch.channels_last)), expected)
-    backwards = engine.predict(IMAGES.flip(3).permute(0, 1, 3, 2))
-    assert torch.allclose(backwards, engine.predict(IMAGES.flip(3).permute(0, 1, 3, 2).contiguous()))
+    channels_last = np.ascontiguousarray(IMAGES.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert np.allclose(engine.predict(channels_last), expected, rtol=1e-5, atol=1e-8)
+    backwards = np.ascontiguousarray(IMAGES[:, :, :, ::-1]).transpose(0, 1, 3, 2)
+    contiguous = engine.predict(np.ascontiguousarray(backwards))
+    assert np.allclose(engine.predict(backwards), contiguous, rtol=1e-5, atol=1e-8)
 
 
 def test_earlier_logits_stay_when_the_engine_goes_on(engine: Engine) -> None:
     first = engine.predict(IMAGES[:2])
-    kept = first.clone()
+    kept = first.copy()
     engine.predict(IMAGES[2:4])
-    assert torch.equal(first, kept)
+    assert np.array_equal(first, kept)
 
 
 def test_an_engine_says_what_it_is(engine: Engine) -> None:
@@ -78,7 +109,7 @@ def test_an_engine_says_what_it_is(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_int8_needs_a_model_that_brings_it(name: str, artifact: Artifact) -> None:
     with pytest.raises(EngineError, match="int8"):
-        ENGINES[name](artifact, EngineOptions(device="cpu", precision="int8"))
+        load_engine(artifact, name, EngineOptions(device="cpu", precision="int8"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")
@@ -110,12 +141,32 @@ def test_auto_takes_the_fastest_for_the_machine(
     reason: str,
 ) -> None:
     created: list[str] = []
-    for key in ("torch", "openvino"):
-        monkeypatch.setitem(ENGINES, key, lambda *_, key=key: created.append(key))
+    monkeypatch.setattr(engines, "load_engine", lambda _artifact, key, _options: created.append(key))
+    monkeypatch.setattr(engines, "has_cuda_device", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     _, why = create_engine(artifact, name, options)
     assert created == [chosen]
     assert why.startswith(reason)
+
+
+@pytest.mark.parametrize("is_usable", [True, False])
+def test_a_gpu_that_pytorch_cannot_use_is_none(
+    monkeypatch: pytest.MonkeyPatch, artifact: Artifact, is_usable: bool
+) -> None:
+    created: list[str] = []
+    monkeypatch.setattr(engines, "load_engine", lambda _artifact, key, _options: created.append(key))
+    monkeypatch.setattr(engines, "has_cuda_device", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: is_usable)
+    create_engine(artifact, "auto", EngineOptions("auto"))
+    assert created == ["torch" if is_usable else "openvino"]
+
+
+def test_an_engine_whose_library_is_not_installed_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, artifact: Artifact
+) -> None:
+    monkeypatch.setitem(ENGINES, "torch", "models.engines.no_such_engine:Engine")
+    with pytest.raises(EngineError, match=r"needs models\.engines\.no_such_engine, which is not"):
+        load_engine(artifact, "torch", CPU)
 
 
 def test_every_engine_file_is_in_the_registry() -> None:

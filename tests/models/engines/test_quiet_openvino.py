@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("module", ["app.server.process", "training.export.quantize, nncf"])
+@pytest.mark.parametrize(
+    "module", ["app.server.process, models.engines.openvino_engine", "training.export.quantize, nncf"]
+)
 def test_telemetry_is_not_loaded(module: str) -> None:
     listed = f"import {module}, sys; print([name for name, module in sys.modules.items() if module])"
     names = subprocess.run(

@@ -9,7 +9,8 @@ import torch
 from rich.console import Console
 
 from models.artifact.metadata import MODEL_FILE
-from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from tests.support.small_model import DESCRIPTION, lenet
 from tests.training.evaluation.test_measure import CPU, noise
 from training.evaluation.compare import (

@@ -9,7 +9,8 @@ from PIL import Image
 from rich.console import Console
 
 from models import create_model
-from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.engines import ENGINES, EngineError
 from models.engines.quiet_openvino import CORE
 from models.preprocessing.transform import Preprocessing
@@ -58,7 +59,7 @@ def test_the_bundled_model_knows_real_images_by_every_engine(engine: str) -> Non
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     for label, name in enumerate(classes):
         with Image.open(REPOSITORY / "app" / "static" / "samples" / f"{name}.png") as image:
-            images.append(preprocessing.resize(image))
+            images.append(torch.from_numpy(preprocessing.resize(image)))
         labels.append(label)
     split = Split(torch.stack(images), torch.tensor(labels))
     measured = measure(artifact, engine, build("samples", classes, split, split, held_out=0), CPU)

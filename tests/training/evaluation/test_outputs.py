@@ -21,7 +21,7 @@ def test_a_network_and_its_engines_give_the_same(exported: Path) -> None:
     assert not classifier._forward_pre_hooks
     for name in ("torch", "openvino"):
         engine = load_engine(artifact, name, torch.device("cpu"))
-        features, logits = answer_of_engine(engine, preprocessing)(images)
+        features, logits = answer_of_engine(engine)(images)
         np.testing.assert_allclose(features, own.features, atol=1e-4)
         np.testing.assert_allclose(logits, own.logits, atol=1e-4)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from models.artifact.store import load_artifact
-from models.engines.base import Precision
+from models.engines.base import Floats, Images, Precision
 from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
@@ -60,17 +60,17 @@ class Answering:
     concurrency = 1
     max_batch: int | None = None
 
-    def __init__(self, model: nn.Module, *answers: Tensor) -> None:
+    def __init__(self, model: nn.Module, *answers: Floats) -> None:
         self.dimensions = last_linear(model).in_features
         self.answers = list(answers)
 
-    def predict(self, images: Tensor) -> Tensor:
+    def predict(self, images: Images) -> Floats:
         return self.predict_with_features(images)[0]
 
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         answer = self.answers.pop(0)
         assert len(answer) == len(images)
-        return answer, torch.rand(len(images), self.dimensions)
+        return answer, np.random.default_rng(0).random((len(images), self.dimensions), np.float32)
 
 
 def test_folders_that_are_no_class_are_others(artifact_folder: Path, folder: Path) -> None:
@@ -81,21 +81,21 @@ def test_folders_that_are_no_class_are_others(artifact_folder: Path, folder: Pat
     assert (len(photos.known), len(photos.others), photos.other_names) == (12, 8, ["stripes"])
     assert [path.name for path in photos.left_out] == ["notes.txt"]
     for path, image in zip(photos.files, photos.known, strict=True):
-        assert torch.equal(image, preprocessing.resize(Image.open(path)))
+        assert np.array_equal(image, preprocessing.resize(Image.open(path)))
 
 
 def test_figures_are_those_of_the_logits(artifact_folder: Path, folder: Path) -> None:
     artifact = load_artifact(artifact_folder)
     photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
     sure = 20.0 * artifact.metadata.temperature
-    logits = torch.zeros(12, 3)
+    logits = np.zeros((12, 3), np.float32)
     logits[range(12), photos.labels] = sure
     wrong = (CLASSES.index("bright") + 1) % 3
-    logits[0] = torch.zeros(3)
+    logits[0] = 0
     logits[0, wrong] = sure  # a mistake that misleads
-    logits[1] = torch.zeros(3)
+    logits[1] = 0
     logits[1, wrong] = 0.1  # and one that does not
-    others = torch.zeros(8, 3)
+    others = np.zeros((8, 3), np.float32)
     others[:2, 0] = sure
     report = measure_photos(artifact, Answering(artifact.model, logits, others), photos)
     assert report.engine == "answering in float32"
@@ -144,7 +144,9 @@ def test_without_others_nothing_is_said_of_them(artifact_folder: Path, folder: P
         file.unlink()
     (folder / "stripes").rmdir()
     photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))
-    report = measure_photos(artifact, Answering(artifact.model, torch.rand(12, 3)), photos)
+    report = measure_photos(
+        artifact, Answering(artifact.model, np.random.default_rng(0).random((12, 3), np.float32)), photos
+    )
     assert (report.others, report.other_confident, report.auroc) == (0, None, {})
     assert report.served is None
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from torch import Tensor
 
 from models.artifact.robustness import Condition, Figures, Robustness
-from models.artifact.store import ArtifactError, ModelMetadata, load_artifact, save_artifact
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.conditions import CONDITIONS

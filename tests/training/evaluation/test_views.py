@@ -6,7 +6,6 @@ import torch
 from rich.console import Console
 
 from models.artifact.store import load_artifact
-from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import tiny_data
 from training.__main__ import main
 from training.evaluation.engines import engine_logits, load_engine
@@ -24,7 +23,7 @@ def test_one_view_is_what_evaluate_measures_and_more_cost_more(exported: Path) -
     costs = [each.milliseconds_per_image for each in gains]
     assert costs == pytest.approx([views * costs[0] for views in (1, 2, 3, 4)])
     whole = measure_views(artifact, engine, data, None, count=None, seed=0)
-    logits = engine_logits(engine, data.test.images, Preprocessing.from_metadata(artifact.metadata))
+    logits = engine_logits(engine, data.test.images)
     expected = evaluate(logits, data.test.labels, data.classes, artifact.metadata.temperature)
     assert whole[0].accuracy == expected.accuracy
     assert whole[0].calibration_error == pytest.approx(expected.expected_calibration_error, abs=1e-3)

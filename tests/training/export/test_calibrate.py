@@ -8,7 +8,6 @@ import torch
 from models.artifact.detector import load_detector
 from models.artifact.report import load_report
 from models.artifact.store import ArtifactError, load_artifact
-from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import tiny_data
 from tests.training.conftest import QUIET
 from training.__main__ import main
@@ -25,10 +24,10 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(("engine", "precision"), [("openvino", "float32"), ("int8", "int8")])
 def test_each_network_is_fitted_to_its_own_answers(exported: Path, engine: str, precision: str) -> None:
     artifact, data = load_artifact(exported), tiny_data()
-    about, preprocessing = artifact.metadata, Preprocessing.from_metadata(artifact.metadata)
+    about = artifact.metadata
     own = load_engine(artifact, engine, CPU)
     images = torch.cat([data.held_out.images, corrupted_mix(data.held_out.images)])
-    logits = engine_logits(own, images, preprocessing)
+    logits = engine_logits(own, images)
     expected = fit_temperature(logits, data.held_out.labels.repeat(2))
     assert about.temperature_of(precision) == pytest.approx(expected, rel=1e-2)
     assert about.int8 is not None
@@ -39,13 +38,13 @@ def test_each_network_is_fitted_to_its_own_answers(exported: Path, engine: str, 
         12,
         30,
     )
-    corrupted = engine_logits(own, corrupted_mix(data.test.images), preprocessing)
+    corrupted = engine_logits(own, corrupted_mix(data.test.images))
     again = evaluate(corrupted, data.test.labels, data.classes, about.temperature_of(precision))
     assert calibration.accuracy == pytest.approx(again.accuracy, abs=0.04)
     assert calibration.expected_calibration_error == pytest.approx(again.expected_calibration_error, abs=0.02)
     detector = load_detector(artifact, precision)
     assert detector is not None
-    of_held_out = detector.unfamiliarity(*answer_of_engine(own, preprocessing)(data.held_out.images))
+    of_held_out = detector.unfamiliarity(*answer_of_engine(own)(data.held_out.images))
     assert (of_held_out <= 0.95).mean() == pytest.approx(11 / 12)
 
 

@@ -57,7 +57,11 @@ def test_the_figures_are_those_of_the_stored_weights(exported: Path) -> None:
 def test_the_golden_tensors_are_reproduced(exported: Path) -> None:
     artifact = load_artifact(exported)
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    check_golden(exported, lambda images: predict(artifact.model, images, preprocessing), tolerance=1e-4)
+    check_golden(
+        exported,
+        lambda images: predict(artifact.model, torch.from_numpy(images), preprocessing).numpy(),
+        tolerance=1e-4,
+    )
 
 
 def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path) -> None:
@@ -67,20 +71,15 @@ def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path
     int8 = metadata.int8
     assert int8 is not None
     assert (int8.calibration_images, int8.held_out_images) == (48, 12)
-    held_out = engine_logits(engine, data.held_out.images, preprocessing)
+    held_out = engine_logits(engine, data.held_out.images)
     assert int8.held_out_accuracy == accuracy(held_out, data.held_out.labels)
     float32 = predict(load_artifact(exported).model, data.held_out.images, preprocessing)
     assert int8.held_out_accuracy_float32 == accuracy(float32, data.held_out.labels)
-    logits = engine_logits(engine, data.test.images, preprocessing)
+    logits = engine_logits(engine, data.test.images)
     assert int8.metrics == metrics(
         evaluate(logits, data.test.labels, data.classes, metadata.temperature_of("int8"))
     )
-    check_golden(
-        exported,
-        lambda images: engine_logits(engine, images, preprocessing),
-        tolerance=1e-4,
-        expected="int8_logits",
-    )
+    check_golden(exported, engine.predict, tolerance=1e-4, expected="int8_logits")
 
 
 def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ def test_the_artifact_holds_card_report_and_plots(exported: Path) -> None:
     files = {path.name for path in exported.iterdir()}
     plots = {f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg")}
     int8 = {"int8.xml", "int8.bin"}
-    described = {"report.json", "reference.json", "card.md"}
+    described = {"facts.json", "report.json", "reference.json", "card.md"}
     detectors = {"unfamiliarity.safetensors", "unfamiliarity-int8.safetensors"}
     assert files == {"model.safetensors", "golden.safetensors"} | described | detectors | int8 | plots
     assert load_artifact(exported).metadata.files.keys() == files - {"model.safetensors"}
@@ -186,7 +185,9 @@ def test_the_reference_is_of_the_validation_images(exported: Path) -> None:
     artifact, data = load_artifact(exported), tiny_data()
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     logits = predict(artifact.model, data.held_out.images, preprocessing)
-    expected = measure_reference(data.held_out.images, logits, data.classes, artifact.metadata.temperature)
+    expected = measure_reference(
+        data.held_out.images.numpy(), logits.numpy(), data.classes, artifact.metadata.temperature
+    )
     assert load_reference(exported, data.classes) == expected
 
 

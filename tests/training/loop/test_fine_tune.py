@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.artifact.golden import GOLDEN_FILE, make_golden
-from models.artifact.store import ArtifactError, load_artifact, save_artifact
+from models.artifact.golden import GOLDEN_FILE
+from models.artifact.save import save_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.support.tiny_run import RECIPE, tiny_data
+from training.export.golden import make_golden
 from training.loop.checkpoint import CheckpointError
 from training.loop.fine_tune import BUNDLED, InitError, identity, load_initial, start_from
 from training.loop.train import Interrupted, build_model, train

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from models.artifact.report import Mistake, load_report
-from models.artifact.store import Artifact, load_artifact
+from models.artifact.store import load_artifact
 from tests.conftest import REPOSITORY
 from training.report.page import report_page
 
@@ -101,7 +101,7 @@ def test_every_text_of_the_artifact_is_escaped(exported: Path) -> None:
     )
     assert report.augmentation is not None
     samples = [replace(sample, true_class=evil, original='"><script>') for sample in report.augmentation]
-    page = report_page(Artifact(metadata, loaded.model, exported), replace(report, augmentation=samples))
+    page = report_page(replace(loaded, metadata=metadata), replace(report, augmentation=samples))
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 6
     Elements(page)

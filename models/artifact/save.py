@@ -1,0 +1,146 @@
+"""Write a stored model, all or nothing: see `models.artifact.store` for what it is."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from models.artifact.build import build_network, describe_model, stored_type
+from models.artifact.facts import FILE_NAME as FACTS_FILE
+from models.artifact.metadata import MODEL_FILE, ModelDescription, ModelMetadata
+from models.artifact.store import (
+    DIGEST_KEY,
+    HEADER_KEY,
+    ArtifactError,
+    digest_metadata,
+    load_artifact,
+    read_stored,
+    require_digest,
+)
+from models.artifact.tensors import StoredTensor, digest_tensors
+
+
+def save_artifact(
+    folder: Path,
+    model: nn.Module,
+    description: ModelDescription,
+    files: Mapping[str, bytes],
+    prove: Callable[[Path], object] = lambda _: None,
+) -> ModelMetadata:
+    """Write `model`, its description and further `files` (name to content) into `folder`, all or nothing.
+
+    The facts of `models.artifact.facts` are written too.
+
+    Floating-point tensors of two or more dimensions are stored as `description.weights_dtype`; batch-norm
+    scales and statistics and all biases, which are few and sensitive, stay float32. An existing folder is
+    replaced as a whole, and only once `prove`, which is given the folder of the new files as they are on
+    disk, has returned; what it raises leaves the old folder as it was.
+
+    Raises `ArtifactError` if the model's tensors do not fit the description or are not finite in the stored
+    type, and pydantic's `ValidationError` if a name in `files` is not a plain file name, or if the files of
+    an int8 network are there without its description, or the other way round.
+    """
+    tensors = _stored(model, description)
+    file = folder / MODEL_FILE
+    # What was trained may have another batch norm than what is loaded.
+    network = build_network(tensors, description, file)
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor.values()).all():
+            raise ArtifactError(f"{file}: tensor {name} holds values that are not finite")
+    try:
+        facts = describe_model(network, description)
+    except ValueError as error:
+        raise ArtifactError(f"{file}: {error}") from error
+    files = {**files, FACTS_FILE: facts.to_json()}
+    metadata = ModelMetadata(
+        **{field: getattr(description, field) for field in ModelDescription.model_fields},
+        tensors_sha256=digest_tensors(tensors),
+        files=_digests(files),
+    )
+    _replace_folder(folder, {**files, MODEL_FILE: _file_of(tensors, metadata)}, prove)
+    return metadata
+
+
+def seal_artifact(folder: Path) -> ModelMetadata:
+    """Give the model in `folder` what it was stored without: the digest of its metadata, and `FACTS_FILE`.
+
+    All else stays as it is. Raises `ArtifactError` for one that has a digest that is not its own, and where
+    `load_artifact` would.
+    """
+    file = folder / MODEL_FILE
+    metadata, tensors = read_stored(file, is_sealed=False)
+    model = build_network(tensors, metadata, file)
+    require_digest(tensors, metadata, file)
+    files = {name: (folder / name).read_bytes() for name in metadata.files}
+    try:
+        files[FACTS_FILE] = describe_model(model, metadata).to_json()
+    except ValueError as error:
+        raise ArtifactError(f"{file}: {error}") from error
+    sealed = metadata.model_copy(update={"files": {**_digests(files), **metadata.files}})
+    _replace_folder(folder, {**files, MODEL_FILE: _file_of(tensors, sealed)}, prove=load_artifact)
+    return sealed
+
+
+def _stored(model: nn.Module, description: ModelDescription) -> dict[str, StoredTensor]:
+    """The tensors of `model` in the types in which an artifact keeps them."""
+    stored = {}
+    for name, tensor in model.state_dict().items():
+        kept = tensor.detach().cpu().to(getattr(torch, stored_type(tensor, description))).contiguous()
+        data = kept.reshape(-1).view(torch.uint8).numpy().tobytes()
+        stored[name] = StoredTensor(str(kept.dtype).removeprefix("torch."), tuple(kept.shape), data)
+    return stored
+
+
+def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+
+
+def _file_of(tensors: Mapping[str, StoredTensor], metadata: ModelMetadata) -> bytes:
+    """`tensors` as a safetensors file, `metadata` and their digest in its header."""
+    fields = json.loads(metadata.model_dump_json())
+    header = {HEADER_KEY: json.dumps({**fields, DIGEST_KEY: digest_metadata(fields)})}
+    return save({name: _as_tensor(tensor) for name, tensor in tensors.items()}, metadata=header)
+
+
+def _as_tensor(stored: StoredTensor) -> Tensor:
+    dtype: torch.dtype = getattr(torch, stored.dtype)
+    return torch.frombuffer(bytearray(stored.data), dtype=dtype).reshape(stored.shape)
+
+
+def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
+    """Write `files` beside `folder`, then let them take its place by renaming, once `prove` has returned.
+
+    At no time does `folder` hold a part of the files. Interrupted between the two renames, it is absent, and
+    both the old and the new content lie complete beside it under names that begin with a dot.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unique = uuid.uuid4().hex
+    fresh = folder.with_name(f".{folder.name}.{unique}.new")
+    replaced = folder.with_name(f".{folder.name}.{unique}.old")
+    fresh.mkdir()
+    try:
+        for name, content in files.items():
+            with (fresh / name).open("wb") as opened:
+                opened.write(content)
+                opened.flush()
+                os.fsync(opened.fileno())
+        prove(fresh)
+        if folder.exists():
+            folder.rename(replaced)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
