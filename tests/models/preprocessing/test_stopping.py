@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from models.preprocessing.decode import decode_picture, inspect
+from models.preprocessing.formats import jpeg
 from models.preprocessing.stopping import Stop, StoppableFile, StoppedError
 from models.preprocessing.strips import STRIP_PIXELS, strips
 from tests.support.image_files import saved
@@ -41,7 +42,8 @@ FILES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_it_ends_at_every_one_of_many_checks(name: str) -> None:
+def test_it_ends_at_every_one_of_many_checks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpeg, "MOST_PIXELS_AT_ONCE", 0)
     picture = inspect(FILES[name](), 4_000_000)
     whole = StopAfter()
     decode_picture(picture, stop=whole)
