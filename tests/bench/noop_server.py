@@ -6,16 +6,14 @@ python -m tests.bench.noop_server serve
 import sys
 from unittest.mock import patch
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from app import __main__
-from app.registry import served_model as model_store
+from app.registry import served_model
 from models import engines
 from models.artifact.store import Artifact
-from models.engines import EngineOptions, Precision
+from models.engines import EngineOptions, Floats, Images, Precision
 from models.engines.openvino_engine import MAX_BATCH
-from models.features import last_linear
 
 
 class NoopEngine:
@@ -30,19 +28,19 @@ class NoopEngine:
 
     def __init__(self, artifact: Artifact, options: EngineOptions) -> None:  # noqa: ARG002
         self._classes = len(artifact.metadata.classes)
-        self._features = last_linear(artifact.model).in_features
+        self._features = artifact.facts.features or 0
 
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.zeros(len(images), self._classes)
+    def predict(self, images: Images) -> Floats:
+        return np.zeros((len(images), self._classes), np.float32)
 
-    def predict_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.predict(images), torch.zeros(len(images), self._features)
+    def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
+        return self.predict(images), np.zeros((len(images), self._features), np.float32)
 
 
 def install() -> None:
     """Have this process compute nothing, and not be asked for the golden logits, which it cannot give."""
-    engines.ENGINES["openvino"] = NoopEngine
-    patch.object(model_store, "check_golden", lambda *_: None).start()
+    engines.ENGINES["openvino"] = "tests.bench.noop_server:NoopEngine"
+    patch.object(served_model, "check_golden", lambda *_: None).start()
 
 
 # A worker process knows what its parent ran by the second name.
