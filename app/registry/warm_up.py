@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-import numpy as np
-
 from models.engines import Engine, Images
 
 MEASURED_SIZES = (8, 16, 32, 64, 128, 256)

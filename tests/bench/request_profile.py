@@ -1,4 +1,4 @@
-"""What a request costs in our own code: processor time by function, without a network and without HTTP parsing.
+"""What a request costs in our own code: processor time by function, without network and HTTP parsing.
 
     python -m tests.bench.request_profile [--requests N] [--raw]
 
@@ -12,10 +12,13 @@ import asyncio
 import cProfile
 import json
 import pstats
+from io import BytesIO
 from pathlib import Path
 from time import process_time
 from typing import Any
 
+from fastapi import FastAPI
+from PIL import Image
 from starlette.types import Message
 
 from app.main import create_app
@@ -26,12 +29,8 @@ IMAGE = Path(__file__).parents[2] / "app/static/samples/cat.png"
 SHOWN = 25
 
 
-def body(raw: bool) -> tuple[bytes, bytes]:
+def body(*, raw: bool) -> tuple[bytes, bytes]:
     """The content type and the body of a request for one 32×32 JPEG, as curl sends it."""
-    from io import BytesIO
-
-    from PIL import Image
-
     with BytesIO() as file:
         Image.open(IMAGE).convert("RGB").save(file, "JPEG")
         content = file.getvalue()
@@ -45,7 +44,7 @@ def body(raw: bool) -> tuple[bytes, bytes]:
     )
 
 
-async def send_all(app: Any, count: int, kind: bytes, content: bytes) -> None:
+async def send_all(app: FastAPI, count: int, kind: bytes, content: bytes) -> None:
     headers = [
         (b"host", b"127.0.0.1:8000"),
         (b"user-agent", b"curl/8"),
@@ -88,10 +87,10 @@ async def send_all(app: Any, count: int, kind: bytes, content: bytes) -> None:
         await asyncio.create_task(app(scope, receive, send))
 
 
-async def measure(requests: int, raw: bool) -> dict[str, object]:
+async def measure(requests: int, *, raw: bool) -> dict[str, Any]:
     noop_server.install()
     app = create_app(Settings(engine="openvino"))
-    kind, content = body(raw)
+    kind, content = body(raw=raw)
     async with app.router.lifespan_context(app):
         await send_all(app, 200, kind, content)
         started = process_time()
@@ -124,8 +123,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--raw", action="store_true", help="the image as the body, without a form")
     arguments = parser.parse_args()
-    result = asyncio.run(measure(arguments.requests, arguments.raw))
-    for row in result["functions"]:  # type: ignore[attr-defined]
+    result = asyncio.run(measure(arguments.requests, raw=arguments.raw))
+    for row in result["functions"]:
         print(f"{row['microseconds']:8.1f} µs {row['calls']:6.2f}  {row['function']}")
     print(json.dumps(result))
 

@@ -3,9 +3,9 @@
 import logging
 import re
 from collections.abc import Sequence
+from secrets import token_hex
 from time import perf_counter
 from urllib.parse import quote
-from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
@@ -57,7 +57,7 @@ class RequestTelemetry:
             return
 
         started = perf_counter()
-        known = _given_id(scope) or uuid4().hex
+        known = _given_id(scope) or token_hex(16)
         # Never taken back: the task is this request's own, and the server may log after the app has ended.
         request_id.set(known)
         status: int | None = None

@@ -116,7 +116,7 @@ class Jpeg:
 
     @property
     def _is_plain(self) -> bool:
-        """Whether it is as most are: one scan, grey or three colours, and of a size that takes little time."""
+        """Whether it is as most are: one scan, grey or three colours, of a size that takes little time."""
         return (
             self.frame in _SEQUENTIAL
             and self.scans == 1

@@ -1,9 +1,13 @@
 """Names of fields and files, as clients write them, and what reading them may cost."""
 
 import encodings
+import string
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from app.http import multipart
 from app.http.multipart import MAX_OPTIONS, HeaderError, disposition_of, options_of
 
 
@@ -55,3 +59,33 @@ def test_no_charset_that_is_asked_for_stays_in_memory() -> None:
         for charset in (b"x" * 60_000 + b"%d" % i, b"unknown-%d" % i, b"utf" + b"-." * i + b"8"):
             disposition_of(header, charset)
     assert len(encodings._cache) == before
+
+
+USUAL_NAMES = st.text(string.ascii_letters + string.digits + "_-. ()", max_size=30)
+
+
+@given(
+    name=st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=20),
+    filename=st.none() | USUAL_NAMES,
+    changed=st.none() | st.tuples(st.integers(0, 60), st.characters(max_codepoint=255)),
+)
+def test_usual_headers_are_read_as_all_others_are(
+    name: str, filename: str | None, changed: tuple[int, str] | None
+) -> None:
+    header = f'form-data; name="{name}"' + ("" if filename is None else f'; filename="{filename}"')
+    if changed is not None:
+        place, character = changed
+        header = header[:place] + character + header[place:]
+    written = header.encode("latin-1")
+    assert disposition_of(written, b"utf-8") == multipart._disposition_of(written, b"utf-8")
+
+
+@given(
+    boundary=st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=80),
+    space=st.sampled_from(["", " "]),
+)
+def test_usual_types_are_read_as_all_others_are(boundary: str, space: str) -> None:
+    stated = f"multipart/form-data;{space}boundary={boundary}"
+    usual = multipart.USUAL_TYPE.fullmatch(stated.encode())
+    assert usual is not None
+    assert multipart.options_of(stated.encode()) == {b"boundary": usual[1]}
