@@ -2,11 +2,15 @@
 #
 #     docker build -t resnet-serve . && docker run --init --read-only --tmpfs /tmp -p 8000:8000 resnet-serve
 #
+# Targets, by `--target`; the default is the last one:
+#     slim   classifies by a model's int8 network, and holds no PyTorch: 501 for what needs it
+#     train  `python -m training`, with its packages
+#     serve  the whole service
+#
 # TORCH_INDEX_URL is the package index that PyTorch is taken from: by default the one of the builds without
 # CUDA; empty means pip's default index, whose Linux builds bring CUDA along (about 6 GB).
 
-FROM python:3.11-slim AS builder
-ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+FROM python:3.11-slim AS packages
 ENV PATH=/opt/venv/bin:$PATH \
     PIP_CONSTRAINT=/build/constraints.txt \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -14,32 +18,35 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
 RUN python -m venv /opt/venv && python -m pip install pip
-RUN [ -z "$TORCH_INDEX_URL" ] \
-    || pip install --no-deps --index-url "$TORCH_INDEX_URL" torch torchvision
+# Writes the bill of materials of each image, /opt/venv/sbom.json in CycloneDX's format.
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-cache-dir cyclonedx-bom
 # The version and the two texts belong to the metadata that pip asks for; no dependency follows from what they say.
 COPY app/__init__.py app/
 RUN touch README.md LICENSE \
-    && pip install --build-constraint constraints.txt --only-deps '.[serve]'
+    && pip install --build-constraint constraints.txt --only-deps '.[slim]'
+
+FROM python:3.11-slim AS code
+WORKDIR /build
 COPY models models
 COPY app app
+COPY training training
 # Compiled here, as the running container writes nothing; by hash, as copying changes the files' times.
-RUN python -m compileall -q --invalidation-mode unchecked-hash models app
+RUN python -m compileall -q --invalidation-mode unchecked-hash models app training
 
-FROM python:3.11-slim
+FROM python:3.11-slim AS user
 LABEL org.opencontainers.image.title="resnet-serve" \
       org.opencontainers.image.description="Classifies images with a ResNet-18 over HTTP" \
       org.opencontainers.image.licenses="MIT"
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin serve
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    RESNET_SERVE_HOST=0.0.0.0 \
-    PORT=8000
+    PYTHONUNBUFFERED=1
 WORKDIR /srv
-COPY --from=builder /opt/venv /opt/venv
 COPY LICENSE ./
-COPY --from=builder /build/models models
-COPY --from=builder /build/app app
+
+FROM user AS service
+ENV RESNET_SERVE_HOST=0.0.0.0 \
+    PORT=8000
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
@@ -52,3 +59,44 @@ connection = http.client.HTTPConnection('127.0.0.1', port, timeout=4); \
 connection.request('GET', '/health/live'); \
 sys.exit(connection.getresponse().status != 200)"]
 CMD ["python", "-m", "app", "serve"]
+
+FROM packages AS slim-packages
+# Devices and file formats that nothing here asks OpenVINO for, and pip, with which nothing is installed later.
+RUN cd /opt/venv/lib/python3.11/site-packages \
+    && rm -rf openvino/libs/libopenvino_intel_gpu_plugin.so* openvino/libs/cache.json \
+        openvino/libs/libopenvino_intel_npu_plugin.so* openvino/libs/libopenvino_onnx_frontend.so* \
+        openvino/libs/libopenvino_paddle_frontend.so* openvino/libs/libopenvino_tensorflow*.so* \
+        openvino/libs/libopenvino_pytorch_frontend.so* openvino/libs/libopenvino_gguf_frontend.so* \
+    && rm -rf pip pip-*.dist-info numpy/*/tests numpy/tests \
+    && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
+
+FROM service AS slim
+COPY --from=slim-packages /opt/venv /opt/venv
+COPY --from=code /build/models models
+COPY --from=code /build/app app
+
+FROM packages AS serve-packages
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+RUN [ -z "$TORCH_INDEX_URL" ] \
+    || pip install --no-deps --index-url "$TORCH_INDEX_URL" torch
+RUN pip install --build-constraint constraints.txt --only-deps '.[serve]' \
+    && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
+
+FROM serve-packages AS train-packages
+RUN [ -z "$TORCH_INDEX_URL" ] \
+    || pip install --no-deps --index-url "$TORCH_INDEX_URL" torchvision
+RUN pip install --build-constraint constraints.txt --only-deps '.[train]' \
+    && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
+
+FROM user AS train
+COPY --from=train-packages /opt/venv /opt/venv
+COPY --from=code /build/models models
+COPY --from=code /build/training training
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "training"]
+CMD ["--help"]
+
+FROM service AS serve
+COPY --from=serve-packages /opt/venv /opt/venv
+COPY --from=code /build/models models
+COPY --from=code /build/app app

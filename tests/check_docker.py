@@ -1,8 +1,9 @@
-"""Build the container image, run it as `docker compose up` does, and hold it to what it promises.
+"""Build the container images, run them as `docker compose up` does, and hold them to what they promise.
 
-`make docker-test` runs this; it needs a Docker engine with compose, version 1 or 2. The container must
-answer as the service does when it runs from this folder, as an ordinary user without privileges, on a
-read-only file system, and it must stop in order. It is removed at the end; the image stays.
+`make docker-test` runs this, or `python tests/check_docker.py slim` for one of them; it needs a Docker engine
+with compose, version 1 or 2. A container must answer as the service does when it runs from this folder, as an
+ordinary user without privileges, on a read-only file system, and it must stop in order. The slim one must
+stay below its memory limit and say what it cannot do. Containers are removed at the end; the images stay.
 """
 
 import json
@@ -13,13 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "app" / "static" / "samples" / "cat.png"
+SERVICES = ("resnet-serve", "slim")
 START_SECONDS = 120
 TOLERANCE = 1e-4  # of a probability: the two sides may run different builds of PyTorch
 PASSED = {"RESNET_SERVE_CACHE_FILES": "100"}
@@ -44,7 +47,8 @@ def main() -> int:
     try:
         compose = [*find_compose(), "--project-name", "resnet-serve-test"]
         expected = answer_of_local_service()
-        check_container(compose, expected)
+        for service in sys.argv[1:] or SERVICES:
+            check_container(compose, service, expected)
     except CheckFailedError as error:
         print(f"docker-test failed: {error}", file=sys.stderr)
         return 1
@@ -77,16 +81,19 @@ def answer_of_local_service() -> dict[str, float]:
         service.wait()
 
 
-def check_container(compose: list[str], expected: dict[str, float]) -> None:
+def check_container(compose: list[str], service: str, expected: dict[str, float]) -> None:
     """Build and start the container, compare its answer with `expected`, and stop it."""
-    step("Building the image; some minutes when PyTorch has to be loaded")
-    run([*compose, "build"])
+    step(f"Building the image of {service}; some minutes when PyTorch has to be loaded")
+    run([*compose, "--profile", service, "build", service])
     step("Starting the container")
     port = free_port()
-    with started(compose, port) as container:
+    with started(compose, service, port) as container:
         wait_until_healthy(container)
         compare(classify(port), expected)
         check_confinement(container)
+        check_bill_of_materials(container)
+        if service == "slim":
+            check_slim(container, port)
         passed = output(["docker", "exec", container, "printenv", *PASSED])
         require([passed] == [*PASSED.values()], f"{', '.join(PASSED)} is '{passed}' in it")
         run([*compose, "stop"])
@@ -95,18 +102,46 @@ def check_container(compose: list[str], expected: dict[str, float]) -> None:
         step("It stops in order")
 
 
+def check_bill_of_materials(container: str) -> None:
+    """It lists what the image holds, in CycloneDX's format."""
+    bill = json.loads(output(["docker", "exec", container, "cat", "/opt/venv/sbom.json"]))
+    names = {component["name"].lower() for component in bill["components"]}
+    require(bill["bomFormat"] == "CycloneDX", "/opt/venv/sbom.json is no bill of materials")
+    require({"fastapi", "openvino"} <= names, "/opt/venv/sbom.json does not list what is installed")
+
+
+def check_slim(container: str, port: int) -> None:
+    """No PyTorch, a clear answer for what would need it, and the memory limit held under load."""
+    find = "import importlib.util; print(importlib.util.find_spec('torch'))"
+    require(output(["docker", "exec", container, "python", "-c", find]) == "None", "PyTorch is in it")
+    request = Request(f"http://127.0.0.1:{port}/explain", SAMPLE.read_bytes(), {"Content-Type": "image/png"})
+    try:
+        open_url(request, timeout=60).close()
+    except HTTPError as error:
+        code = json.load(error)["error"]["code"]
+        require((error.code, code) == (501, "pytorch_not_installed"), f"/explain answers {error.code} {code}")
+    else:
+        raise CheckFailedError("/explain answers without PyTorch")
+    with ThreadPoolExecutor(8) as threads:
+        for _ in threads.map(classify, [port] * 400):
+            pass
+    state = output(["docker", "inspect", "--format", "{{.State.OOMKilled}} {{.RestartCount}}", container])
+    require(state == "false 0", f"under load it ran out of memory or restarted: {state}")
+    step("The slim image holds its memory limit")
+
+
 @contextmanager
-def started(compose: list[str], port: int) -> Iterator[str]:
+def started(compose: list[str], service: str, port: int) -> Iterator[str]:
     """Bring the service up on `port` of the loopback address; yields the container's id."""
     environment = os.environ | {"RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)} | PASSED
     try:
-        run([*compose, "up", "--detach"], environment)
-        yield output([*compose, "ps", "--quiet", "resnet-serve"])
+        run([*compose, "--profile", service, "up", "--detach", service], environment)
+        yield output([*compose, "--profile", service, "ps", "--quiet", service])
     except CheckFailedError:
         run([*compose, "logs", "--tail", "50"])
         raise
     finally:
-        run([*compose, "down", "--volumes"])
+        run([*compose, "--profile", service, "down", "--volumes"])
 
 
 def wait_until_healthy(container: str) -> None:
