@@ -152,7 +152,8 @@ def load_model(
     try:
         facts = artifact.facts
         batch_norms = stored_batch_norms(
-            facts.batch_norms, {name: tensor.values() for name, tensor in artifact.tensors.items()}
+            facts.batch_norms,
+            {name: tensor.values() for name, tensor in artifact.tensors.items() if len(tensor.shape) < 2},
         )
         require_ready(batch_norms)
         created, reason = create_engine(artifact, engine, options)

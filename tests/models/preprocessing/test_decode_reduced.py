@@ -25,7 +25,7 @@ def preprocessing(input_size: int) -> Preprocessing:
 
 
 def seen(decoded: Decoded, input_size: int) -> np.ndarray:
-    return preprocessing(input_size).resize(decoded.image, decoded.box).numpy().astype(int)
+    return preprocessing(input_size).resize(decoded.image, decoded.box).astype(int)
 
 
 def difference(content: bytes, input_size: int) -> tuple[float, int]:
