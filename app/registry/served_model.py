@@ -16,6 +16,7 @@ from models.artifact.metadata import ModelMetrics
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import Reference, load_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
 from models.batch_norm.report import BatchNormLayer, batch_norm_report, require_inference_ready
 from models.class_activation import ClassActivation
@@ -36,9 +37,10 @@ class ServedModel:
 
     `network` holds the stored weights in float32 on the processor, in eval mode, for looking into, inside
     `MODULE_CALLS.computing`; it is never changed. `class_activation` is None where its end allows none.
-    `report` is the content of the artifact's report.json, None where it has none. `batch_seconds` is what the
-    slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares with, and `detector` tells
-    unfamiliar images by what `engine` gives; both are None where the artifact has none.
+    `report` and `robustness` are the contents of the artifact's files of these names, None where it has
+    none. `batch_seconds` is what the slowest batch of the warm-up took. `reference` is what
+    `DriftMonitor` compares with, and `detector` tells unfamiliar images by what `engine` gives; both are
+    None where the artifact has none.
     """
 
     metadata: ModelMetadata
@@ -54,6 +56,7 @@ class ServedModel:
     batch_seconds: float
     reference: Reference | None = None
     detector: Detector | None = None
+    robustness: bytes | None = None
 
     @property
     def metrics(self) -> ModelMetrics:
@@ -139,6 +142,7 @@ def load_model(
         warmth.batch_seconds,
         load_reference(folder, metadata.classes) if REFERENCE_FILE in metadata.files else None,
         load_detector(artifact, created.precision),
+        (folder / ROBUSTNESS_FILE).read_bytes() if ROBUSTNESS_FILE in metadata.files else None,
     )
 
 
