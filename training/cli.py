@@ -171,8 +171,8 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 
 
 def views_command(arguments: argparse.Namespace) -> None:
-    if arguments.out is not None or arguments.save:
-        raise ValueError("--out, --save: only with --robustness")
+    if given := [f"--{name}" for name in ("out", "save") if getattr(arguments, name) not in (None, False)]:
+        raise ValueError(f"{', '.join(given)}: only with --robustness")
     artifact = load_artifact(arguments.artifact)
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     others = None
