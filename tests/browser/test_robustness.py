@@ -60,7 +60,7 @@ def test_every_figure_is_shown(model: Page, stored: Robustness) -> None:
         accuracies = [each.figures["float32"].accuracy for each in own]
         assert row.locator(".number").first.inner_text() == f"{sum(accuracies) / len(own) * 100:.1f}%"
         if len(own) > 1:
-            levels = row.locator(".levels").inner_text().split(" · ")
+            levels = row.locator(".levels").inner_text().replace("\u00a0", " ").split(" · ")
             assert levels == [
                 f"{each.level}: {round(accuracy * 100, 1):g}%"
                 for each, accuracy in zip(own, accuracies, strict=True)

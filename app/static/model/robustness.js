@@ -82,7 +82,7 @@ function thingTable(conditions, precisions, served) {
           "tr",
           {},
           element("th", { scope: "col" }, "What happened"),
-          element("td", {}),
+          element("td", { class: "bar" }),
           ...precisions.map((name) => element("th", { class: "number", scope: "col" }, name)),
           element("th", { class: "number", scope: "col" }, "Changed"),
         ),
@@ -91,11 +91,7 @@ function thingTable(conditions, precisions, served) {
         element(
           "tbody",
           {},
-          element(
-            "tr",
-            {},
-            element("th", { class: "kind", scope: "rowgroup", colSpan: precisions.length + 3 }, KINDS[group]),
-          ),
+          element("tr", {}, element("th", { class: "kind", scope: "rowgroup" }, KINDS[group])),
           ...rows
             .filter(([first]) => first.group === group)
             .map((levels) => thingRow(levels, precisions, served)),
@@ -108,14 +104,16 @@ function thingTable(conditions, precisions, served) {
 function thingRow(levels, precisions, served) {
   const means = precisions.map((name) => average(levels.map(accuracyOf(name))));
   const fill = setVariable(element("span", { class: "fill" }), "share", means[precisions.indexOf(served)]);
-  const each = levels.map((level) => `${level.level}: ${share(accuracyOf(served)(level))}`).join(" · ");
+  const each = levels
+    .map((level) => `${level.level}: ${share(accuracyOf(served)(level))}`.replaceAll(" ", "\u00a0"))
+    .join(" · ");
   return element(
     "tr",
     {},
     element(
       "th",
       { scope: "row" },
-      readable(levels[0].name),
+      readable(levels[0].name).replace("Jpeg", "JPEG").replace("Webp", "WebP"),
       element("span", { class: "levels" }, levels.length > 1 ? each : ""),
     ),
     element("td", { class: "bar" }, element("span", { class: "track" }, fill)),
