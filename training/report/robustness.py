@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import cycle, groupby
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -98,7 +98,7 @@ def robustness_figure(robustness: Robustness) -> Figure:
     first = next(iter(robustness.clean))
     for grid in grids(robustness, first):
         if grid.title == TITLES["encoding"]:
-            for row, marker in zip(grid.rows, "osD^v", strict=False):
+            for row, marker in zip(grid.rows, cycle("osD^v"), strict=False):
                 right.plot(grid.levels, row.accuracies, marker=marker, markersize=4, label=row.name)
     right.set_title(f"Accuracy by encoding, {first}", loc="left", fontsize=10)
     right.tick_params(axis="x", labelsize=8)
