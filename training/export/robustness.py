@@ -13,7 +13,7 @@ from models.artifact.store import Artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
 from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engine
-from training.evaluation.robustness import measure_robustness
+from training.evaluation.robustness import Answer, measure_robustness
 from training.report.files import render_report
 
 IMAGES = 1000
@@ -36,7 +36,7 @@ def measure_artifact(
     """
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     choices = dict.fromkeys([engine, *(["int8"] if artifact.metadata.int8 else [])])
-    answers = {
+    answers: dict[str, Answer] = {
         ENGINE_CHOICES[choice][1]: partial(
             engine_logits, load_engine(artifact, choice, device), preprocessing=preprocessing
         )
