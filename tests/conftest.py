@@ -21,6 +21,7 @@ SLOW = (
     "app/capacity/test_measurement.py",
     "app/deploy/test_monitoring.py",
     "app/http/test_multipart.py",
+    "app/http/test_multipart_as_starlette.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",
     "app/test_cluster.py",

@@ -12,6 +12,7 @@ from training import cli, cli_serving
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
+from training.export.robustness import IMAGES
 from training.failures import EXPECTED, explain
 from training.loop.fine_tune import BUNDLED
 from training.recipes import RECIPES
@@ -104,8 +105,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--robustness",
         action="store_true",
-        help="measure, in int8 too, under corruptions, encodings, sizes and movements instead, and write "
-        f"{ROBUSTNESS_FILE} into the artifact's folder",
+        help="measure, in int8 too, under corruptions, encodings, sizes and movements instead",
+    )
+    sub.add_argument(
+        "--save",
+        action="store_true",
+        help=f"with --robustness: add the figures to the artifact, as {ROBUSTNESS_FILE} and in its card",
     )
     sub.add_argument(
         "--views",
@@ -119,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--seed", type=int, help="of images and corruptions, with --robustness or --views (default: 0)"
     )
-    sub.add_argument("--out", type=Path, help=f"folder for {ROBUSTNESS_FILE}, in place of the artifact's")
+    sub.add_argument("--out", type=Path, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
 
     sub = command(
         "compare", cli.compare_command, "Compare two artifacts, or two engines, on the same test images."
@@ -186,6 +191,15 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--version", default="1")
     sub.add_argument(
         "--no-int8", dest="int8", action="store_false", help="export no int8 network beside the weights"
+    )
+    sub.add_argument(
+        "--robustness",
+        type=positive,
+        nargs="?",
+        const=IMAGES,
+        metavar="IMAGES",
+        help=f"measure on so many test images ({IMAGES:,}) under corruptions, encodings, sizes and movements "
+        "too, and keep it in the artifact: some minutes",
     )
     takes_data(sub)
     takes_device(sub)

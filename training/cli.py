@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,11 +16,12 @@ from rich.markup import escape
 from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
+from training.cli_robustness import add_robustness, robustness_command
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load
-from training.evaluation import compare, measure, robustness, unfamiliar, views
-from training.evaluation.engines import engine_logits, load_engine
+from training.evaluation import compare, measure, unfamiliar, views
+from training.evaluation.engines import load_engine
 from training.evaluation.outputs import answer_of_engine
 from training.export import calibrate, export
 from training.export.quantize import require_nncf
@@ -160,7 +160,8 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     if arguments.views:
         views_command(arguments)
         return
-    if given := [f"--{name}" for name in ("images", "seed", "out") if getattr(arguments, name) is not None]:
+    names = ("images", "seed", "out", "save")
+    if given := [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]:
         raise ValueError(f"{', '.join(given)}: only with --robustness or --views")
     measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
     if arguments.json:
@@ -169,35 +170,9 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
         measured.show(Console())
 
 
-def robustness_command(arguments: argparse.Namespace) -> None:
-    """Float32 by the engine that was asked for, and int8 where the artifact has it."""
-    artifact = load_artifact(arguments.artifact)
-    folder = arguments.out or arguments.artifact
-    require_writable(folder)
-    engines = dict.fromkeys([arguments.engine, *(["int8"] if artifact.metadata.int8 else [])])
-    device = select_device(arguments.device)
-    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
-    measured = robustness.measure_robustness(
-        artifact.metadata,
-        {name: partial(engine_logits, load_engine(artifact, name, device)) for name in engines},
-        images.to(device),
-        count=arguments.images,
-        seed=arguments.seed or 0,
-        console=Console(stderr=True),
-    )
-    text = measured.model_dump_json(indent=1)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / robustness.FILE_NAME).write_text(text, encoding="utf-8")
-    if arguments.json:
-        print(text)
-    else:
-        robustness.show(measured, Console())
-        Console().print(f"written to {folder / robustness.FILE_NAME}", soft_wrap=True)
-
-
 def views_command(arguments: argparse.Namespace) -> None:
-    if arguments.out is not None:
-        raise ValueError("--out: only with --robustness")
+    if given := [f"--{name}" for name in ("out", "save") if getattr(arguments, name) not in (None, False)]:
+        raise ValueError(f"{', '.join(given)}: only with --robustness")
     artifact = load_artifact(arguments.artifact)
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     others = None
@@ -274,15 +249,18 @@ def export_command(arguments: argparse.Namespace) -> None:
     name = arguments.name or default
     folder = arguments.out or Path("models/weights") / name / arguments.version
     require_place_for_artifact(folder)
+    device = select_device(arguments.device)
     export.export_run(
         state,
-        images.to(select_device(arguments.device)),
+        images.to(device),
         folder,
         name=name,
         version=arguments.version,
         console=console,
         with_int8=arguments.int8,
     )
+    if arguments.robustness is not None:
+        add_robustness(folder, images, device, arguments.robustness, console)
 
 
 def slug(text: str) -> str:

@@ -20,6 +20,7 @@ from models.artifact.metadata import ModelMetrics
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import Reference, load_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
+from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from models.artifact.store import Artifact, ArtifactError, ModelMetadata, read_artifact
 from models.batch_norm.facts import BatchNormLayer, require_ready, stored_batch_norms
 from models.engines import Engine, EngineOptions, Floats, Images, Precision, create_engine
@@ -44,10 +45,11 @@ GOLDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.5, "i
 class ServedModel:
     """All that requests need of a model. `engine_reason` says why it is this engine.
 
-    `facts` are about the network, which the `artifact` builds where something asks for it. `report` is the
-    content of the artifact's report.json, None where it has none. `batch_seconds` is what the slowest batch
-    of the warm-up took. `reference` is what `DriftMonitor` compares with, and `detector` tells unfamiliar
-    images by what `engine` gives; both are None where the artifact has none.
+    `facts` are about the network, which the `artifact` builds where something asks for it. `report` and
+    `robustness` are the contents of the artifact's files of these names, None where it has none.
+    `batch_seconds` is what the slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares
+    with, and `detector` tells unfamiliar images by what `engine` gives; both are None where the artifact has
+    none.
     """
 
     artifact: Artifact
@@ -61,6 +63,7 @@ class ServedModel:
     batch_seconds: float
     reference: Reference | None = None
     detector: Detector | None = None
+    robustness: bytes | None = None
 
     @property
     def metadata(self) -> ModelMetadata:
@@ -180,4 +183,5 @@ def load_model(
         warmth.batch_seconds,
         load_reference(folder, metadata.classes) if REFERENCE_FILE in metadata.files else None,
         load_detector(artifact, created.precision),
+        (folder / ROBUSTNESS_FILE).read_bytes() if ROBUSTNESS_FILE in metadata.files else None,
     )

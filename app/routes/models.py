@@ -1,4 +1,4 @@
-"""GET /models, /models/{name} and its report: what is served, how good it is, and what it is made of."""
+"""GET /models, /models/{name}, its report and robustness: what is served, how good it is, how it is made."""
 
 from typing import Annotated
 
@@ -9,9 +9,11 @@ from app.errors import ApiError
 from app.http.error_handlers import documented
 from app.http.query import NO_QUERY, SINGLE_QUERY
 from app.http.request_scope import ReadyContext
+from app.registry.served_model import ServedModel
 from app.routes.schemas import VersionQuery
 from models.artifact.metadata import ModelMetrics
 from models.artifact.report import TrainingReport, parse_report
+from models.artifact.robustness import Robustness
 from models.artifact.store import ModelMetadata
 from models.batch_norm.facts import BatchNormLayer
 from models.layers import LayerSummary
@@ -58,6 +60,7 @@ class ModelDetails(BaseModel):
     )
     class_activation: bool = Field(description="Whether `/explain` can answer for it.")
     report: bool = Field(description="Whether the artifact has one for `/models/{name}/report`.")
+    robustness: bool = Field(description="Whether the artifact has figures for `/models/{name}/robustness`.")
 
 
 @router.get("", summary="List the models", responses=documented(422, 503), dependencies=NO_QUERY)
@@ -107,6 +110,7 @@ async def describe_model(
         augmentation=model.facts.augmentation,
         class_activation=model.facts.class_activation,
         report=model.report is not None,
+        robustness=model.robustness is not None,
     )
 
 
@@ -126,10 +130,31 @@ async def report(
     try:
         return parse_report(model.report or b"")
     except ValidationError as error:
-        metadata = model.metadata
-        raise ApiError(
-            404,
-            "no_report",
-            f"{metadata.name}, version {metadata.version}, has no report that can be read",
-            "name",
-        ) from error
+        raise _none("no_report", model, "report that can be read") from error
+
+
+@router.get(
+    "/{name}/robustness",
+    summary="Tell how one model fares when something happened to the picture",
+    responses=documented(404, 422, 503),
+)
+async def robustness(
+    context: ReadyContext,
+    name: Annotated[str, Path(max_length=100)],
+    query: Annotated[VersionQuery, Query()],
+) -> Robustness:
+    """Accuracy, and answers that change, under corruptions, encodings, sizes and movements of test images.
+
+    From the robustness.json beside the stored weights; `no_robustness` where there is none, or one of another
+    kind.
+    """
+    model = context.control.find(name, query.version).model
+    try:
+        return Robustness.model_validate_json(model.robustness or b"")
+    except ValidationError as error:
+        raise _none("no_robustness", model, "figures of robustness that can be read") from error
+
+
+def _none(code: str, model: ServedModel, what: str) -> ApiError:
+    metadata = model.metadata
+    return ApiError(404, code, f"{metadata.name}, version {metadata.version}, has no {what}", "name")

@@ -6,10 +6,10 @@ import pytest
 
 from app import main
 from app.settings import Settings
-from tests.api.test_predict import _image
+from tests.support.predicting import noise_image
 from tests.support.service import Client, png_of, running
 
-PNG = png_of(_image())
+PNG = png_of(noise_image())
 RAW = {"Content-Type": "image/png"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app import main
 from app.settings import Settings
-from tests.api.test_predict import _image
+from tests.support.predicting import noise_image
 from tests.support.service import png_of, running
 
 APP = Path(main.__file__).parent
@@ -42,7 +42,7 @@ def test_a_prediction_passes_through_few_files(
 
 def _predict_twice(settings: Settings, watching: threading.Event) -> None:
     with running(main.create_app(settings)) as client:
-        request = {"files": {"file": ("a.png", png_of(_image()))}}
+        request = {"files": {"file": ("a.png", png_of(noise_image()))}}
         assert client.post("/predict", **request).status_code == 200
         watching.set()
         assert client.post("/predict", **request).status_code == 200

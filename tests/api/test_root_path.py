@@ -7,7 +7,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.api.test_predict import _file, _image
+from tests.support.predicting import file_field, noise_image
 from tests.support.service import Client, png_of, running
 
 
@@ -23,7 +23,7 @@ def test_everything_is_there_with_the_prefix_and_without(below: Client, prefix: 
     key = {"X-API-Key": "0123456789abcdef0"}
     for path in ("/", "/docs", "/static/docs/docs.js", "/health/ready", "/v2/health/live"):
         assert below.get(prefix + path).status_code == 200, path
-    sent = below.post(f"{prefix}/predict", files=[_file(png_of(_image()))], headers=key)
+    sent = below.post(f"{prefix}/predict", files=[file_field(png_of(noise_image()))], headers=key)
     assert sent.status_code == 200
     assert below.get(f"{prefix}/models").status_code == 401
     assert 'route="/predict",status="200"' in below.get(f"{prefix}/metrics", headers=key).text

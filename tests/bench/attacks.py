@@ -16,8 +16,6 @@ import base64
 import gzip
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from PIL import Image
 
 from tests.bench.arithmetic import percentile
@@ -121,13 +120,11 @@ def upgrade_to_h2c(target: Target) -> str:
 
 
 def keys_emptied(target: Target) -> str:
-    """7: the file of keys is emptied, and all workers are replaced; one status is that without a key."""
+    """7: the file of keys is emptied, and both workers are replaced, one after the other."""
     (target.folder / "keys").write_text("")
-    before = {worker.pid for worker in target.workers()}
-    for process_id in before:
-        os.kill(process_id, signal.SIGKILL)
-    _wait_for(lambda: len({worker.pid for worker in target.workers()} - before) == len(before))
-    _wait_for(lambda: target.ask("GET", "/health/ready") == "200")
+    for victim in target.serving():
+        victim.kill()
+        _wait_for_two(target, without=victim)
     with_key = target.ask("GET", "/models", headers={"X-API-Key": KEY})
     return f"without a key {target.ask('GET', '/models')}, with it {with_key}"
 
@@ -156,10 +153,9 @@ def blanks(target: Target) -> str:
 
 def stopped_worker(target: Target) -> str:
     """9: one of two workers is stopped; the time is until there is another in its place."""
-    victim = target.workers()[0]
+    victim = target.serving()[0]
     victim.suspend()
-    _wait_for(lambda: victim.pid not in {worker.pid for worker in target.workers()})
-    _wait_for(lambda: len(target.workers()) == 2)
+    _wait_for_two(target, without=victim)
     return "replaced"
 
 
@@ -213,6 +209,16 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def _wait_for_two(target: Target, without: psutil.Process | None = None) -> None:
+    """Until two workers serve. One that is stopped while it still starts would never be replaced."""
+
+    def two_serve() -> bool:
+        serving = target.serving()
+        return len(serving) == 2 and without not in serving
+
+    _wait_for(two_serve)
+
+
 @contextmanager
 def _temporary(*, small: bool) -> Iterator[Path]:
     """A folder; with `small` on a file system of one MiB, which root only can mount."""
@@ -240,6 +246,8 @@ def measure(name: str, checkout: Path = ROOT) -> dict[str, Any]:
             settings["RESNET_SERVE_API_KEYS_FILE"] = settings["API_KEYS_FILE"] = str(folder / "keys")
         with running(OURS, settings, folder=checkout) as server:
             target = Target.of(server, folder)
+            if name in OF_TWO_WORKERS:
+                _wait_for_two(target)  # for the server is ready when the first of them is
             with watched(server, target) as seen:
                 begun = time.perf_counter()
                 answer = ATTACKS[name](target)

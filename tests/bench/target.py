@@ -67,6 +67,17 @@ class Target:
     def workers(self) -> list[psutil.Process]:
         return [child for child in psutil.Process(self.pid).children() if _is_worker(child)]
 
+    def serving(self) -> list[psutil.Process]:
+        """The workers that listen; one that still loads its model does not."""
+        return [worker for worker in self.workers() if _listens(worker)]
+
+
+def _listens(worker: psutil.Process) -> bool:
+    try:
+        return any(each.status == psutil.CONN_LISTEN for each in worker.net_connections("tcp"))
+    except psutil.Error:  # it has just ended
+        return False
+
 
 def _is_worker(child: psutil.Process) -> bool:
     try:

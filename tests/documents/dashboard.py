@@ -17,6 +17,7 @@ COLUMNS, WIDTH, HEIGHT = 3, 8, 8
 """Panels side by side, and the size of each on Grafana's grid, which is 24 wide."""
 
 CLASSIFYING = '{route=~"/predict|.*/infer"}'
+BELOW_HALF = '{le="0.5"}'
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,27 @@ PANELS = (
     ),
     Panel("Batches", "ops", {"batches": _rate("batch_size_count")}),
     Panel("Images by version", "ops", {"{{name}} {{version}}": _rate("images_total", "name, version")}),
+    Panel(
+        "Confidence",
+        "percentunit",
+        {
+            "mean": f"{_rate('confidence_sum')} / {_rate('confidence_count')}",
+            "below 50 %": f"{_rate('confidence_bucket', labels=BELOW_HALF)} / {_rate('confidence_count')}",
+        },
+    ),
+    Panel(
+        "Unfamiliar images",
+        "percentunit",
+        {
+            "{{name}} {{version}}": f"{_rate('unfamiliar_images_total', 'name, version')}"
+            f" / {_rate('images_total', 'name, version')}"
+        },
+    ),
+    Panel(
+        "Drift",
+        "percentunit",
+        {"{{feature}}": "max by (feature) (resnet_serve_drift_distance)"},
+    ),
     Panel(
         "Instances that serve a version",
         "short",

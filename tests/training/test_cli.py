@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.artifact.robustness import load_robustness
 from models.artifact.store import load_artifact
 from tests.training.loop.test_checkpoint import state
 from training.__main__ import main
@@ -72,8 +73,13 @@ def test_from_the_data_to_a_report(cifar10_folder: Path, tmp_path: Path) -> None
         "small",
         "--version",
         "7",
+        "--robustness",
+        2,
     )
     metadata = load_artifact(artifact).metadata
+    robustness = load_robustness(artifact, metadata)
+    assert robustness is not None
+    assert robustness.images == 2
     assert (metadata.name, metadata.version) == ("small", "7")
     assert metadata.metrics.accuracy > 0.35
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from torch import Tensor
 
 from models.artifact.metadata import ModelMetadata
-from models.artifact.robustness import FILE_NAME, Condition, Figures, Group, Robustness
+from models.artifact.robustness import Condition, Figures, Group, Robustness
 from models.artifact.store import ArtifactError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
@@ -18,7 +18,7 @@ from training.evaluation.conditions import CONDITIONS
 from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from training.evaluation.evaluate import accuracy
 
-__all__ = ["FILE_NAME", "Answer", "measure_robustness", "sample", "show"]
+__all__ = ["Answer", "measure_robustness", "sample", "show"]
 
 Answer = Callable[[Tensor], Tensor]
 """Logits (N, classes) of uint8 images (N, C, S, S), of the size that the artifact takes."""
@@ -45,7 +45,7 @@ def measure_robustness(
 ) -> Robustness:
     """Answer the test images of `data`, or `count` of them, as they are and under every condition.
 
-    `answers` are the engines by name. The images have to be in colour and of the size that the artifact
+    `answers` are the networks by precision. The images have to be in colour and of the size that the artifact
     takes, as `training.data.load` gives them; every condition that leaves another size is scaled as the
     service does.
 
@@ -63,13 +63,13 @@ def measure_robustness(
     for group, name, level, images in _conditions(test.images, preprocessing, seed):
         console.print(f"{name}, {level}", highlight=False)
         figures = {}
-        for engine, answer in answers.items():
+        for precision, answer in answers.items():
             logits = answer(images).cpu()
-            figures[engine] = Figures(
+            figures[precision] = Figures(
                 accuracy=accuracy(logits, labels),
-                changed=1 - accuracy(logits, untouched[engine].argmax(1)),
+                changed=1 - accuracy(logits, untouched[precision].argmax(1)),
             )
-        conditions.append(Condition(group=group, name=name, level=level, engines=figures))
+        conditions.append(Condition(group=group, name=name, level=level, figures=figures))
     return Robustness(
         name=metadata.name,
         version=metadata.version,
@@ -77,12 +77,12 @@ def measure_robustness(
         data=data.name,
         images=len(test),
         seed=seed,
-        clean={engine: accuracy(logits, labels) for engine, logits in untouched.items()},
+        clean={precision: accuracy(logits, labels) for precision, logits in untouched.items()},
         mean_corrupted={
-            engine: _mean(
-                [each.engines[engine].accuracy for each in conditions if each.group == "corruption"]
+            precision: _mean(
+                [each.figures[precision].accuracy for each in conditions if each.group == "corruption"]
             )
-            for engine in answers
+            for precision in answers
         },
         conditions=conditions,
     )
@@ -107,25 +107,29 @@ def _mean(values: list[float]) -> float:
 
 def show(robustness: Robustness, console: Console) -> None:
     """Print a table: a row for each thing that happened, the mean over its levels and the worst of them."""
-    engines = list(robustness.clean)
-    table = Table("what happened", "levels", *(f"{engine}: accuracy" for engine in engines))
-    for engine in engines:
-        table.add_column(f"{engine}: worst level")
-    for engine in engines:
-        table.add_column(f"{engine}: changed")
-    table.add_row("nothing", "", *(f"{robustness.clean[engine]:.2%}" for engine in engines))
+    precisions = list(robustness.clean)
+    table = Table("what happened", "levels", *(f"{precision}: accuracy" for precision in precisions))
+    for precision in precisions:
+        table.add_column(f"{precision}: worst level")
+    for precision in precisions:
+        table.add_column(f"{precision}: changed")
+    table.add_row("nothing", "", *(f"{robustness.clean[precision]:.2%}" for precision in precisions))
     for name in dict.fromkeys(each.name for each in robustness.conditions):
         own = [each for each in robustness.conditions if each.name == name]
-        cells = [f"{_mean([each.engines[engine].accuracy for each in own]):.2%}" for engine in engines]
-        for engine in engines:
-            _, number = min((each.engines[engine].accuracy, number) for number, each in enumerate(own))
+        cells = [
+            f"{_mean([each.figures[precision].accuracy for each in own]):.2%}" for precision in precisions
+        ]
+        for precision in precisions:
+            _, number = min((each.figures[precision].accuracy, number) for number, each in enumerate(own))
             worst = own[number]
-            cells.append(f"{worst.engines[engine].accuracy:.2%} ({worst.level})")
-        cells += [f"{_mean([each.engines[engine].changed for each in own]):.2%}" for engine in engines]
+            cells.append(f"{worst.figures[precision].accuracy:.2%} ({worst.level})")
+        cells += [
+            f"{_mean([each.figures[precision].changed for each in own]):.2%}" for precision in precisions
+        ]
         table.add_row(name, str(len(own)), *cells)
     console.print(table)
-    for engine in engines:
+    for precision in precisions:
         console.print(
-            f"mean accuracy over the {len(CORRUPTIONS)} corruptions at {len(STRENGTHS)} strengths, {engine}: "
-            f"{robustness.mean_corrupted[engine]:.2%} of {robustness.images:,} images each"
+            f"mean accuracy over the {len(CORRUPTIONS)} corruptions at {len(STRENGTHS)} strengths, "
+            f"{precision}: {robustness.mean_corrupted[precision]:.2%} of {robustness.images:,} images each"
         )

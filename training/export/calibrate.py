@@ -21,6 +21,7 @@ from models.artifact.metadata import (
 )
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, load_report
+from models.artifact.robustness import load_robustness
 from models.artifact.save import save_artifact
 from models.artifact.store import ArtifactError, load_artifact
 from models.features import last_linear
@@ -190,7 +191,8 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     )
     files = {name: (folder / name).read_bytes() for name in about.files}
     files |= detector_files(float32, int8)
-    files |= {REPORT_FILE: report.to_json(), **render_report(description, report)}
+    shown = render_report(description, report, load_robustness(folder, about))
+    files |= {REPORT_FILE: report.to_json(), **shown}
     save_artifact(folder, artifact.model, description, files, prove=prove_detectors)
     console.print(f"artifact written to {folder}")
 

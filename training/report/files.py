@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.artifact.report import StoredReport, load_report
+from models.artifact.robustness import Robustness, load_robustness
 from models.artifact.store import ModelDescription, load_artifact
 from training.report.model_card import model_card
 from training.report.page import report_page
@@ -15,11 +16,14 @@ from training.report.plots import (
     training_figure,
     watched_name,
 )
+from training.report.robustness import robustness_figure
 
 PAGE = "report.html"
 
 
-def render_report(description: ModelDescription, report: StoredReport) -> dict[str, bytes]:
+def render_report(
+    description: ModelDescription, report: StoredReport, robustness: Robustness | None = None
+) -> dict[str, bytes]:
     """The card and its plots, as files by name."""
     watched = watched_name(description.dataset.held_out_images)
     figures = {
@@ -31,7 +35,9 @@ def render_report(description: ModelDescription, report: StoredReport) -> dict[s
         figures["mistakes"] = mistakes_figure(report.mistakes)
     if report.augmentation:
         figures["augmentation"] = augmentation_figure(report.augmentation)
-    files = {"card.md": model_card(description, report).encode()}
+    if robustness is not None:
+        figures["robustness"] = robustness_figure(robustness)
+    files = {"card.md": model_card(description, report, robustness).encode()}
     for name, figure in figures.items():
         files |= render(figure, name)
     return files
@@ -40,7 +46,9 @@ def render_report(description: ModelDescription, report: StoredReport) -> dict[s
 def write_report(artifact: Path, out: Path) -> list[Path]:
     """Write page, card and plots of an artifact into `out`. Raises `ArtifactError`."""
     loaded, report = load_artifact(artifact), load_report(artifact)
-    files = {PAGE: report_page(loaded, report).encode(), **render_report(loaded.metadata, report)}
+    robustness = load_robustness(artifact, loaded.metadata)
+    page = report_page(loaded, report, robustness).encode()
+    files = {PAGE: page, **render_report(loaded.metadata, report, robustness)}
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out / name).write_bytes(content)

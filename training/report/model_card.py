@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable
 
 from models.artifact.report import StoredReport
+from models.artifact.robustness import Robustness
 from models.artifact.store import Int8, ModelDescription
 from training.report.plots import watched_name
+from training.report.robustness import grids
 from training.report.training_command import training_command
 
 
@@ -20,7 +22,9 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def model_card(description: ModelDescription, report: StoredReport) -> str:
+def model_card(
+    description: ModelDescription, report: StoredReport, robustness: Robustness | None = None
+) -> str:
     """The card as Markdown: what the model is, how good, how it was made, and where it should not be used."""
     evaluation, recipe, data = report.evaluation, description.recipe, description.dataset
     per_class = table(
@@ -69,7 +73,7 @@ and these figures are theirs in float32 arithmetic.
 ![confusion matrix](confusion.png)
 ![calibration](calibration.png)
 
-## The worst mistakes
+{"" if robustness is None else _robustness_section(description, robustness)}## The worst mistakes
 
 {_mistakes_section(report)}
 
@@ -109,6 +113,46 @@ def limits_of_use(description: ModelDescription) -> str:
     return f"""It knows {classes} classes and nothing else: a picture of anything else gets one of them all
 the same, often with confidence. Larger pictures are reduced to {size} pixels around their centre, so small
 or off-centre objects are lost. The probabilities are calibrated on images like those of the data set."""
+
+
+def _robustness_section(description: ModelDescription, robustness: Robustness) -> str:
+    """With the empty line behind it."""
+    means = "\n".join(
+        f"**Mean accuracy over the 15 corruptions at their five strengths, {precision}: {mean:.2%}**; "
+        f"{robustness.clean[precision]:.2%} as they are."
+        for precision, mean in robustness.mean_corrupted.items()
+    )
+    tables = "\n\n".join(
+        f"{grid.title}, {precision}:\n\n"
+        + table(
+            ["", *(literal(level) for level in grid.levels), "mean", "changed"],
+            [
+                [
+                    row.name.replace("_", " "),
+                    *(f"{each:.1%}" for each in (*row.accuracies, row.mean, row.changed)),
+                ]
+                for row in grid.rows
+            ],
+        )
+        for precision in robustness.clean
+        for grid in grids(robustness, precision)
+    )
+    folder = f"{description.name}/{description.version}"
+    return f"""## Pictures that something happened to
+
+    python -m training evaluate --artifact {folder} --robustness --images {robustness.images}
+
+Accuracy on {robustness.images:,} test images (chosen by seed {robustness.seed}) under each of
+{len(robustness.conditions)} conditions; `changed` is the share of answers that are others than
+to the images as they are.
+
+{means}
+
+![robustness](robustness.png)
+
+{tables}
+
+"""
 
 
 def _mistakes_section(report: StoredReport) -> str:

@@ -7,11 +7,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from models.artifact.report import EpochRecord, Evaluation, StoredReport
+from models.artifact.robustness import Robustness
 from models.artifact.store import Artifact, ModelDescription
 from models.summary import summarize
 from training.report.confusion import shown_confusion
 from training.report.model_card import limits_of_use
 from training.report.plots import calibration_figure, render, training_figure, watched_name
+from training.report.robustness import grids, robustness_figure
 from training.report.training_command import training_command
 
 TEMPLATES = Environment(
@@ -23,7 +25,7 @@ TEMPLATES = Environment(
 )
 
 
-def report_page(artifact: Artifact, report: StoredReport) -> str:
+def report_page(artifact: Artifact, report: StoredReport, robustness: Robustness | None = None) -> str:
     """The page, in light and dark and for every width. Every text of the artifact is escaped."""
     model, evaluation = artifact.metadata, report.evaluation
     watched = watched_name(model.dataset.held_out_images)
@@ -37,6 +39,10 @@ def report_page(artifact: Artifact, report: StoredReport) -> str:
         training_plot=_svg(training_figure(report.history, watched, evaluation.accuracy), "training"),
         calibration_plot=_svg(calibration_figure(evaluation), "calibration"),
         measured=measured,
+        robustness=robustness,
+        robust_figures={} if robustness is None else _robust_figures(robustness),
+        robustness_plot=None if robustness is None else _svg(robustness_figure(robustness), "robustness"),
+        grids={} if robustness is None else {each: grids(robustness, each) for each in robustness.clean},
         mistakes=report.mistakes,
         augmentation=report.augmentation,
         command=training_command(model),
@@ -68,6 +74,13 @@ def _key_figures(artifact: Artifact, evaluation: Evaluation) -> dict[str, str]:
         "parameters": f"{sum(parameter.numel() for parameter in artifact.model.parameters()):,}",
         "multiply-adds an image": f"{sum(layer.multiply_adds for layer in layers):,}",
         "training": f"{model.training_seconds / 60:,.1f} minutes",
+    }
+
+
+def _robust_figures(robustness: Robustness) -> dict[str, str]:
+    return {
+        f"mean of 15 × 5, {precision}": f"{mean:.2%}, {robustness.clean[precision]:.2%} of clean images"
+        for precision, mean in robustness.mean_corrupted.items()
     }
 
 

@@ -26,7 +26,8 @@ WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
 ABOVE_IMAGE_SIZES = 14  # points
 
 
-def _new(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure of so many inches, and its axes side by side."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
     for ax in axes:
@@ -40,7 +41,7 @@ def training_figure(
     history: Sequence[EpochRecord], watched: str, test_accuracy: float | None = None
 ) -> Figure:
     """Training loss, and training and `watched` accuracy, over epochs; the final test accuracy as a line."""
-    figure, (left, right) = _new(9, 3.4, columns=2)
+    figure, (left, right) = new_figure(9, 3.4, columns=2)
     epochs = [record.epoch for record in history]
     left.plot(epochs, [r.train_loss for r in history], label="training (augmented)", **TRAIN)
     left.plot(epochs, [r.watched_loss for r in history], label=watched, **WATCHED)
@@ -79,7 +80,7 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     """Counts of true class (row) against predicted class (column), as `shown_confusion` chooses them."""
     shown = shown_confusion(evaluation.confusion, classes)
     size = max(4.0, 0.55 * len(shown.classes) + 1.2)
-    figure, (ax,) = _new(size, size)
+    figure, (ax,) = new_figure(size, size)
     ax.grid(visible=False)
     shares = [[n / max(1, total) for n in row] for row, total in zip(shown.counts, shown.totals, strict=True)]
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -105,7 +106,7 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
 
 def calibration_figure(evaluation: Evaluation) -> Figure:
     """How often the network is right when it is so sure, against the diagonal of a calibrated one."""
-    figure, (ax,) = _new(4.4, 4)
+    figure, (ax,) = new_figure(4.4, 4)
     filled = [i for i, share in enumerate(evaluation.bin_share) if share > 0]
     ax.plot([0, 1], [0, 1], color="#999999", linestyle=":", label="perfectly calibrated")
     ax.bar(

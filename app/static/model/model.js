@@ -12,6 +12,7 @@ import { confusionTable } from "./confusion.js";
 import { trainingCurves } from "./curves.js";
 import { mistakeList } from "./mistakes.js";
 import { engineWords, recipeList } from "./recipe.js";
+import { robustnessParts } from "./robustness.js";
 
 export async function start(section) {
   let drawn = false;
@@ -35,9 +36,12 @@ export async function start(section) {
     try {
       const model = await currentModel();
       const details = await currentDetails();
-      const report = details.report ? await reportOf(model) : null;
+      const [report, robustness] = await Promise.all([
+        details.report ? storedOf(model, "report") : null,
+        details.robustness ? storedOf(model, "robustness") : null,
+      ]);
       if (turn !== turns) return; // another model was chosen meanwhile
-      section.replaceChildren(...partsOf(details, report));
+      section.replaceChildren(...partsOf(details, report, robustness));
       drawn = true;
     } catch (error) {
       if (turn !== turns) return;
@@ -55,17 +59,17 @@ export async function start(section) {
   }
 }
 
-/** The report, or null where it is of a kind that the service cannot read: all else is known without it. */
-async function reportOf(model) {
+/** `report` or `robustness`, or null where it is of a kind that the service cannot read: all else is known without. */
+async function storedOf(model, name) {
   try {
-    return await getJson(pathOf(model, "/report"));
+    return await getJson(pathOf(model, `/${name}`));
   } catch (error) {
-    if (error.code === "no_report") return null;
+    if (error.code === `no_${name}`) return null;
     throw error;
   }
 }
 
-function partsOf(details, report) {
+function partsOf(details, report, robustness) {
   const { metadata, layers } = details;
   const classes = metadata.classes;
   const parts = [
@@ -87,6 +91,10 @@ function partsOf(details, report) {
       part("Training", trainingCurves(report.history)),
     );
     if (report.mistakes !== null) parts.push(part("Its worst mistakes", mistakeList(report.mistakes)));
+  }
+  if (robustness !== null) {
+    const children = robustnessParts(robustness, details.engine.precision);
+    parts.push(part("When something happened to the picture", ...children));
   }
   return [...parts, part("Recipe", recipeList(metadata))];
 }

@@ -15,9 +15,11 @@ import pytest
 import yaml
 
 from app.observability.metrics import ServiceMetrics
+from models.artifact.reference import FILE_NAME as REFERENCE_FILE
+from models.artifact.reference import measure_reference
 from tests.documents.dashboard import FILE, PANELS, RATE, text
 from tests.documents.documents import ROOT
-from tests.support.artifacts import save_small_artifact
+from tests.support.artifacts import CLASSES, noise, save_small_artifact, small_model
 from tests.support.prometheus import MONITORING, Prometheus, require_prometheus, scraping
 from tests.support.server_process import running
 
@@ -33,7 +35,13 @@ ALERTS = [
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], str]]:
     require_prometheus()
-    model = save_small_artifact(tmp_path_factory.mktemp("models") / "lenet-test" / "1")
+    images = noise(40, 4)
+    reference = measure_reference(images.numpy(), small_model()(images / 255).detach().numpy(), CLASSES, 1.5)
+    model = save_small_artifact(
+        tmp_path_factory.mktemp("models") / "lenet-test" / "1",
+        files={REFERENCE_FILE: reference.to_json()},
+        with_detector=True,
+    )
     with running(model, {"RESNET_SERVE_CACHE_FILES": "100"}) as (process, address, _):
         yield process, address
 
@@ -79,6 +87,8 @@ def test_every_metric_that_is_asked_for_exists() -> None:
     exposed.images(1, "m", "1")
     exposed.rejected("overloaded")
     exposed.model("m", "1", "torch", "float32", loaded=True)
+    exposed.drift.confidence.labels("m", "1").observe(0.5)
+    exposed.drift.distance.labels("m", "1", "class").set(0)
     known = {line.split("{")[0].split(" ")[0] for line in exposed.exposition().decode().splitlines()}
     assert set(re.findall(r"\bresnet_serve_\w+|\bprocess_\w+", asked)) <= known
 

@@ -12,6 +12,7 @@ import torch
 
 from app.settings import load_settings
 from models.artifact.store import INT8_NETWORK_FILE, Artifact, load_artifact
+from models.engines import Precision
 from models.engines.quiet_openvino import CORE, openvino
 from models.hardware import usable_cores
 from models.preprocessing.decode import decode
@@ -63,9 +64,10 @@ def artifact() -> Artifact:
     return load_artifact(load_settings().model_dir)
 
 
-def describe(loaded: Artifact) -> Described:
+def describe(loaded: Artifact, precision: Precision) -> Described:
+    """For the network that computes in `precision`, whose temperature is its own."""
     about = loaded.metadata
-    return Described(Preprocessing.from_metadata(about), about.classes, about.temperature)
+    return Described(Preprocessing.from_metadata(about), about.classes, about.temperature_of(precision))
 
 
 def int8_file(environment: Mapping[str, str] = os.environ) -> Path:

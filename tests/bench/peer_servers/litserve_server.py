@@ -30,7 +30,7 @@ class Classifier(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:  # noqa: ARG002
         # Beside OpenVINO torch only normalises and sorts.
         torch.set_num_threads(1)
-        self._model = classifier.describe(classifier.artifact())
+        self._model = classifier.describe(classifier.artifact(), "int8")
         self._network = classifier.compile_int8()
         size = self._model.preprocessing.input_size
         blank = np.zeros((self._model.preprocessing.in_channels, size, size), np.uint8)

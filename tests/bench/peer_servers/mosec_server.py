@@ -29,7 +29,7 @@ class Prepare(Worker):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         torch.set_num_threads(1)
-        self._model = classifier.describe(classifier.artifact())
+        self._model = classifier.describe(classifier.artifact(), "int8")
 
     def deserialize(self, data: bytes) -> bytes:
         return data
@@ -51,7 +51,7 @@ class Classify(Worker):  # type: ignore[misc]
         super().__init__()
         # Beside OpenVINO torch only normalises and sorts.
         torch.set_num_threads(1)
-        self._model = classifier.describe(classifier.artifact())
+        self._model = classifier.describe(classifier.artifact(), "int8")
         self._network = classifier.compile_int8()
         size = self._model.preprocessing.input_size
         blank = np.zeros((self._model.preprocessing.in_channels, size, size), np.uint8)

@@ -19,7 +19,7 @@ def create_app() -> FastAPI:
     # Torch computes each image with a thread for each core: its default, but for quotas of containers.
     torch.set_num_threads(usable_cores())
     loaded = classifier.artifact()
-    model, network = classifier.describe(loaded), loaded.model
+    model, network = classifier.describe(loaded, "float32"), loaded.model
     app = FastAPI()
 
     @app.post("/predict")

@@ -1,81 +1,23 @@
 """A damaged or contradictory artifact: each fault stops the load with its own sentence."""
 
-import json
 import pickle
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.artifact.save import save_artifact, seal_artifact
 from models.artifact.store import (
-    DIGEST_KEY,
     HEADER_KEY,
     MODEL_FILE,
     ArtifactError,
-    digest_metadata,
-    load_artifact,
     read_artifact,
-    read_metadata,
 )
-from models.artifact.tensors import digest_tensors, read_tensors
-from tests.support.small_model import INT8_FILES, WITH_INT8, lenet
-
-FILES = {"card.md": b"# A small model\n", "report.json": b"{}", **INT8_FILES}
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("original") / "1"
-    save_artifact(folder, lenet(), WITH_INT8, FILES)
-    return folder
-
-
-@pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    """A stored model that the test may damage."""
-    return shutil.copytree(original, tmp_path / "small" / "1")
-
-
-def change(
-    folder: Path,
-    edit: Callable[[dict[str, Any], dict[str, Tensor]], object],
-    *,
-    is_sealed: bool = True,
-    is_digested: bool = False,
-) -> None:
-    """Rewrite the stored metadata and tensors after `edit`, which changes them in place.
-
-    With `is_sealed` the metadata get the digest that fits, so that only other contradictions are left, and
-    with `is_digested` they state the digest of the tensors that are there.
-    """
-    file = folder / MODEL_FILE
-    with safe_open(file, framework="pt") as opened:
-        metadata = json.loads(opened.metadata()[HEADER_KEY])
-    tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
-    edit(metadata, tensors)
-    if is_digested:
-        save_file(tensors, file)
-        metadata["tensors_sha256"] = digest_tensors(read_tensors(file))
-    if is_sealed:
-        metadata[DIGEST_KEY] = digest_metadata(metadata)
-    save_file(tensors, file, metadata={HEADER_KEY: json.dumps(metadata)})
-
-
-def refusal(folder: Path) -> str:
-    """The one sentence with which the load is refused, without the folder's name."""
-    with pytest.raises(ArtifactError) as refused:
-        load_artifact(folder)
-    message = str(refused.value)
-    assert "\n" not in message
-    return message.removeprefix(f"{folder}/")
-
+from tests.support.damaged_artifact import change, refusal
+from tests.support.small_model import INT8_FILES
 
 # Damaged files
 
@@ -220,104 +162,3 @@ def test_two_tensors_that_changed_places_are_refused(folder: Path) -> None:
 
     change(folder, swap)
     assert "tensors_sha256" in refusal(folder)
-
-
-# Metadata that contradicts the tensors
-
-
-def test_fewer_classes_than_the_classifier_has_are_refused(folder: Path) -> None:
-    def drop_a_class(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
-        metadata["classes"].remove("frog")
-        for metrics in (metadata["metrics"], metadata["int8"]["metrics"]):
-            del metrics["per_class_accuracy"]["frog"]
-
-    change(folder, drop_a_class)
-    assert refusal(folder).endswith("has shape (3,), lenet with 2 classes and 3 input channels needs (2,)")
-
-
-def test_another_architecture_is_refused(folder: Path) -> None:
-    change(folder, lambda metadata, _: metadata.update(architecture="resnet18"))
-    assert refusal(folder).startswith("model.safetensors: tensors missing for resnet18 with 3 classes and")
-
-
-def test_another_number_of_input_channels_is_refused(folder: Path) -> None:
-    change(folder, lambda metadata, _: metadata.update(in_channels=1, mean=[0.5], std=[0.5]))
-    assert refusal(folder) == (
-        "model.safetensors: tensor features.0.weight has shape (6, 3, 5, 5), "
-        "lenet with 3 classes and 1 input channels needs (6, 1, 5, 5)"
-    )
-
-
-# The digest of the metadata
-
-
-def _swap_two_classes(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
-    metadata["classes"][:2] = reversed(metadata["classes"][:2])
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        _swap_two_classes,
-        lambda metadata, _: metadata.update(temperature=1.25),
-        lambda metadata, _: metadata["recipe"].update(optimizer="adam"),
-        lambda metadata, _: metadata["metrics"].update(accuracy=0.76),
-        lambda metadata, _: metadata["files"].pop("card.md"),
-    ],
-)
-def test_one_changed_field_is_refused(
-    folder: Path, edit: Callable[[dict[str, Any], dict[str, Tensor]], object]
-) -> None:
-    change(folder, edit, is_sealed=False)
-    expected = "model.safetensors: the metadata do not have the digest that metadata_sha256 states"
-    assert refusal(folder) == expected
-    with pytest.raises(ArtifactError, match="metadata_sha256"):
-        read_metadata(folder)
-    with pytest.raises(ArtifactError, match="metadata_sha256"):
-        seal_artifact(folder)
-
-
-def test_the_order_of_fields_and_white_space_are_no_change(folder: Path) -> None:
-    before = load_artifact(folder).metadata
-
-    def turn_around(metadata: dict[str, Any], _: dict[str, Tensor]) -> None:
-        for name in reversed(list(metadata)):
-            metadata[name] = metadata.pop(name)
-
-    change(folder, turn_around, is_sealed=False)
-    assert load_artifact(folder).metadata == before
-
-
-def test_metadata_without_a_digest_are_refused_until_they_are_sealed(folder: Path) -> None:
-    before = load_artifact(folder)
-    change(folder, lambda metadata, _: metadata.pop(DIGEST_KEY), is_sealed=False)
-    assert refusal(folder).startswith(
-        "model.safetensors: metadata field metadata_sha256 is missing; `python -m"
-    )
-    assert seal_artifact(folder) == before.metadata
-    after = load_artifact(folder)
-    assert after.metadata == before.metadata
-    for name, tensor in before.model.state_dict().items():
-        assert torch.equal(tensor, after.model.state_dict()[name])
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("temperature", 1e-300),
-        ("temperature", 1e300),
-        ("input_size", 100_000),
-        ("mean", [0.5, 0.5, 1e30]),
-        ("std", [0.25, 0.25, 1e-30]),
-        ("std", [0.25, 0.25, 1e30]),
-        ("classes", ["cat", "cat", "dog"]),
-        ("classes", ["cat", "dog", "x" * 201]),
-        ("version", "1" * 101),
-        ("training_seconds", 1e300),
-    ],
-)
-def test_a_value_out_of_its_range_is_refused_whatever_the_digest(
-    folder: Path, field: str, value: object
-) -> None:
-    change(folder, lambda metadata, _: metadata.update({field: value}))
-    assert f"metadata field {field}" in refusal(folder)

@@ -1,0 +1,64 @@
+"""What `evaluate --robustness` and `export --robustness` do, given their arguments."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from models.artifact.robustness import FILE_NAME
+from models.artifact.store import load_artifact
+from training.data.cifar10 import ImageData
+from training.data.load import load
+from training.evaluation.robustness import show
+from training.export.robustness import keep_robustness, measure_artifact
+from training.loop.device import select_device
+from training.output_folder import require_place_for_artifact, require_writable
+
+
+def robustness_command(arguments: argparse.Namespace) -> None:
+    """By the engine that was asked for, and in int8 where the artifact has it."""
+    artifact = load_artifact(arguments.artifact)
+    if arguments.save:
+        require_place_for_artifact(arguments.artifact)
+    if arguments.out is not None:
+        require_writable(arguments.out)
+    robustness = measure_artifact(
+        artifact,
+        arguments.engine,
+        load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True)),
+        select_device(arguments.device),
+        count=arguments.images,
+        seed=arguments.seed or 0,
+        console=Console(stderr=True),
+    )
+    text = robustness.model_dump_json(indent=1)
+    if arguments.json:
+        print(text)
+    else:
+        show(robustness, Console())
+    # Progress goes where it does not mix with the JSON.
+    console = Console(stderr=True)
+    if arguments.save:
+        keep_robustness(arguments.artifact, robustness)
+        console.print(f"{FILE_NAME} added to {arguments.artifact}, its card written anew", soft_wrap=True)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / FILE_NAME).write_text(text, encoding="utf-8")
+        console.print(f"written to {arguments.out / FILE_NAME}", soft_wrap=True)
+
+
+def add_robustness(folder: Path, data: ImageData, device: torch.device, count: int, console: Console) -> None:
+    """Measure the artifact that was just written on `count` test images, at most on all, and put it in."""
+    robustness = measure_artifact(
+        load_artifact(folder),
+        "torch" if device.type == "cuda" else "openvino",
+        data,
+        device,
+        count=min(count, len(data.test)),
+        seed=0,
+        console=Console(quiet=True),
+    )
+    show(robustness, console)
+    keep_robustness(folder, robustness)
+    console.print(f"{FILE_NAME} added to {folder}", soft_wrap=True)
