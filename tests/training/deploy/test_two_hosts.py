@@ -18,7 +18,7 @@ from training.loop.checkpoint import FILE_NAME, RunState, load_checkpoint
 from training.loop.event_log import logged_steps
 from training.loop.train import train
 
-EPOCHS = 60
+EPOCHS = 40
 PATIENCE_SECONDS = 200
 PORT = 29400
 
@@ -86,7 +86,7 @@ def test_a_run_goes_on_while_a_host_is_lost_comes_back_and_is_cut_off(
     program = (
         *("training", "train", "--recipe", "lenet", "--data", str(photos), "--out", str(out)),
         *("--device", "cpu", "--epochs", str(EPOCHS), "--image-size", "64", "--sync-batch-norm"),
-        *("--auto-resume", "--peer-timeout", "5"),
+        *("--auto-resume", "--peer-timeout", "15"),
     )
 
     def now() -> RunState:
