@@ -20,7 +20,6 @@ SLOW = (
     "app/batching/test_batcher_schedules.py",
     "app/capacity/test_measurement.py",
     "app/deploy/test_monitoring.py",
-    "app/deploy/test_ray.py",
     "app/http/test_multipart.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",

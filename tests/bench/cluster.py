@@ -2,15 +2,13 @@
 
     python -m tests.bench.cluster
 
-serves the bundled model by the own server, and by Ray Serve with one replica, with two, and with ingress and
-model as two deployments, one after the other on the same cores, with 1 and with 32 connections. One JSON
-line: images a second, and p50 in ms.
+serves the bundled model by the own server, and by Ray Serve with one and with two replicas, one after the
+other on the same cores, with 1 and with 32 connections. One JSON line: images a second, and p50 in ms.
 """
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from app.settings import BUNDLED_MODEL
@@ -20,15 +18,13 @@ from tests.bench.payloads import multipart, pictures
 
 CONNECTIONS = (1, 32)
 SECONDS = 5
-SETTINGS = {"model_dir": str(BUNDLED_MODEL)}
 
 
 def benchmark() -> Mapping[str, Any]:
     with server.running(server.OURS, {}) as ours:
         found = {"one process": _measure(ours.address)}
-    found["Ray Serve, 1 replica"] = _measure_ray(partial(_replicas, 1))
-    found["Ray Serve, 2 replicas"] = _measure_ray(partial(_replicas, 2))
-    found["Ray Serve, ingress and model apart"] = _measure_ray(_two_deployments)
+    for replicas in (1, 2):
+        found[f"Ray Serve, {replicas} replicas"] = _measure_ray(replicas)
     return {"benchmark": "cluster", "servers": found, "machine": program.machine("ray", "openvino")}
 
 
@@ -46,35 +42,24 @@ def _measure(address: str) -> dict[str, dict[str, float]]:
     return figures
 
 
-def _measure_ray(deployed: Callable[[], Any]) -> dict[str, dict[str, float]]:
-    """What `deployed` makes, which is called on a cluster."""
+def _measure_ray(replicas: int) -> dict[str, dict[str, float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
         from ray import serve
+
+        from app.cluster import application
     port = server.free_port()
     ray.init(num_cpus=2, object_store_memory=100_000_000, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port})
-        serve.run(deployed())
+        bound = application({"model_dir": str(BUNDLED_MODEL)})._bound_deployment
+        options = {"num_replicas": replicas, "ray_actor_options": {"num_cpus": 0.5}}
+        serve.run(bound.options(**options).bind(*bound.init_args))
         return _measure(f"http://127.0.0.1:{port}")
     finally:
         serve.shutdown()
         ray.shutdown()
-
-
-def _replicas(number: int) -> Any:  # noqa: ANN401 (of Ray, which is not in every environment)
-    from app.cluster import application
-
-    bound = application(SETTINGS)._bound_deployment
-    options = {"num_replicas": number, "ray_actor_options": {"num_cpus": 0.5}}
-    return bound.options(**options).bind(*bound.init_args)
-
-
-def _two_deployments() -> Any:  # noqa: ANN401
-    from tests.bench.split_deployment import application
-
-    return application(SETTINGS)
 
 
 if __name__ == "__main__":
