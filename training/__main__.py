@@ -14,6 +14,7 @@ from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
 from training.export.robustness import IMAGES
 from training.failures import EXPECTED, explain
+from training.loop.distributed import PATIENCE
 from training.loop.fine_tune import BUNDLED
 from training.recipes import RECIPES
 
@@ -60,7 +61,13 @@ def parser() -> argparse.ArgumentParser:
         help="run the recipe over this many epochs; with --resume, give a finished run more",
     )
     sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    resuming = sub.add_mutually_exclusive_group()
+    resuming.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    resuming.add_argument(
+        "--auto-resume",
+        action="store_true",
+        help="the same where there is one, and begin where not: for what restarts a run by the same command",
+    )
     sub.add_argument(
         "--image-size", type=positive, help="of a folder of images: scale them to so many pixels (recipe's)"
     )
@@ -75,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
         "--sync-batch-norm",
         action="store_true",
         help="of several processes, started by torchrun: normalise by the batch of all of them",
+    )
+    sub.add_argument(
+        "--peer-timeout",
+        type=positive,
+        metavar="SECONDS",
+        default=PATIENCE.seconds,
+        help="of several processes: one that is silent for so long counts as lost (default: %(default)s)",
     )
 
     sub = command("campaign", cli.campaign_command, "Train recipes over seeds; call again to go on.")

@@ -4,10 +4,9 @@ import argparse
 import json
 import re
 import shlex
-import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 
 import torch
 from rich.console import Console
@@ -27,7 +26,7 @@ from training.export import calibrate, export
 from training.export.quantize import require_nncf
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
-from training.loop.distributed import Processes, joined
+from training.loop.distributed import Processes, detect_peer_loss, joined
 from training.loop.fine_tune import identity, load_initial
 from training.loop.progress import Progress
 from training.loop.train import Interrupted, train
@@ -36,22 +35,7 @@ from training.recipes import RECIPES
 from training.recipes.recipe import Recipe, RecordedRecipe
 from training.report.files import write_report
 from training.report.plots import write_run_plots
-
-
-class StopOnSignal:
-    """Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the program at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, _frame: FrameType | None) -> None:
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
-
-    def __call__(self) -> bool:
-        return self.asked
+from training.stop_on_signal import StopOnSignal
 
 
 def run_folder(recipe: Recipe, data_folder: Path, seed: int) -> Path:
@@ -76,7 +60,7 @@ def train_command(arguments: argparse.Namespace) -> None:
         recipe = with_image_size(recipe, arguments.image_size)
     recipe = recipe.changed(balance=arguments.balance)
     device = select_device(arguments.device)
-    with joined(device) as processes:
+    with joined(device, timedelta(seconds=arguments.peer_timeout)) as processes:
         train_together(recipe, arguments, device, processes)
 
 
@@ -85,11 +69,12 @@ def train_together(
 ) -> None:
     """What each of the processes does; the first one speaks for all."""
     out = arguments.out or run_folder(recipe, arguments.data, arguments.seed)
-    if processes.writes and (out / FILE_NAME).is_file() and not arguments.resume:
+    resume = arguments.resume or (arguments.auto_resume and holds_run(out, processes))
+    if processes.writes and (out / FILE_NAME).is_file() and not resume:
         raise CheckpointError(
             f"{out} already holds a run: add --resume to go on with it, or choose another --out"
         )
-    if processes.writes and (not arguments.resume or out.is_dir()):
+    if processes.writes and (not resume or out.is_dir()):
         require_writable(out)
     console = Console(quiet=not processes.writes)
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console).to(device)
@@ -105,8 +90,10 @@ def train_together(
     if arguments.init is not None:
         initial = load_initial(arguments.init)
         recipe = recipe.changed(init=identity(initial))
+    together = f" by {processes.count} processes" if processes.count > 1 else ""
     console.print(
-        f"{recipe.name}: {recipe.epochs} epochs on {device}, {len(images.train):,} images, into {out}"
+        f"{recipe.name}: {recipe.epochs} epochs on {device}{together}, {len(images.train):,} images, "
+        f"into {out}"
     )
     try:
         state = train(
@@ -114,14 +101,15 @@ def train_together(
             images,
             out,
             seed=arguments.seed,
-            resume=arguments.resume,
+            resume=resume,
             progress=Progress(console) if processes.writes else Progress.silent(),
             stopping=StopOnSignal(),
             processes=processes,
             initial=initial,
         )
     except Interrupted:
-        again = [*(a for a in sys.argv[1:] if a != "--resume"), "--resume"]
+        again = [a for a in sys.argv[1:] if a != "--resume"]
+        again += [] if arguments.auto_resume else ["--resume"]
         starter = "python" if processes.count == 1 else "torchrun ..."
         console.print(
             f"stopped and saved; go on with: {starter} -m training {shlex.join(again)}", soft_wrap=True
@@ -134,6 +122,12 @@ def train_together(
         f"done in {state.seconds / 60:.1f} minutes; next: python -m training export {shlex.join(following)}",
         soft_wrap=True,
     )
+
+
+def holds_run(folder: Path, processes: Processes) -> bool:
+    """Whether `folder` holds a checkpoint: what the first process sees, which alone reads it."""
+    with detect_peer_loss():
+        return processes.from_writer((folder / FILE_NAME).is_file())
 
 
 def campaign_command(arguments: argparse.Namespace) -> None:

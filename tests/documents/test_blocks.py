@@ -100,9 +100,18 @@ def _check_training(command: str, place: Sandbox) -> None:  # noqa: ARG001
     parser().parse_args(shlex.split(command.partition("-m training ")[2]))
 
 
+def _check_batch(command: str, place: Sandbox) -> None:  # noqa: ARG001
+    """The file is there, and the arguments behind it are legal for training."""
+    named, *arguments = shlex.split(command.removeprefix("sbatch ").removeprefix("python -m "))
+    assert (ROOT / (named if "/" in named else f"{named.replace('.', '/')}.py")).is_file()
+    if arguments[0] == "--processes":
+        del arguments[:2]
+    parser().parse_args(["train", *arguments])
+
+
 def _check_extra(command: str, place: Sandbox) -> None:
     """The extra exists, and pip can tell what it needs without loading any of it."""
-    extra = re.fullmatch(r"pip install '\.\[(\w+)\]'", command)
+    extra = re.fullmatch(r"pip install '\.\[([\w-]+)\]'", command)
     assert extra is not None
     listed = _run('python -c \'import tomllib; print(tomllib.load(open("pyproject.toml", "rb")))\'', place)
     assert f"'{extra[1]}': [" in listed
@@ -114,6 +123,8 @@ INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"kubectl apply .*": _check_manifests,
     r"serve deploy .*": _check_manifests,
     r"torchrun .*": _check_training,
+    r"sbatch .*": _check_batch,
+    r"python -m training.deploy.ray_train .*": _check_batch,
     r"python -m training (data|campaign|calibrate|evaluate|compare) .*": _check_training,
     r"python -m training export --run runs/resnet18-cifar10-seed0 .*": _check_training,
     r"pip install .*": _check_extra,

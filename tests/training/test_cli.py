@@ -203,6 +203,16 @@ def test_a_terminal_that_knows_ascii_only_shows_escapes(
     assert load_checkpoint(out).epoch == 2
 
 
+@pytest.mark.usefixtures("keep_signals")
+def test_the_same_command_begins_a_run_and_goes_on_with_it(photos: Path, tmp_path: Path) -> None:
+    train_photos(photos, tmp_path, "--epochs", "1", "--auto-resume")
+    began = load_checkpoint(tmp_path)
+    train_photos(photos, tmp_path, "--epochs", "2", "--auto-resume")
+    went_on = load_checkpoint(tmp_path)
+    assert went_on.epoch == 2
+    assert went_on.history[0] == began.history[0]
+
+
 def error_of(arguments: Callable[[], None]) -> str:
     with pytest.raises(SystemExit) as ended:
         arguments()

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -19,6 +20,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=10)
+"""Long enough for the slowest process to read its images while the others wait for it."""
 
 
 class PeerLostError(RuntimeError):
@@ -95,14 +99,21 @@ def local_rank() -> int:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
-    """Meet the other processes, where torchrun has started several; one alone needs no meeting."""
+def joined(device: torch.device, patience: timedelta = PATIENCE) -> Iterator[Processes]:
+    """Meet the other processes, where torchrun has started several; one alone needs no meeting.
+
+    Another process that gives no answer for `patience` counts as lost. Processes that have met already, as
+    Ray Train has them do, stay as they are.
+    """
+    if dist.is_initialized():
+        yield Processes(dist.get_rank(), dist.get_world_size())
+        return
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
     finally:

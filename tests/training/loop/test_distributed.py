@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, SYNCHRONISED, tiny_data
 from training.loop.checkpoint import RunState, load_checkpoint
-from training.loop.distributed import Processes
+from training.loop.distributed import Processes, joined
 from training.loop.train import build_model, train
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
@@ -67,6 +68,16 @@ def test_batch_norm_per_process_learns_as_well(tmp_path: Path) -> None:
     done = torchrun(str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert load_checkpoint(tmp_path).history[-1].watched_accuracy > 0.6
+
+
+def test_processes_that_have_met_already_stay_together(tmp_path: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        with joined(torch.device("cpu")) as processes:
+            assert processes == Processes(rank=0, count=1)
+        assert dist.is_initialized()
+    finally:
+        dist.destroy_process_group()
 
 
 def test_shares_are_disjoint_and_together_the_batch() -> None:
