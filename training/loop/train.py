@@ -291,6 +291,10 @@ def train(
                     record = run.finish_epoch()
                     run.save()
                     progress.epoch_done(record)
+                    # Several processes with few steps an epoch ask nowhere else.
+                    several = processes.count > 1 and run.state.epoch < recipe.epochs
+                    if several and processes.any(stopping(), run.device):
+                        raise Interrupted
     except PeerLostError as error:
         raise TrainingError(
             f"another process of this run has ended; {out} keeps the last checkpoint: start all of them "
