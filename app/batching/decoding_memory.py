@@ -4,12 +4,14 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from models.hardware import usable_memory
 from models.preprocessing.stopping import Stop
 
-SERVICE_BYTES = 896 << 20
-"""What one process takes with the bundled model, before any image is decoded."""
+SERVICE_BYTES, SLIM_BYTES = 896 << 20, 256 << 20
+"""What one process takes with the bundled model, before any image is decoded: with PyTorch, which any request
+for an explanation may bring, and where that is not installed."""
 
 LEAST_BYTES, MOST_BYTES = 64 << 20, 1 << 30
 LEAST_BODIES_BYTES, MOST_BODIES_BYTES = 32 << 20, 512 << 20
@@ -59,4 +61,5 @@ def default_bodies_bytes(workers: int) -> int:
 
 
 def _left(workers: int) -> float:
-    return usable_memory() / workers - SERVICE_BYTES
+    own = SLIM_BYTES if find_spec("torch") is None else SERVICE_BYTES
+    return usable_memory() / workers - own

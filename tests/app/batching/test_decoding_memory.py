@@ -12,6 +12,7 @@ from app.batching.decoding_memory import (
     MOST_BODIES_BYTES,
     MOST_BYTES,
     SERVICE_BYTES,
+    SLIM_BYTES,
     DecodingMemory,
     default_bodies_bytes,
     default_decoding_bytes,
@@ -120,3 +121,10 @@ def test_bodies_get_half_as_much_and_all_fit_into_a_container_of_one_gibibyte(
     assert given(SERVICE_BYTES + (1 << 30)) == 256 << 20
     assert given(2 * SERVICE_BYTES + (1 << 30), workers=2) == 128 << 20
     assert given(float("inf")) == MOST_BODIES_BYTES
+
+
+def test_without_pytorch_a_container_of_half_the_size_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding_memory, "find_spec", lambda _: None)
+    monkeypatch.setattr(decoding_memory, "usable_memory", lambda: 512 << 20)
+    assert default_decoding_bytes(1) == 128 << 20
+    assert SLIM_BYTES + default_decoding_bytes(1) + default_bodies_bytes(1) <= 512 << 20
