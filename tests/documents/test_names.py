@@ -12,6 +12,8 @@ OTHER_VARIABLES = {
     "ARGS",
     "CIFAR10_DIR",
     "COVERAGE",
+    "GLOO_SOCKET_IFNAME",
+    "NCCL_SOCKET_IFNAME",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
@@ -19,6 +21,7 @@ OTHER_VARIABLES = {
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
     "TMPDIR",
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE",  # of torchrun
     "TORCH_INDEX_URL",
     "WORKERS",
 }

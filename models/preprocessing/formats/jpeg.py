@@ -32,8 +32,8 @@ REDUCTIONS = (8, 4, 2)
 REDUCED_TO_SHORTEST = 3
 """A reduced image's shorter side is at least this many times the `shortest_side` that `decode` was given."""
 
-MOST_PIXELS_AT_ONCE = 1 << 24
-"""Of an image that is decoded in one piece, which takes a tenth of a second and cannot be stopped."""
+MOST_PIXELS_AT_ONCE = 1 << 23
+"""Of an image that is decoded in one piece: in less than a tenth of a second, and not to be stopped."""
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _SCAN = 0xDA
