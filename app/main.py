@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -99,8 +100,8 @@ def engine_options(settings: Settings) -> EngineOptions:
         settings.precision,
         settings.engine_threads or max(min(cores, LEAST_THREADS), cores // settings.workers),
         settings.torch_compile,
-        # A conversion takes PyTorch, which this process does without.
-        apart=True,
+        # A conversion takes PyTorch, which this process does without unless it has it.
+        apart="torch" not in sys.modules,
     )
 
 

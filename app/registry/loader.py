@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +113,8 @@ class ModelLoader:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
         run = self._threads.load if self.beside_requests else self._threads.infer
-        model = await run(partial(load_entry, entry, self._settings, self._options, self._stopping.is_set))
+        options = replace(self._options, apart=self._options.apart or self.beside_requests)
+        model = await run(partial(load_entry, entry, self._settings, options, self._stopping.is_set))
         self._watch.has_taken(model.batch_seconds)
         engine = model.engine
         logger.info(
