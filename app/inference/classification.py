@@ -79,7 +79,8 @@ def _views(images: Sequence[Pixels], count: int) -> list[Pixels]:
 
     from models.views import views_of
 
-    return [view for image in images for view in views_of(torch.from_numpy(image)[None], count)[0].numpy()]
+    # Copied, as nothing may write to what lies in the body of a request.
+    return [view for image in images for view in views_of(torch.tensor(image)[None], count)[0].numpy()]
 
 
 async def _with_cache(
