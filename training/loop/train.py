@@ -9,16 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models import create_model
-from models.architectures.initialization import initialize
 from models.artifact.report import EpochRecord
 from models.artifact.store import Artifact
-from models.batch_norm.layer import BatchNorm
 from training.data.balance import class_weights
 from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import accuracy, predict
 from training.loop.batch_norm_statistics import reestimate_batch_norm
-from training.loop.batches import Batches, preprocessing_of
+from training.loop.batches import Batches
+from training.loop.build_model import build_model
 from training.loop.checkpoint import (
     RunState,
     is_finished,
@@ -35,10 +33,8 @@ from training.loop.mixing import dominant_label
 from training.loop.optimizer import create_optimizer, learning_rate, set_learning_rate
 from training.loop.progress import Progress
 from training.loop.sync_batch_norm import synchronise
-from training.loop.whitening import whiten
 from training.recipes.recipe import Recipe
 
-WHITENING_IMAGES = 5000
 CHECK_EVERY = 20
 """Steps between two looks at the loss: each look makes the host wait for the device."""
 
@@ -49,30 +45,6 @@ class TrainingError(RuntimeError):
 
 class Interrupted(Exception):
     """The run was asked to stop, and its state is saved."""
-
-
-def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
-    """The recipe's network with its initial weights, on the CPU, so that every device starts alike.
-
-    Raises `ValueError` where the recipe asks for what its architecture does not have.
-    """
-    torch.manual_seed(seed)
-    norm_layer = nn.BatchNorm2d if recipe.norm_layer == "torch" else BatchNorm
-    model = create_model(recipe.architecture, len(data.classes), data.train.images.shape[1], norm_layer)
-    initialize(model, recipe.initialization)
-    if recipe.zero_init_residual:
-        last_scales = [value for name, value in model.named_parameters() if name.endswith(".bn2.weight")]
-        if not last_scales:
-            raise ValueError(
-                f"recipe {recipe.name!r}: zero_init_residual must be False, for {recipe.architecture} has no "
-                f"residual blocks"
-            )
-        for scale in last_scales:
-            nn.init.zeros_(scale)
-    if recipe.whiten_stem:
-        stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-        whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
-    return model
 
 
 class Run:

@@ -9,9 +9,10 @@ import torch
 import torch.distributed as dist
 
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, SYNCHRONISED, tiny_data
+from training.loop.build_model import build_model
 from training.loop.checkpoint import RunState, load_checkpoint
 from training.loop.distributed import Processes, joined
-from training.loop.train import build_model, train
+from training.loop.train import train
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
 TOLERANCE = 1e-5

@@ -11,9 +11,10 @@ from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.support.tiny_run import RECIPE, tiny_data
 from training.export.golden import make_golden
+from training.loop.build_model import build_model
 from training.loop.checkpoint import CheckpointError
 from training.loop.fine_tune import BUNDLED, InitError, identity, load_initial, start_from
-from training.loop.train import Interrupted, build_model, train
+from training.loop.train import Interrupted, train
 
 
 @pytest.fixture(scope="module")

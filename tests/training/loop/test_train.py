@@ -17,10 +17,11 @@ from torch.nn import functional as F
 from models import create_model
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
 from training.loop.batches import Batches
+from training.loop.build_model import build_model
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
 from training.loop.optimizer import learning_rate
 from training.loop.progress import Progress
-from training.loop.train import Interrupted, TrainingError, build_model, train
+from training.loop.train import Interrupted, TrainingError, train
 from training.recipes.recipe import Stage
 
 STEPS = RECIPE.epochs * STEPS_PER_EPOCH

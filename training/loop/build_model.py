@@ -1,0 +1,38 @@
+"""The network that a run begins with."""
+
+import torch
+from torch import nn
+
+from models import create_model
+from models.architectures.initialization import initialize
+from models.batch_norm.layer import BatchNorm
+from training.data.cifar10 import ImageData
+from training.loop.batches import preprocessing_of
+from training.loop.whitening import whiten
+from training.recipes.recipe import Recipe
+
+WHITENING_IMAGES = 5000
+
+
+def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
+    """The recipe's network with its initial weights, on the CPU, so that every device starts alike.
+
+    Raises `ValueError` where the recipe asks for what its architecture does not have.
+    """
+    torch.manual_seed(seed)
+    norm_layer = nn.BatchNorm2d if recipe.norm_layer == "torch" else BatchNorm
+    model = create_model(recipe.architecture, len(data.classes), data.train.images.shape[1], norm_layer)
+    initialize(model, recipe.initialization)
+    if recipe.zero_init_residual:
+        last_scales = [value for name, value in model.named_parameters() if name.endswith(".bn2.weight")]
+        if not last_scales:
+            raise ValueError(
+                f"recipe {recipe.name!r}: zero_init_residual must be False, for {recipe.architecture} has no "
+                f"residual blocks"
+            )
+        for scale in last_scales:
+            nn.init.zeros_(scale)
+    if recipe.whiten_stem:
+        stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+        whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
+    return model
