@@ -47,10 +47,6 @@ class AnnouncingServer(uvicorn.Server):
         self._end = threading.Timer(seconds, end_by_force, [late])
         self._end.daemon = True
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._announce()
-
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
             self._end.start()
@@ -58,6 +54,8 @@ class AnnouncingServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serve until a signal, and then as long as it takes a balancer to notice, or to a second signal."""
+        # Not sooner: whoever hears of it may send the signal, and before this loop it would end all at once.
+        self._announce()
         await super().main_loop()
         self._app.state.is_leaving = True
         # A client that keeps its connection would otherwise send on it until it is closed, perhaps just then.
