@@ -4,6 +4,7 @@ import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import simplejpeg
 from PIL import Image, ImageChops, ImageFile
@@ -147,9 +148,12 @@ class Jpeg:
         """
         colours, mode = ("GRAY", "L") if len(self.components) == 1 else ("RGB", "RGB")
         try:
-            # The largest divisor that leaves at least this size.
+            # The smallest size that is no smaller than this; libjpeg rounds up, and knows 3/8 and 5/8 too.
             pixels = simplejpeg.decode_jpeg(
-                self.kept, colours, min_height=self.height // reduction, min_width=self.width // reduction
+                self.kept,
+                colours,
+                min_height=ceil(self.height / reduction),
+                min_width=ceil(self.width / reduction),
             )
         except ValueError:
             return None

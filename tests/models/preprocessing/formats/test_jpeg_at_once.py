@@ -1,6 +1,7 @@
 """JPEGs that are decoded in one piece: the same pixels and the same errors as block by block."""
 
 import io
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_pixels_are_those_of_pillow(
     expected = block_by_block(picture, picture.reduction(side))
     assert stored.image.mode == expected.mode == mode
     assert (np.asarray(stored.image) == np.asarray(expected)).all()
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [(7, 7, 1), (6, 13, 1), (13, 41, 2), (15, 51, 1)])
+def test_reduced_sizes_are_rounded_up(width: int, height: int, side: int) -> None:
+    picture = jpeg.inspect(encoded("RGB", width, height))
+    reduction = picture.reduction(side)
+    assert reduction > 1
+    image = picture.read(Stop(), side).image
+    assert image.size == (ceil(width / reduction), ceil(height / reduction))
+    assert (np.asarray(image) == np.asarray(block_by_block(picture, reduction))).all()
 
 
 def test_colours_that_are_stored_as_rgb_stay_as_they_are() -> None:
