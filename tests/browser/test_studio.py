@@ -159,7 +159,11 @@ def test_preset_is_what_the_model_was_trained_with(studio: Page) -> None:
     assert query["ops"] == [",".join(name for name, _ in expected.operations)]
     for name, operation in expected.operations:
         for key, value in vars(operation).items():
-            assert query[f"{name}.{key}"] == [str(value)]
+            (sent,) = query[f"{name}.{key}"]
+            if isinstance(value, tuple):
+                assert [float(bound) for bound in sent.split(",")] == list(value)
+            else:
+                assert sent == str(value)
 
 
 def test_recipe_is_python_that_training_takes(studio: Page) -> None:

@@ -43,10 +43,15 @@ export function recipeList({
 function write(value) {
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return String(Number(value.toPrecision(4)));
   if (Array.isArray(value)) return value.map(write).join("; ") || "none";
   if (typeof value === "object")
     return Object.entries(value)
-      .map(([key, own]) => (key === "name" ? own : `${key.replaceAll("_", " ")} ${write(own)}`))
+      .map(([key, own]) => (key === "name" ? own : `${key.replaceAll("_", " ")} ${writeParameter(own)}`))
       .join(", ");
   return String(value);
+}
+
+function writeParameter(value) {
+  return Array.isArray(value) ? value.map(write).join(" to ") : write(value);
 }
