@@ -114,6 +114,15 @@ def test_without_neighbours_they_are_sample_images_and_the_answer_says_so(client
         assert set(entry["names"]) <= set(names)
 
 
+def _up_to_rounding(value: object) -> object:
+    """The order of a sum is that of the threads at work, so the last digit of a probability is free."""
+    if isinstance(value, dict):
+        return {key: _up_to_rounding(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_up_to_rounding(each) for each in value]
+    return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
+
+
 def test_a_sample_is_looked_at_by_a_link(client: Client) -> None:
     body = client.get(PATH, params={"sample": "dog", "batch": 4}).json()
     assert body["image"] == "dog.png"
@@ -123,7 +132,7 @@ def test_a_sample_is_looked_at_by_a_link(client: Client) -> None:
     sent = client.post(
         PATH, files=_files("dog", *(name.removesuffix(".png") for name in body["neighbours"]["names"]))
     )
-    assert sent.json() == {**body, "neighbours": {**body["neighbours"], "source": "request"}}
+    assert sent.json() == _up_to_rounding({**body, "neighbours": {**body["neighbours"], "source": "request"}})
 
 
 def test_the_seed_decides_which_neighbours_there_are(client: Client) -> None:
