@@ -1,4 +1,4 @@
-"""`python -m models`: `summary` shows a network layer by layer, `seal` gives a stored model its digest."""
+"""`python -m models`: `summary` shows a network layer by layer, `seal` gives a stored model what it lacks."""
 
 import argparse
 import re
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     summary.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
     seal = commands.add_parser(
-        "seal", help="add the digest of the metadata to a model that was stored without"
+        "seal", help="add to a stored model what it was stored without: digest, facts, network for OpenVINO"
     )
     seal.add_argument("folder", type=Path, help="of the model, <name>/<version>")
     options = parser.parse_args(arguments)

@@ -14,6 +14,10 @@ from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 
 MODEL_FILE = "model.safetensors"
+FLOAT32_NETWORK_FILE = "float32.xml"
+FLOAT32_WEIGHTS_FILE = "float32.bin"
+"""The same function as the stored weights, as an OpenVINO IR: it is served without PyTorch. A model with an
+int8 network need not have it."""
 INT8_NETWORK_FILE = "int8.xml"
 INT8_WEIGHTS_FILE = "int8.bin"
 DETECTOR_FILE = "unfamiliarity.safetensors"
@@ -256,4 +260,7 @@ class ModelMetadata(ModelDescription):
                 raise ValueError(f"{field} is described, but files does not list {name}")
             if not described and name in self.files:
                 raise ValueError(f"files lists {name}, but {field} is null")
+        pair = (FLOAT32_NETWORK_FILE, FLOAT32_WEIGHTS_FILE)
+        if len(missing := [name for name in pair if name not in self.files]) == 1:
+            raise ValueError(f"files lists one part of the float32 network, but not {missing[0]}")
         return self

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from models.artifact.build import build_network, describe_model, stored_type
 from models.artifact.facts import FILE_NAME as FACTS_FILE
-from models.artifact.metadata import MODEL_FILE, ModelDescription, ModelMetadata
+from models.artifact.metadata import (
+    FLOAT32_NETWORK_FILE,
+    INT8_NETWORK_FILE,
+    MODEL_FILE,
+    ModelDescription,
+    ModelMetadata,
+)
 from models.artifact.store import (
     DIGEST_KEY,
     HEADER_KEY,
@@ -26,6 +32,8 @@ from models.artifact.store import (
     require_digest,
 )
 from models.artifact.tensors import StoredTensor, digest_tensors
+from models.engines.conversion import float32_network
+from models.preprocessing.transform import Preprocessing
 
 
 def save_artifact(
@@ -70,7 +78,8 @@ def save_artifact(
 
 
 def seal_artifact(folder: Path) -> ModelMetadata:
-    """Give the model in `folder` what it was stored without: the digest of its metadata, and `FACTS_FILE`.
+    """Give the model in `folder` what it was stored without: the digest of its metadata, `FACTS_FILE`, and a
+    network that is served without PyTorch.
 
     All else stays as it is. Raises `ArtifactError` for one that has a digest that is not its own, and where
     `load_artifact` would.
@@ -84,6 +93,8 @@ def seal_artifact(folder: Path) -> ModelMetadata:
         files[FACTS_FILE] = describe_model(model, metadata).to_json()
     except ValueError as error:
         raise ArtifactError(f"{file}: {error}") from error
+    if not files.keys() & {INT8_NETWORK_FILE, FLOAT32_NETWORK_FILE}:
+        files |= float32_network(model, Preprocessing.from_metadata(metadata), metadata.name)
     sealed = metadata.model_copy(update={"files": {**_digests(files), **metadata.files}})
     _replace_folder(folder, {**files, MODEL_FILE: _file_of(tensors, sealed)}, prove=load_artifact)
     return sealed

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from models.engines.openvino_ir import name_by_position
+from models.artifact.metadata import FLOAT32_NETWORK_FILE, FLOAT32_WEIGHTS_FILE
+from models.engines.openvino_ir import OpenVinoIR, name_by_position
 from models.engines.quiet_openvino import openvino as ov
 from models.module_calls import MODULE_CALLS
 from models.preprocessing.transform import Preprocessing
@@ -26,3 +27,9 @@ def convert(model: nn.Module, preprocessing: Preprocessing) -> ov.Model:
     network.output().get_tensor().set_names({"logits"})
     name_by_position(network)
     return network
+
+
+def float32_network(model: nn.Module, preprocessing: Preprocessing, name: str) -> dict[str, bytes]:
+    """`model`, converted, as the two files of an artifact with this name, by their names."""
+    ir = OpenVinoIR.of(convert(model, preprocessing), name)
+    return {FLOAT32_NETWORK_FILE: ir.xml, FLOAT32_WEIGHTS_FILE: ir.weights}

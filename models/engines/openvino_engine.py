@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from models.artifact.metadata import INT8_NETWORK_FILE
+from models.artifact.metadata import FLOAT32_NETWORK_FILE, INT8_NETWORK_FILE
 from models.artifact.store import Artifact
 from models.engines.base import EngineError, EngineOptions, Floats, Images, Precision
 from models.engines.conversion_apart import convert_apart
@@ -97,6 +97,8 @@ class OpenVinoEngine:
         preprocessing = Preprocessing.from_metadata(artifact.metadata)
         if precision == "int8":
             network = CORE.read_model(artifact.folder / INT8_NETWORK_FILE)
+        elif FLOAT32_NETWORK_FILE in artifact.metadata.files:
+            network = CORE.read_model(artifact.folder / FLOAT32_NETWORK_FILE)
         elif options.apart:
             network = convert_apart(artifact.folder)
         else:

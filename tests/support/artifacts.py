@@ -1,6 +1,7 @@
 """A small model for tests: a LeNet whose batch norms have seen a few random batches."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.artifact.golden import GOLDEN_FILE
 from models.artifact.metadata import DETECTOR_FILE, Unfamiliarity
 from models.artifact.save import save_artifact
 from models.artifact.store import Dataset, ModelDescription, ModelMetrics
+from models.engines.conversion import float32_network
 from models.features import last_linear, with_features
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import Reference
@@ -32,6 +34,12 @@ def small_model() -> nn.Module:
             for _ in range(20):
                 model(torch.randn(32, 3, 32, 32))
     return model.eval()
+
+
+@cache
+def small_network() -> dict[str, bytes]:
+    """`small_model()` as the files that an artifact has of it for OpenVINO."""
+    return float32_network(small_model(), Preprocessing.from_metadata(description()), "lenet-test")
 
 
 def noise(count: int, seed: int) -> Tensor:
@@ -102,13 +110,15 @@ def save_small_artifact(
     files: Mapping[str, bytes] | None = None,
     with_detector: bool = False,
 ) -> Path:
-    """Store `model`, or else `small_model()`, in `folder`; the golden logits are always the latter's.
+    """Store `model`, or else `small_model()` with its network, in `folder`.
+
+    The golden logits are always those of `small_model()`.
 
     With a detector, images of noise are familiar.
     """
     fit = small_model()
     about = description(name, version)
-    files = dict(files or {})
+    files = {**(small_network() if model is None else {}), **(files or {})}
     if with_detector:
         known = Unfamiliarity(score="nearest_neighbours", reference_images=40, held_out_images=40, kept=0.95)
         about = about.model_copy(update={"unfamiliarity": known})

@@ -26,6 +26,7 @@ from models.artifact.store import (
     ModelDescription,
     load_artifact,
 )
+from models.engines.conversion import float32_network
 from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
@@ -159,7 +160,10 @@ def export_run(
         quantized = quantize(model, preprocessing, data, validation_logits, name=name, console=console)
     if quantized is None:
         int8 = None
-        files = {GOLDEN_FILE: make_golden(model, preprocessing, golden_images)}
+        files = {
+            GOLDEN_FILE: make_golden(model, preprocessing, golden_images),
+            **float32_network(model, preprocessing, name),
+        }
     else:
         fitted_int8 = fit(answer_of_engine(quantized.engine), last_linear(model), data)
         int8 = describe_int8(quantized, data, fitted_int8)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from models.artifact.build import describe_model
 from models.artifact.facts import FILE_NAME, ModelFacts
+from models.artifact.metadata import FLOAT32_NETWORK_FILE, FLOAT32_WEIGHTS_FILE
 from models.artifact.save import save_artifact, seal_artifact
 from models.artifact.store import (
     DIGEST_KEY,
@@ -75,7 +76,7 @@ def test_sealing_adds_them(folder: Path) -> None:
     assert (folder / FILE_NAME).read_bytes() == content
     assert load_artifact(folder).metadata == sealed
     assert sealed == before.model_copy(update={"files": sealed.files})
-    assert sealed.files.keys() == {"card.md", FILE_NAME}
+    assert sealed.files.keys() == {"card.md", FILE_NAME, FLOAT32_NETWORK_FILE, FLOAT32_WEIGHTS_FILE}
 
 
 def test_changed_facts_are_refused(folder: Path) -> None:
