@@ -3,15 +3,25 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from statistics import median
 from time import perf_counter
 
 from models.engines import Engine, Images
 
-MEASURED_SIZES = (8, 16, 32, 64, 128, 256)
-MEASUREMENTS = 5
+MEASURED_SIZES = (16, 32, 64, 128, 256)
+"""Up to 16 any engine gains, and a machine that is busy at the start is not to fix a smaller limit."""
+
+MEASUREMENTS = 3
+"""Of which the fastest counts: other load only ever makes one slower."""
+
 ENOUGH = 0.95
 """Share of the best rate at which a smaller batch, whose images wait less, is the better one."""
+
+LONG_BATCH_SECONDS = 0.1
+"""Every image waits for the batch before its own, and then for its own. A size that would take longer than
+this is tried only where the last doubling was `WORTH_WAITING`."""
+
+WORTH_WAITING = 1.5
+"""Images per second by twice as large a batch, over those by the smaller one."""
 
 EVERY_SIZE_UP_TO = 16
 """Above, only every doubling is run: all up to 512 took three minutes and 9.7 GB, as engines keep what they
@@ -39,9 +49,9 @@ def warm_up(
     """Run the sizes of batches that will be used most, as many batches at once as will be.
 
     To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, uint8
-    (1, C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own,
-    else found by measuring: the smallest of `MEASURED_SIZES` within `ENOUGH` of the best images per second.
-    Raises `StoppedError` soon after `is_stopping` says so.
+    (1, C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own, else found by
+    measuring: of the `MEASURED_SIZES` that do not take long, the smallest within `ENOUGH` of the best images
+    per second. Raises `StoppedError` soon after `is_stopping` says so.
     """
 
     def run(size: int) -> float:
@@ -76,8 +86,15 @@ def _sizes(limit: int) -> Iterator[int]:
 
 
 def _measured_limit(run: Callable[[int], float]) -> int:
-    rates = {}
+    rates: dict[int, float] = {}
+    seconds, gain = 0.0, WORTH_WAITING
     for size in MEASURED_SIZES:
+        if 2 * seconds > LONG_BATCH_SECONDS and gain < WORTH_WAITING:
+            break
         run(size)
-        rates[size] = size / median(run(size) for _ in range(MEASUREMENTS))
+        seconds = run(size)
+        if seconds <= LONG_BATCH_SECONDS:  # else the start would wait too
+            seconds = min(seconds, *(run(size) for _ in range(MEASUREMENTS - 1)))
+        rates[size] = size / seconds
+        gain = rates[size] / rates.get(size // 2, rates[size] / WORTH_WAITING)
     return min(size for size, rate in rates.items() if rate >= ENOUGH * max(rates.values()))

@@ -14,9 +14,6 @@ from models.engines.openvino_ir import add_features, with_preprocessing
 from models.engines.quiet_openvino import CORE, openvino
 from models.preprocessing.transform import Preprocessing
 
-MAX_BATCH = 16
-"""Larger batches compute hardly more images a second, and keep all of them waiting longer."""
-
 THREADS_PER_BATCH = 4
 """Two threads on one batch answer a lone image in half the time that one thread takes, and at full load
 compute as many images a second as one thread on each of two batches. Only where there are many more threads
@@ -36,7 +33,7 @@ class OpenVinoEngine:
     name = "openvino"
     version = openvino.__version__
     device = "cpu"
-    max_batch: int | None = MAX_BATCH
+    max_batch: int | None = None
 
     def __init__(
         self, network: openvino.Model, preprocessing: Preprocessing, precision: Precision, threads: int

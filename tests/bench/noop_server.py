@@ -13,7 +13,6 @@ from app.registry import served_model
 from models import engines
 from models.artifact.store import Artifact
 from models.engines import EngineOptions, Floats, Images, Precision
-from models.engines.openvino_engine import MAX_BATCH
 
 
 class NoopEngine:
@@ -24,7 +23,7 @@ class NoopEngine:
     device = "cpu"
     precision: Precision = "float32"
     concurrency = 1
-    max_batch: int | None = MAX_BATCH
+    max_batch: int | None = 16
 
     def __init__(self, artifact: Artifact, options: EngineOptions) -> None:  # noqa: ARG002
         self._classes = len(artifact.metadata.classes)

@@ -55,10 +55,12 @@ def test_a_given_limit_goes_before_the_engines_own() -> None:
 @pytest.mark.parametrize(
     ("seconds_per_batch", "limit"),
     [
-        (lambda size: 0.001 * size, 8),  # no gain from any larger batch
+        (lambda size: 0.001 * size, 16),  # no gain from any larger batch
         (lambda _: 0.01, 256),  # every image more is free
         (lambda size: 0.001 * max(size, 64), 64),  # free up to 64
-        (lambda size: 0.1 + 0.001 * size, 256),
+        (lambda size: 0.001 + 0.0001 * size, 128),  # the last doubling gains too little
+        (lambda size: 0.01 + 0.002 * size, 32),  # a little gain each time, but 64 would take long
+        (lambda size: 0.1 + 0.001 * size, 128),  # all take long, and up to here each doubling gains much
     ],
 )
 def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
@@ -76,7 +78,7 @@ def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
     engine = Timed(1, max_batch=None)
     warmth = warm_up(engine, IMAGE, None)
     assert warmth.max_batch == limit
-    assert {1, 2, 3, 8, limit} <= set(engine.sizes)
+    assert {1, 2, 3, 16, limit} <= set(engine.sizes)
     assert warmth.batch_seconds == pytest.approx(seconds_per_batch(limit))  # type: ignore[operator]
 
 
