@@ -4,6 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before PyTorch is imported, and for all processes that tests start: several tests run at once, and threads
+# that compute together would wait for each other in busy loops, longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 

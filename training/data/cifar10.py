@@ -3,13 +3,16 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.datasets import CIFAR10
 
 from training.data.memory import lack_of_memory
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10
 
 DEFAULT_FOLDER = Path("data")
 CIFAR10_NAME = "cifar-10"
@@ -109,7 +112,7 @@ def build(name: str, classes: tuple[str, ...], train: Split, test: Split, held_o
 def download_cifar10(folder: Path) -> None:
     """Fetch CIFAR-10 into `folder` by torchvision; an intact copy is kept. Raises `DataError`."""
     try:
-        CIFAR10(str(folder), download=True)
+        _stored(folder, train=True, download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(f"CIFAR-10 could not be downloaded to {folder}: {error}") from error
 
@@ -122,7 +125,7 @@ def load_cifar10(folder: Path, held_out: int) -> ImageData:
     if lack := lack_of_memory(CIFAR10_IMAGES, CIFAR10_PIXELS):
         raise DataError(f"{folder}: {lack}: give it more")
     try:
-        parts = [CIFAR10(str(folder), train=train, download=False) for train in (True, False)]
+        parts = [_stored(folder, train=train) for train in (True, False)]
     except RuntimeError as error:
         raise DataError(
             f"no intact CIFAR-10 in {folder}: run `python -m training data --data {folder}` to download it, "
@@ -137,3 +140,10 @@ def load_cifar10(folder: Path, held_out: int) -> ImageData:
         for part in parts
     )
     return build(CIFAR10_NAME, tuple(parts[0].classes), train, test, held_out)
+
+
+def _stored(folder: Path, *, train: bool, download: bool = False) -> "CIFAR10":
+    # Here, as torchvision imports all of its networks, and every command would wait seconds for them.
+    from torchvision.datasets import CIFAR10
+
+    return CIFAR10(str(folder), train=train, download=download)
