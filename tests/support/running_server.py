@@ -14,12 +14,13 @@ import torch
 
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE
-from models.artifact.metadata import Dataset, ModelDescription, ModelMetrics
 from models.artifact.save import save_artifact
+from models.engines.conversion import float32_network
 from models.preprocessing.transform import Preprocessing
+from tests.support.artifacts import CLASSES
+from tests.support.artifacts import description as small_description
 from training.export.golden import make_golden
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MAX_BODY_BYTES = 100_000
 START_SECONDS = 240
 
@@ -33,37 +34,28 @@ def save_lenet(folder: Path) -> None:
     with torch.no_grad():
         for _ in range(3):
             model(torch.randn(8, 3, 32, 32, generator=generator))
-    description = ModelDescription(
-        schema_version=2,
-        name="lenet-noise",
-        version="1",
-        architecture="lenet",
-        in_channels=3,
-        classes=CLASSES,
-        input_size=32,
-        interpolation="bilinear",
-        mean=(0.5, 0.5, 0.5),
-        std=(0.25, 0.25, 0.25),
-        temperature=1.0,
-        weights_dtype="float32",
-        metrics=ModelMetrics(
-            accuracy=0.1234,
-            images=1000,
-            negative_log_likelihood=2.3,
-            expected_calibration_error=0.1,
-            per_class_accuracy=dict.fromkeys(CLASSES, 0.1234),
-        ),
-        int8=None,
-        recipe={},
-        dataset=Dataset(name="noise", sha256="0" * 64, train_images=24, held_out_images=0, test_images=1000),
-        hardware="none",
-        training_seconds=0.0,
-        library_versions={"torch": torch.__version__},
-        created="2026-01-31T12:00:00Z",
+    usual = small_description("lenet-noise")
+    description = usual.model_copy(
+        update={
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.25, 0.25, 0.25),
+            "temperature": 1.0,
+            "metrics": usual.metrics.model_copy(
+                update={
+                    "accuracy": 0.1234,
+                    "images": 1000,
+                    "per_class_accuracy": dict.fromkeys(CLASSES, 0.1234),
+                }
+            ),
+            "recipe": {},
+            "dataset": usual.dataset.model_copy(update={"name": "noise", "test_images": 1000}),
+        }
     )
+    preprocessing = Preprocessing.from_metadata(description)
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    golden = make_golden(model.eval(), Preprocessing.from_metadata(description), images)
-    save_artifact(folder, model, description, {GOLDEN_FILE: golden})
+    golden = make_golden(model.eval(), preprocessing, images)
+    network = float32_network(model, preprocessing, description.name)
+    save_artifact(folder, model, description, {GOLDEN_FILE: golden, **network})
 
 
 def free_port() -> int:
