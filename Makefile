@@ -19,8 +19,9 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 # tests' time, so there it is to be asked for: `make test COVERAGE=yes`.
 COVERAGE ?= $(shell $(BIN)/python -c "import sys; print('yes' if sys.version_info >= (3, 12) else 'no')")
 
-# Of `make test`: each takes about 1.5 GB, and a file of tests stays in one of them.
-PROCESSES ?= 2
+# Of `make test`: each takes about 1.5 GB, and a file of tests stays in one of them. Half of the time a test waits for
+# a server, so there is one more than the two cores of a small machine.
+PROCESSES ?= 3
 
 # KServe's client, which the tests ask the service with. Its bounds contradict constraints.txt.
 KSERVE := .venv-kserve
