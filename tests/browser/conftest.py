@@ -12,7 +12,7 @@ from tests.support.panels import open_page
 from tests.support.running_server import free_port, running_server, save_lenet
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 expect.set_options(timeout=PATIENCE_MS)
 
