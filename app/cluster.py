@@ -11,7 +11,7 @@ from app.errors import StartError
 from app.main import create_app
 from app.settings import Settings, load_settings
 
-UNUSABLE = ("host", "port", "workers", "management", "unready_seconds", "drain_seconds")
+UNUSABLE = ("host", "port", "workers", "management", "start_seconds", "unready_seconds", "drain_seconds")
 """Settings of what Ray has in its own hand, and the loading of models, which would reach one replica only."""
 
 

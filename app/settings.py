@@ -312,6 +312,13 @@ class Settings(BaseSettings):
         description="Timeout in seconds of an idle connection, and of one whose client reads nothing of an"
         " answer.",
     )
+    start_seconds: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="Time in seconds that a process has to load its models. One that is not ready by then is"
+        " replaced by another, or ends the service if none has been ready yet.",
+    )
     unready_seconds: int = Field(
         0,
         ge=0,

@@ -64,7 +64,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         # Not at the top: a process that only supervises others does without PyTorch and its half gigabyte.
         from app.server.process import serve as serve_in_this_process
 
-        pulse = SelfWatch().pulse
+        pulse = SelfWatch(settings.start_seconds).pulse
         serve_in_this_process(settings, listener, lambda: announce(settings, listener), pulse=pulse)
     except KeyboardInterrupt:
         return 0

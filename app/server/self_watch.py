@@ -23,10 +23,17 @@ def end_by_force(why: str) -> None:
 
 
 class SelfWatch:
-    """Calls `end` with a reason once the engine is not well, or the event loop says nothing any more."""
+    """Calls `end` with a reason when the start takes too long, the engine is stuck, or the event loop is.
 
-    def __init__(self, end: Callable[[str], None] = end_by_force) -> None:
+    The start ends with the first pulse, and may take `start_seconds` from now on.
+    """
+
+    def __init__(self, start_seconds: float, end: Callable[[str], None] = end_by_force) -> None:
         self._end = end
+        late = f"not ready after RESNET_SERVE_START_SECONDS={start_seconds:g}"
+        self._start = threading.Timer(start_seconds, end, [late])
+        self._start.daemon = True
+        self._start.start()
         self._silent = 0
         self._thread: threading.Thread | None = None
 
@@ -36,6 +43,7 @@ class SelfWatch:
         if wrong is not None:
             self._end(wrong)
         if self._thread is None:
+            self._start.cancel()
             self._thread = threading.Thread(target=self._watch, name="self-watch", daemon=True)
             self._thread.start()
 
@@ -47,4 +55,4 @@ class SelfWatch:
     def _watch(self) -> None:
         while not self.tick():
             time.sleep(TICK_SECONDS)
-        self._end(f"the event loop has said nothing for {SILENT_TICKS * TICK_SECONDS:g} s")
+        self._end(f"the event loop has not run for {SILENT_TICKS * TICK_SECONDS:g} s")

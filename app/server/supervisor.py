@@ -24,8 +24,11 @@ STEADY_SECONDS = 10
 MAX_DELAY_SECONDS = 30
 
 SILENCE_SECONDS = 8.0
-"""A worker that serves says every second that it is well. After so long without a word it is replaced: its
-event loop hangs, or it is stopped. Work that takes long does not silence it, as it runs on other threads."""
+"""A worker that serves reports every second. After so long without a report it is replaced: its event loop
+hangs, or it is stopped. Work that takes long does not delay the reports, as it runs on other threads.
+
+A worker that starts reports nothing, and has `start_seconds` of the settings instead: importing and compiling
+can hold up all of its threads."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +47,10 @@ class Worker:
         folder: Path,
     ) -> None:
         self.number = number
-        self.reported = False
-        self.heard = 0.0
-        """When it last said something, since it serves."""
+        self.is_ending = False
+        """Whether its reports have ended, or it has been killed."""
+        self.last_report = time.monotonic()
+        """When it last reported, or was started."""
         self.ready_since: float | None = None
         self.report, theirs = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
@@ -63,14 +67,14 @@ class Worker:
         self.name = f"worker {number} (pid {self.process.pid})"
 
     def read_report(self) -> str | None:
-        """What a worker says: empty text for that it serves, `PULSE` for well, another for what is wrong.
+        """What the worker reports: "" that it serves, `PULSE` that it is well, other text what is wrong.
 
-        None: it ended.
+        None: it has ended.
         """
         try:
             return self.report.recv_bytes().decode()
         except (EOFError, OSError):
-            self.reported = True
+            self.is_ending = True
             return None
 
     def end(self) -> str:
@@ -92,6 +96,8 @@ class Supervisor:
         self._settings = settings
         self._reserved = reserved
         self._announce = announce
+        self._has_served = False
+        """Whether a worker has been ready, so that the service may have told somebody that it is."""
         self._announced = False
         self._workers: dict[int, Worker] = {}
         self._due: dict[int, float] = {}
@@ -100,8 +106,8 @@ class Supervisor:
     def run(self) -> bool:
         """Serve until SIGTERM or SIGINT, then let running requests finish; a second signal ends them.
 
-        Returns whether all workers ended in order. Raises `StartError` if not all of them become ready at the
-        start, and `OSError` if there is no folder for temporary files.
+        Returns whether all workers ended in order. Raises `StartError` if one of them fails to start before
+        any is ready, and `OSError` if there is no folder for temporary files.
         """
         # Started by the first process otherwise, and it would unblock the signal that `Worker` blocks.
         resource_tracker.ensure_running()
@@ -125,28 +131,44 @@ class Supervisor:
 
     def _handle_events(self, signals: StopSignals) -> None:
         """Wait until something happens or the next worker is due, and deal with it."""
-        reports = [worker.report.fileno() for worker in self._workers.values() if not worker.reported]
-        times = [*self._due.values(), *(heard + SILENCE_SECONDS for heard in self._last_heard().values())]
+        reports = [worker.report.fileno() for worker in self._workers.values() if not worker.is_ending]
+        times = [*self._due.values(), *self._deadlines().values()]
         timeout = max(min(times) - time.monotonic(), 0) if times else None
         happened = self._wait([*reports, signals.fileno()], timeout)
-        for worker in list(self._workers.values()):
-            # What a worker has to say comes before its end.
+        # All reports first: one may say why its worker ends, or that another worker is ready.
+        for worker in self._workers.values():
             if worker.report.fileno() in happened:
                 self._read_report(worker)
+        for worker in list(self._workers.values()):
             if worker.process.sentinel in happened:
                 self._replace(worker)
-        for worker, heard in self._last_heard().items():
-            if time.monotonic() - heard > SILENCE_SECONDS and not worker.report.poll():
-                self._end(worker, f"has said nothing for {SILENCE_SECONDS:g} s")
+        for worker, deadline in self._deadlines().items():
+            if time.monotonic() > deadline and not worker.report.poll():
+                self._end_late(worker)
 
-    def _last_heard(self) -> dict[Worker, float]:
-        """When each worker that serves, and has not been ended, last said something."""
-        return {each: each.heard for each in self._workers.values() if each.ready_since and not each.reported}
+    def _deadlines(self) -> dict[Worker, float]:
+        """By when each worker that is not ending must have reported."""
+        start_seconds = self._settings.start_seconds
+        return {
+            worker: worker.last_report + (SILENCE_SECONDS if worker.ready_since else start_seconds)
+            for worker in self._workers.values()
+            if not worker.is_ending
+        }
+
+    def _end_late(self, worker: Worker) -> None:
+        if worker.ready_since:
+            self._end(worker, f"has reported nothing for {SILENCE_SECONDS:g} s")
+            return
+        seconds = self._settings.start_seconds
+        why = f"is not ready after RESNET_SERVE_START_SECONDS={seconds:g}"
+        if not self._has_served:
+            raise StartError(f"{worker.name} {why}")
+        self._end(worker, why)
 
     def _end(self, worker: Worker, why: str) -> None:
-        """End what may not even take note of a signal; it is replaced as soon as it has ended."""
+        """Kill the worker, which may not react to any other signal; it is replaced once it has ended."""
         logger.error("%s %s; it is ended by force", worker.name, why)
-        worker.reported = True
+        worker.is_ending = True
         worker.process.kill()
 
     def _wait(self, others: list[int], timeout: float | None) -> list[object]:
@@ -156,18 +178,19 @@ class Supervisor:
 
     def _read_report(self, worker: Worker) -> None:
         report = worker.read_report()
-        worker.heard = time.monotonic()
+        worker.last_report = time.monotonic()
         if report == PULSE.decode():
             return
         if report == "":
             worker.ready_since = time.monotonic()
+            self._has_served = True
             if not self._announced and self._all_ready():
                 self._announced = True
                 self._announce()
         elif report is not None:
             if worker.ready_since is not None:
                 self._end(worker, f"is not well: {report}")
-            elif not self._announced:
+            elif not self._has_served:
                 raise StartError(report)
             else:
                 logger.error("%s cannot start: %s", worker.name, report)
@@ -178,8 +201,8 @@ class Supervisor:
 
     def _replace(self, worker: Worker) -> None:
         how = self._remove(worker)
-        if not self._announced:
-            raise StartError(f"{worker.name} {how} before all workers were ready")
+        if not self._has_served:
+            raise StartError(f"{worker.name} {how} before any worker was ready")
         if worker.ready_since is not None and time.monotonic() - worker.ready_since >= STEADY_SECONDS:
             self._deaths[worker.number] = 0
         delay = restart_delay(self._deaths[worker.number])

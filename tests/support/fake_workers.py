@@ -30,10 +30,16 @@ def _first_life(folder: Path, number: int) -> bool:
     return True
 
 
+def _wait_for_the_first(folder: Path) -> None:
+    """Wait until number 0 has reported that it is ready."""
+    while not (folder / "0.ready").exists():
+        time.sleep(0.01)
+
+
 def _say_ready_in_turn(report: Connection, number: int, folder: Path) -> None:
     """Become ready; number 1 after number 0, so that with its word the parent has announced both."""
-    while number and not (folder / "0.ready").exists():
-        time.sleep(0.01)
+    if number:
+        _wait_for_the_first(folder)
     report.send_bytes(b"")
     (folder / f"{number}.ready").touch()
 
@@ -115,12 +121,11 @@ def answer_the_stop_with_another(
 def fail_with_a_reason(
     _settings: Settings, _reserved: socket.socket, number: int, _folder: Path, report: Connection
 ) -> None:
-    """Say why it cannot serve, as number 1; become ready as any other."""
+    """Say why it cannot serve, as number 1; go on starting as any other."""
     if number == 1:
-        report.send_bytes(b"the model is not to my taste")
+        report.send_bytes(b"the model is damaged")
         sys.exit(1)
-    report.send_bytes(b"")
-    _say_that_all_is_well(report)
+    time.sleep(LIFETIME_SECONDS)
 
 
 def exit_without_a_word(
@@ -130,17 +135,67 @@ def exit_without_a_word(
     sys.exit(3)
 
 
+def exit_beside_one_that_is_ready(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """Become ready; the first one of number 1 ends with status 3 instead, once number 0 is ready."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if number == 1 and _first_life(folder, number):
+        _wait_for_the_first(folder)
+        sys.exit(3)
+    _say_ready_in_turn(report, number, folder)
+    _say_that_all_is_well(report)
+
+
+def fail_beside_one_that_is_ready(
+    settings: Settings, reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """As `exit_beside_one_that_is_ready`, but the one that ends says why."""
+    if number == 1 and not (folder / "1.lived").exists():
+        _wait_for_the_first(folder)
+        report.send_bytes(b"not today")
+    exit_beside_one_that_is_ready(settings, reserved, number, folder, report)
+
+
+def hang(
+    _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, _report: Connection
+) -> None:
+    """Never become ready, whatever comes."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(LIFETIME_SECONDS)
+
+
 def fail_the_second_time(
     _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
 ) -> None:
     """Serve; as the next of the same number, fail to start; as the one after that, have the parent stop."""
-    with (folder / f"{number}.lives").open("a+") as lives:
-        lives.write("x")
-        lives.seek(0)
-        life = len(lives.read())
+    life = _life(folder, number)
     if life == 2:
         report.send_bytes(b"not today")
         sys.exit(1)
+    _serve_and_have_the_parent_stop(report, life)
+
+
+def hang_the_second_time(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """Serve; as the next of the same number, hang; as the one after that, have the parent stop."""
+    life = _life(folder, number)
+    if life == 2:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(LIFETIME_SECONDS)
+    _serve_and_have_the_parent_stop(report, life)
+
+
+def _life(folder: Path, number: int) -> int:
+    """How many processes of this number there have been, this one among them."""
+    with (folder / f"{number}.lives").open("a+") as lives:
+        lives.write("x")
+        lives.seek(0)
+        return len(lives.read())
+
+
+def _serve_and_have_the_parent_stop(report: Connection, life: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     report.send_bytes(b"")
     if life == 3:

@@ -1,5 +1,6 @@
 """A lone process is ended once it is stuck, and not before."""
 
+import queue
 import threading
 
 from app.server.self_watch import SILENT_TICKS, SelfWatch
@@ -7,15 +8,30 @@ from app.server.self_watch import SILENT_TICKS, SelfWatch
 
 def test_an_engine_that_is_not_well_ends_the_process() -> None:
     ended: list[str] = []
-    watch = SelfWatch(ended.append)
+    watch = SelfWatch(300, ended.append)
     watch.pulse(None)
     assert ended == []
     watch.pulse("the engine is on fire")
     assert ended == ["the engine is on fire"]
 
 
+def test_a_start_that_hangs_ends_the_process() -> None:
+    ended: queue.Queue[str] = queue.Queue()
+    SelfWatch(0.01, ended.put)
+    assert ended.get(timeout=60) == "not ready after RESNET_SERVE_START_SECONDS=0.01"
+
+
+def test_a_start_that_is_over_is_not_late() -> None:
+    others = set(threading.enumerate())
+    watch = SelfWatch(300, lambda _: None)
+    (timer,) = set(threading.enumerate()) - others
+    watch.pulse(None)
+    timer.join(60)
+    assert not timer.is_alive()
+
+
 def test_silence_counts_from_the_last_pulse() -> None:
-    watch = SelfWatch(lambda _: None)
+    watch = SelfWatch(300, lambda _: None)
     assert not any(watch.tick() for _ in range(SILENT_TICKS))
     watch.pulse(None)
     assert not any(watch.tick() for _ in range(SILENT_TICKS - 1))
@@ -24,7 +40,7 @@ def test_silence_counts_from_the_last_pulse() -> None:
 
 def test_an_event_loop_that_is_silent_ends_the_process() -> None:
     ended = threading.Event()
-    watch = SelfWatch(lambda _: ended.set())
+    watch = SelfWatch(300, lambda _: ended.set())
     watch.pulse(None)
     for _ in range(SILENT_TICKS):
         watch.tick()

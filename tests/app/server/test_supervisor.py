@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -23,22 +24,27 @@ def reserved() -> Iterator[socket.socket]:
         yield reserved
 
 
-Run = Callable[[Callable[..., None], Callable[[], None]], bool]
+Run = Callable[..., bool]
 
 
 @pytest.fixture
 def run(reserved: socket.socket, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Supervise two of the given workers, and do the given thing when both are ready."""
 
-    def run(work: Callable[..., None], when_ready: Callable[[], None]) -> bool:
+    def run(work: Callable[..., None], when_ready: Callable[[], None], start_seconds: float = 300) -> bool:
         monkeypatch.setattr(supervisor, "work", work)
-        return Supervisor(Settings(workers=2, drain_seconds=30), reserved, when_ready).run()
+        settings = Settings(workers=2, drain_seconds=30, start_seconds=start_seconds)
+        return Supervisor(settings, reserved, when_ready).run()
 
     return run
 
 
 def _stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _kill_one() -> None:
+    multiprocessing.active_children()[0].kill()
 
 
 def _never() -> None:
@@ -70,25 +76,74 @@ def test_ctrl_c_is_for_the_parent_alone(run: Run) -> None:
 
 
 def test_the_reason_why_one_cannot_start_stops_all(run: Run) -> None:
-    with pytest.raises(StartError, match=r"^the model is not to my taste$"):
+    with pytest.raises(StartError, match=r"^the model is damaged$"):
         run(fake_workers.fail_with_a_reason, _never)
     assert multiprocessing.active_children() == []
 
 
 def test_a_worker_that_ends_before_it_is_ready_stops_all(run: Run) -> None:
-    line = r"^worker \d \(pid \d+\) ended with status 3 before all workers were ready$"
+    line = r"^worker \d \(pid \d+\) ended with status 3 before any worker was ready$"
     with pytest.raises(StartError, match=line):
         run(fake_workers.exit_without_a_word, _never)
+
+
+def test_a_worker_that_hangs_as_it_starts_stops_all(run: Run) -> None:
+    line = r"^worker \d \(pid \d+\) is not ready after RESNET_SERVE_START_SECONDS=0\.5$"
+    with pytest.raises(StartError, match=line):
+        run(fake_workers.hang, _never, start_seconds=0.5)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("work", "whys"),
+    [
+        (fake_workers.exit_beside_one_that_is_ready, []),
+        (fake_workers.fail_beside_one_that_is_ready, ["cannot start: not today"]),
+    ],
+)
+def test_once_one_is_ready_the_failing_start_of_another_stops_nothing(
+    run: Run, caplog: pytest.LogCaptureFixture, work: Callable[..., None], whys: list[str]
+) -> None:
+    """As the first may have answered already that the service is ready."""
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        assert run(work, _stop)
+    for said, expected in zip(
+        caplog.messages, [*whys, "ended with status 3; the next one starts now"], strict=True
+    ):
+        assert re.fullmatch(rf"worker 1 \(pid \d+\) {expected}", said)
+
+
+def test_a_worker_that_hangs_as_it_starts_beside_another_is_replaced(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = []
+
+    class Aging(supervisor.Worker):
+        """As if the third of all had been started 299 s before, and had a second left."""
+
+        def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - those of the worker
+            super().__init__(*arguments)
+            started.append(self)
+            if len(started) == 3:
+                self.last_report -= 299
+
+    monkeypatch.setattr(supervisor, "Worker", Aging)
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        assert run(fake_workers.hang_the_second_time, _kill_one, start_seconds=300)
+    patterns = [
+        r"worker \d \(pid \d+\) was ended by SIGKILL; the next one starts now",
+        r"worker \d \(pid \d+\) is not ready after RESNET_SERVE_START_SECONDS=300; it is ended by force",
+        r"worker \d \(pid \d+\) was ended by SIGKILL; the next one starts in 1 s",
+    ]
+    for pattern, message in zip(patterns, caplog.messages, strict=True):
+        assert re.fullmatch(pattern, message)
 
 
 def test_a_worker_that_dies_is_replaced_until_it_serves_again(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def kill_one() -> None:
-        multiprocessing.active_children()[0].kill()
-
     with caplog.at_level(logging.WARNING, "app.server.supervisor"):
-        assert run(fake_workers.fail_the_second_time, kill_one)
+        assert run(fake_workers.fail_the_second_time, _kill_one)
     patterns = [
         r"worker \d \(pid \d+\) was ended by SIGKILL; the next one starts now",
         r"worker \d \(pid \d+\) cannot start: not today",
@@ -102,7 +157,7 @@ def test_a_worker_that_dies_is_replaced_until_it_serves_again(
 @pytest.mark.parametrize(
     ("work", "why"),
     [
-        (fake_workers.fall_silent_once, r"has said nothing for 2\.5 s"),
+        (fake_workers.fall_silent_once, r"has reported nothing for 2\.5 s"),
         (fake_workers.complain_once, "is not well: the engine is asleep"),
     ],
 )
