@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 
-from app.environment import PREFIX, RENAMED
 from app.settings import Settings
+from app.settings.environment import PREFIX, RENAMED
 
 TESTS = Path(__file__).parent
 REPOSITORY = TESTS.parent

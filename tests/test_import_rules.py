@@ -29,7 +29,6 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.batching", "app.feedback"),
     ("app.observability", "app.drawing"),
     ("app.settings", "app.client", "app.capacity"),
-    ("app.environment", "app.setting_types"),
     ("app.errors",),
 )
 """The rooms of the service from the street inwards: each imports from itself and from those further in."""

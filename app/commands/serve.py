@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pydantic_settings import CliSettingsSource
 
 from app.commands.output import show
-from app.environment import PREFIX, name_warnings
 from app.observability.logs import configure_logging
 from app.server.self_watch import SelfWatch
 from app.server.sockets import announce, bind
 from app.server.supervisor import Supervisor
 from app.settings import Settings, load_settings
+from app.settings.environment import PREFIX, name_warnings
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.environment import variable
+from app.settings.environment import variable
 from tests.documents.documents import ROOT
 from tests.support.artifacts import save_small_artifact
 from tests.support.server_process import running

@@ -16,13 +16,13 @@ from pkgutil import resolve_name
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from app.environment import variable
 from app.http.error_handlers import REJECTIONS
 from app.observability.drift import DriftMonitor
 from app.observability.metrics import STAGES, ServiceMetrics
 from app.routes.augmentation_catalogue import FILE as CATALOGUE
 from app.server import connection, request_head
 from app.settings import Settings
+from app.settings.environment import variable
 from models import ARCHITECTURES
 from models.artifact.reference import Reference
 from models.augmentations import AUGMENTATIONS

@@ -14,8 +14,8 @@ from itertools import zip_longest
 import pytest
 import yaml
 
-from app.environment import variable
 from app.settings import Settings
+from app.settings.environment import variable
 from tests.documents.documents import DOCUMENTS, ROOT, Block, blocks
 from tests.documents.sandbox import Sandbox, sandbox
 from training.__main__ import parser

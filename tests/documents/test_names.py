@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.environment import variable
 from app.settings import Settings
+from app.settings.environment import variable
 from tests.documents.documents import DOCUMENTS, ROOT, blocks, code_spans
 
 OTHER_VARIABLES = {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.environment import variable
 from app.server.connection import MAX_PIPELINED
 from app.server.request_head import MAX_BYTES, MAX_HEADERS
 from app.settings import Settings
+from app.settings.environment import variable
 from tests.documents.documents import DOCUMENTS, ROOT, text_of
 from tests.documents.tables import LIMIT_ROW, MARKED, PARTS, limits_table, rewritten, settings_table
 from training.recipes import RECIPES

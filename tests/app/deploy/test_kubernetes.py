@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from app import __version__
-from app.environment import PREFIX
 from app.main import create_app
 from app.observability.metrics import ServiceMetrics
 from app.server.worker import MARGIN_SECONDS
 from app.settings import Settings
+from app.settings.environment import PREFIX
 from tests.documents.documents import ROOT
 
 DEPLOY = ROOT / "app" / "deploy"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.environment import name_warnings
 from app.errors import SettingsError
 from app.settings import Settings, load_settings
+from app.settings.environment import name_warnings
 
 
 def test_a_setting_has_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:

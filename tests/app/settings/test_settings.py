@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic_settings import CliSettingsSource
 
-from app.environment import variable
 from app.errors import SettingsError
 from app.settings import Settings, load_settings
+from app.settings.environment import variable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def command_line(*arguments: str) -> CliSettingsSource[argparse.ArgumentParser]:

@@ -1,0 +1,51 @@
+"""How images are decoded and computed."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class EngineSettings(BaseModel):
+    engine: Literal["auto", "openvino", "torch"] = Field(
+        "auto",
+        description="Inference engine: `torch`, `openvino` (CPU only), or `auto`, which is `torch` on a CUDA"
+        " device and `openvino` on a CPU.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Inference device: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="Inference precision: `float32`, `bfloat16`, `int8`, or `auto`, which is the fastest that"
+        " engine, model and hardware support.",
+    )
+    torch_compile: bool = Field(
+        default=False,
+        description="Use `torch.compile` in the torch engine: the start is slower, inference is faster.",
+    )
+    preload: Literal["none", "torch"] = Field(
+        "none",
+        description="`torch` imports PyTorch before the service is ready. `none`: what needs it, which is"
+        " explanations, augmentations, the view of batch norm and averaging over views, waits a few seconds"
+        " the first time, and until then a worker holds 850 MB less.",
+    )
+    engine_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Number of CPU threads for inference in each worker. 0: the available cores divided by"
+        " the number of workers, but at least 2.",
+    )
+    decode_threads: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="Number of threads that decode larger images in each worker; as many again decode"
+        " smaller ones.",
+    )
+    max_batch: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Maximum batch size of inference, in images. 0: the engine chooses it.",
+    )

@@ -1,0 +1,54 @@
+"""What is watched and kept of predictions: drift, and corrections."""
+
+from pydantic import BaseModel, Field, SecretStr
+
+from app.settings.text_types import RateLimits
+
+
+class MonitoringSettings(BaseModel):
+    drift_window: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Number of latest images of a model that are compared with its reference, in each"
+        " worker. 0: nothing is compared.",
+    )
+    feedback: bool = Field(
+        default=False,
+        description="Accept corrections of predictions, and keep them in a database; needs the extra"
+        " `feedback`.",
+    )
+    feedback_database: SecretStr = Field(
+        SecretStr("sqlite:///feedback.db"),
+        description="Address of the feedback database: `sqlite:///` and a file, or"
+        " `postgresql://user:password@host/database`. All workers share it.",
+    )
+    feedback_images: bool = Field(
+        default=False,
+        description="Allow a correction to bring its image, which is kept with it. Otherwise an image is"
+        " rejected with status 403.",
+    )
+    feedback_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Retention of corrections and their images in days; then they are deleted.",
+    )
+    max_feedback: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="Maximum number of corrections that are kept; a further one gets status 507.",
+    )
+    max_feedback_bytes: int = Field(
+        1_000_000_000,
+        ge=0,
+        le=1_000_000_000_000,
+        description="Maximum size of all images that are kept with corrections, in bytes; one that does not"
+        " fit gets status 507.",
+    )
+    feedback_rate_limit: RateLimits = Field(
+        "30/minute",
+        description="Maximum rate of corrections and deletions of a client, as in the setting for all"
+        " requests, which holds as well. Empty: no limit.",
+    )
