@@ -1,6 +1,7 @@
 """A server as a process of its own on 127.0.0.1: how long it takes to start, how much memory it holds."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -38,6 +39,15 @@ class Server:
         """Resident memory of all its processes in MiB; pages that they share count for each."""
         root = psutil.Process(self.pid)
         return float(sum(_resident(process) for process in (root, *root.children(recursive=True))) / 2**20)
+
+    def peak_mib(self) -> float:
+        """The most memory that its first process has held so far, in MiB; 0 if the system does not say."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except FileNotFoundError:
+            return 0.0
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(found[1]) / 1024 if found else 0.0
 
 
 @contextmanager

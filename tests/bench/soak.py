@@ -31,7 +31,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
-from tests.bench.attacks import FORM, JSON, ZIPPED, form, picture
+from tests.bench.hostile_requests import FORM, JSON, ZIPPED, form, picture
 from tests.bench.payloads import pictures
 from tests.bench.program import BenchError, machine, run, say
 from tests.bench.server import OURS, Server, running
