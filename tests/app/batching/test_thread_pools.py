@@ -11,10 +11,10 @@ from models.preprocessing.stopping import Stop, StoppedError
 
 def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
     async def scenario() -> tuple[str, str, str]:
-        workers = ThreadPools(decode_threads=2, inference_threads=2, max_concurrent_requests=1)
+        pools = ThreadPools(decode_threads=2, inference_threads=2, max_concurrent_requests=1)
         name = lambda: threading.current_thread().name  # noqa: E731
-        names = await workers.decode(name), await workers.infer(name), await workers.infer(name)
-        workers.close()
+        names = await pools.decode(name), await pools.infer(name), await pools.infer(name)
+        pools.close()
         return names
 
     decode, first, second = asyncio.run(scenario())
@@ -36,9 +36,9 @@ def test_as_many_inferences_at_a_time_as_there_are_threads() -> None:
         running.pop()
 
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=4, inference_threads=2, max_concurrent_requests=8)
-        await asyncio.gather(*(workers.infer(work) for _ in range(6)))
-        workers.close()
+        pools = ThreadPools(decode_threads=4, inference_threads=2, max_concurrent_requests=8)
+        await asyncio.gather(*(pools.infer(work) for _ in range(6)))
+        pools.close()
 
     asyncio.run(scenario())
     assert most == 2
@@ -49,35 +49,35 @@ def test_exception_reaches_the_caller() -> None:
         raise KeyError("broken")
 
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=1)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=1)
         try:
-            await workers.infer(work)
+            await pools.infer(work)
         finally:
-            workers.close()
+            pools.close()
 
     with pytest.raises(KeyError, match="broken"):
         asyncio.run(scenario())
 
 
 def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
-    workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=2)
+    pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=2)
     with (
-        workers.admit(),
-        workers.admit(),
+        pools.admit(),
+        pools.admit(),
         pytest.raises(OverloadedError, match="2 requests"),
-        workers.admit(),
+        pools.admit(),
     ):
         pytest.fail("admitted beyond the bound")
-    with pytest.raises(ZeroDivisionError), workers.admit():
+    with pytest.raises(ZeroDivisionError), pools.admit():
         _ = 1 / 0
-    with workers.admit(), workers.admit():
+    with pools.admit(), pools.admit():
         pass
-    workers.close()
+    pools.close()
 
 
 def test_close_drops_what_waits() -> None:
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         started = threading.Event()
         release = threading.Event()
 
@@ -86,11 +86,11 @@ def test_close_drops_what_waits() -> None:
             release.wait(5)
             return "done"
 
-        running = asyncio.ensure_future(workers.infer(block))
-        waiting = asyncio.ensure_future(workers.infer(lambda: pytest.fail("ran after close")))
+        running = asyncio.ensure_future(pools.infer(block))
+        waiting = asyncio.ensure_future(pools.infer(lambda: pytest.fail("ran after close")))
         await asyncio.to_thread(started.wait, 5)
         threading.Timer(0.05, release.set).start()
-        await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(pools.close)
         assert await running == "done"
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -103,7 +103,7 @@ def test_a_request_keeps_its_place_until_its_work_has_ended() -> None:
     release = threading.Event()
 
     async def scenario() -> tuple[int, int]:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         started = threading.Event()
 
         def work() -> None:
@@ -111,35 +111,35 @@ def test_a_request_keeps_its_place_until_its_work_has_ended() -> None:
             release.wait(10)
 
         async def request() -> None:
-            with workers.admit():
-                await workers.decode(work)
+            with pools.admit():
+                await pools.decode(work)
 
         leaving = asyncio.ensure_future(request())
         await asyncio.to_thread(started.wait, 10)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        while_busy = workers.admitted
+        while_busy = pools.admitted
         release.set()
-        await asyncio.to_thread(workers.close)
-        return while_busy, workers.admitted
+        await asyncio.to_thread(pools.close)
+        return while_busy, pools.admitted
 
     assert asyncio.run(scenario()) == (1, 0)
 
 
 def test_work_that_nobody_waits_for_is_told_so() -> None:
     async def scenario() -> tuple[bool, bool]:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         stop, done = Stop(), Stop()
-        await workers.decode(lambda: None, stop=done)
+        await pools.decode(lambda: None, stop=done)
 
         def work() -> None:
             while not stop.asked:
                 pass
 
-        running = workers.decode(work, stop=stop)
+        running = pools.decode(work, stop=stop)
         early = stop.asked
         running.cancel()
-        await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(pools.close)
         return early, stop.asked
 
     assert asyncio.run(scenario()) == (False, True)
@@ -147,15 +147,15 @@ def test_work_that_nobody_waits_for_is_told_so() -> None:
 
 def test_closing_stops_what_runs() -> None:
     async def scenario() -> None:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         stop = Stop()
 
         def work() -> None:
             while True:
                 stop.check()
 
-        running = workers.decode(work, is_large=True, stop=stop)
-        await asyncio.to_thread(workers.close)
+        running = pools.decode(work, is_large=True, stop=stop)
+        await asyncio.to_thread(pools.close)
         with pytest.raises(StoppedError):
             await running
 
@@ -164,14 +164,14 @@ def test_closing_stops_what_runs() -> None:
 
 def test_small_work_does_not_wait_behind_large() -> None:
     async def scenario() -> str:
-        workers = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
+        pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
         release = threading.Event()
-        large = [workers.decode(lambda: release.wait(10), is_large=True) for _ in range(3)]
-        answer = await workers.decode(lambda: "small")
+        large = [pools.decode(lambda: release.wait(10), is_large=True) for _ in range(3)]
+        answer = await pools.decode(lambda: "small")
         assert not any(each.done() for each in large)
         release.set()
         await asyncio.gather(*large)
-        workers.close()
+        pools.close()
         return answer
 
     assert asyncio.run(scenario()) == "small"
