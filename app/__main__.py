@@ -115,13 +115,13 @@ COMMANDS = {
     "compare": Command("compare two artifacts on the same test images", _of("training", "compare"), "train"),
     "unfamiliar": Command("tell test images from other pictures", _of("training", "unfamiliar"), "train"),
     "photos": Command("measure an artifact on your own photographs", _of("training", "photos"), "train"),
-    "reference": Command("add to an artifact what drift is told by", _of("training", "reference"), "train"),
+    "reference": Command("add the reference for drift to an artifact", _of("training", "reference"), "train"),
     "export-feedback": Command(
         "make a folder of images of corrections", _of("training", "export-feedback"), "train"
     ),
     "export": Command("turn a finished run into an artifact", _of("training", "export"), "train"),
     "calibrate": Command(
-        "fit an artifact's temperatures and detectors anew", _of("training", "calibrate"), "train"
+        "fit an artifact's temperatures and detectors again", _of("training", "calibrate"), "train"
     ),
     "report": Command("write an artifact's page, model card and plots", _of("training", "report"), "train"),
     "summary": Command("print a network layer by layer", _of("models", "summary"), "serve"),

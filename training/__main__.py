@@ -221,7 +221,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command(
         "calibrate",
         cli.calibrate_command,
-        "Fit an artifact's temperatures and detectors of unfamiliar images anew, and write it again.",
+        "Fit an artifact's temperatures and detectors of unfamiliar images again, and store them in it.",
     )
     sub.add_argument("--artifact", type=Path, required=True)
     takes_data(sub)

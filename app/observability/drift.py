@@ -37,14 +37,13 @@ class DriftMetrics:
         labels = ["name", "version"]
         self.predictions = Counter(
             "resnet_serve_predictions_total",
-            f"Images by the class they were taken for; from {MAX_LABELS} classes on, rare ones are"
-            f" `{OTHERS}`.",
+            f"Images by predicted class; with {MAX_LABELS} classes or more, rare ones are `{OTHERS}`.",
             [*labels, "label"],
             registry=registry,
         )
         self.confidence = Histogram(
             "resnet_serve_confidence",
-            "Probability of the class that an image was taken for.",
+            "Probability of the predicted class.",
             labels,
             buckets=CONFIDENCE_EDGES,
             registry=registry,
@@ -66,7 +65,7 @@ class DriftMetrics:
         self.distance = Gauge(
             "resnet_serve_drift_distance",
             "Total variation distance, 0 to 1, of the latest images from the model's reference; 0 until"
-            " there are as many as the window holds. Of several workers the largest.",
+            " there are as many as the window holds. With several workers, the largest of theirs.",
             [*labels, "feature"],
             multiprocess_mode="livemax",
             registry=registry,

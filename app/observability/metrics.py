@@ -73,7 +73,7 @@ class ServiceMetrics:
         )
         self._unfamiliar = Counter(
             "resnet_serve_unfamiliar_images_total",
-            "Images classified that are unlike those that the model knows.",
+            "Images classified that are unfamiliar to the model.",
             ["name", "version"],
             registry=own,
         )
@@ -91,7 +91,7 @@ class ServiceMetrics:
         )
         self._rejections = Counter(
             "resnet_serve_rejections_total",
-            "Requests and connections rejected for a reason of the service's own.",
+            "Requests and connections rejected by a limit or for the state of the service, by reason.",
             ["reason"],
             registry=own,
         )

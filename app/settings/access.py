@@ -19,7 +19,7 @@ class AccessSettings(BaseModel):
     )
     cors_origins: Origins = Field(
         "",
-        description="Origins of other web sites whose pages may read the answers, such as"
+        description="Origins of other web sites whose pages may read the responses, such as"
         " `https://example.org`, separated by commas. `*`: all. Empty: none.",
     )
     trusted_hosts: HostNames = Field(

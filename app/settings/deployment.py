@@ -14,15 +14,15 @@ class DeploymentSettings(BaseModel):
     root_path: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path below which a proxy offers the service, such as `/vision`; empty is none. A trusted"
-        " proxy may name another by `X-Forwarded-Prefix`.",
+        description="Path below which a proxy offers the service, such as `/vision`; empty: none. A trusted"
+        " proxy may set another one with `X-Forwarded-Prefix`.",
     )
     keep_alive_seconds: int = Field(
         15,
         ge=1,
         le=3600,
-        description="Timeout in seconds of an idle connection, and of one whose client reads nothing of an"
-        " answer.",
+        description="Timeout in seconds of an idle connection, and of one whose client does not read its"
+        " response.",
     )
     start_seconds: float = Field(
         300,
@@ -36,8 +36,8 @@ class DeploymentSettings(BaseModel):
         ge=0,
         le=3600,
         description="Time in seconds after SIGTERM in which all requests are still answered, while readiness"
-        " is status 503 and every response closes its connection: a balancer finds out before connections"
-        " are refused. 0: they are refused at once.",
+        " is status 503 and every response closes its connection, so that a load balancer notices before"
+        " connections are refused. 0: they are refused at once.",
     )
     drain_seconds: int = Field(
         20,

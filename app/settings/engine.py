@@ -25,9 +25,9 @@ class EngineSettings(BaseModel):
     )
     preload: Literal["none", "torch"] = Field(
         "none",
-        description="`torch` imports PyTorch before the service is ready. `none`: what needs it, which is"
-        " explanations, augmentations, the view of batch norm and averaging over views, waits a few seconds"
-        " the first time, and until then a worker holds 850 MB less.",
+        description="`torch`: import PyTorch before the service is ready. `none`: import it for the first"
+        " explanation, augmentation, view of batch norm or average over views, which then takes a few seconds"
+        " longer; until then a worker takes 850 MB less.",
     )
     engine_threads: int = Field(
         0,

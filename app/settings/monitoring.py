@@ -10,8 +10,8 @@ class MonitoringSettings(BaseModel):
         1000,
         ge=0,
         le=100_000,
-        description="Number of latest images of a model that are compared with its reference, in each"
-        " worker. 0: nothing is compared.",
+        description="Number of the latest images of a model whose distance from its reference is measured, in"
+        " each worker. 0: none.",
     )
     feedback: bool = Field(
         default=False,
@@ -25,7 +25,7 @@ class MonitoringSettings(BaseModel):
     )
     feedback_images: bool = Field(
         default=False,
-        description="Allow a correction to bring its image, which is kept with it. Otherwise an image is"
+        description="Allow a correction to include its image, which is kept with it. Otherwise an image is"
         " rejected with status 403.",
     )
     feedback_days: int = Field(
@@ -49,6 +49,6 @@ class MonitoringSettings(BaseModel):
     )
     feedback_rate_limit: RateLimits = Field(
         "30/minute",
-        description="Maximum rate of corrections and deletions of a client, as in the setting for all"
-        " requests, which holds as well. Empty: no limit.",
+        description="Maximum rate of corrections and deletions of a client, written as the rate limit of all"
+        " requests, which applies as well. Empty: no limit.",
     )
