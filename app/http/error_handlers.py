@@ -43,7 +43,8 @@ from app.errors import ApiError, ProtocolError, client_left, invalid_parameter
 from app.http.allowed_methods import allowed_methods
 from app.inference.preparation import of_image
 from app.observability.tracing import note_error
-from app.registry.control import FollowError, RefusedChangeError
+from app.registry.control import RefusedChangeError
+from app.registry.other_workers import FollowError
 from app.registry.plan_folder import BusyError
 from app.registry.repository import UnknownModelError
 from models.artifact.store import ArtifactError

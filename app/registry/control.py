@@ -2,31 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Set
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from app.registry.loaded_model import LoadedModel
+from app.registry.other_workers import POLL_SECONDS, FollowError, OtherWorkers
 from app.registry.plan import Entry, Plan
-from app.registry.plan_folder import BusyError, Membership, WorkerProgress
+from app.registry.plan_folder import BusyError, Membership
 from app.registry.repository import Repository, UnknownModelError
-
-POLL_SECONDS = 0.2
-FOLLOW_SECONDS = 120.0
-"""How long the other workers may take to load what this one has loaded."""
 
 logger = logging.getLogger(__name__)
 
 
 class RefusedChangeError(Exception):
     """What is served cannot be changed so; the message says why."""
-
-
-class FollowError(Exception):
-    """Another worker could not do the same, or not in time.
-
-    If it could not load a model, what is served is as it was. What all have loaded, or are to unload, a late
-    one still follows.
-    """
 
 
 class ModelControl:
@@ -50,16 +39,12 @@ class ModelControl:
         self._load = load
         self._on_retired = on_retired
         self._free_memory = free_memory
-        self._membership = membership
+        self._others = OtherWorkers(membership)
         self._held: dict[Entry, LoadedModel] = {}
         self._serving: dict[tuple[str, str], LoadedModel] = {}
         self._plan = Plan(generation=-1, entries=(), current={}, default="")
         self._seen = self._plan
         """The last plan that this process has followed, or tried to."""
-        self._asked: Set[int] = frozenset()
-        """The other workers that served when the last plan was written."""
-        self._unsaid: WorkerProgress | None = None
-        """What could not be reported yet, as to a full disk."""
         self._turn = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._follower: asyncio.Task[None] | None = None
@@ -96,22 +81,15 @@ class ModelControl:
 
         Raises what loading raises, and `OSError`.
         """
-        if self._membership is None:
-            await self._apply(self._first())
-            return
-        folder = self._membership.folder
-        with folder.lock(wait=True):
-            plan = folder.read()
-            if plan is None:
-                plan = self._first()
-                folder.write(plan)
+        plan: Plan | None = self._others.join(self._first)
         # Whoever changes the plan waits for those that have reported. So either it waits for this process, or
         # its change is seen here, after the report.
         while plan is not None and plan != self._seen:
             await self._apply(plan)
-            self._report()
-            plan = folder.read()
-        self._follower = asyncio.create_task(self._follow())
+            self._others.report(self._seen.generation)
+            plan = self._others.plan()
+        if not self._others.are_none:
+            self._follower = asyncio.create_task(self._follow())
 
     async def load(self, repository: Repository, name: str, version: str | None, limit: int) -> None:
         """Load a version, the newest if none is given, and let it answer for its name, everywhere.
@@ -137,9 +115,9 @@ class ModelControl:
                 self._seen = seen
                 raise
             try:
-                self._write(staged)
+                self._others.publish(staged)
                 await self._wait_for_others(staged)
-                self._write(planned)
+                self._others.publish(planned)
             except BaseException:
                 await self._withdraw(staged.abandon())
                 raise
@@ -160,7 +138,7 @@ class ModelControl:
                     f"{name} answers the requests that name no model "
                     "(RESNET_SERVE_DEFAULT_MODEL); one version must stay"
                 )
-            self._write(planned)
+            self._others.publish(planned)
             await self._apply(planned)
             await self._wait_for_others(planned)
 
@@ -205,23 +183,19 @@ class ModelControl:
         if self._turn.locked():
             raise BusyError
         async with self._turn:
-            with ExitStack() as held:
-                if self._membership is not None:
-                    held.enter_context(self._membership.folder.lock())
+            with self._others.lock():
                 await self._catch_up()
                 yield
 
     async def _catch_up(self) -> None:
         """Follow what another process has decided since the last look."""
-        if self._membership is None:
-            return
-        plan = self._membership.folder.read()
+        plan = self._others.plan()
         # By its content: what could not be written here is nothing that others know of.
         if plan is not None and plan != self._seen:
             await self._apply(plan)
-            self._report()
-        elif self._unsaid is not None:
-            self._say(self._unsaid)
+            self._others.report(self._seen.generation)
+        else:
+            self._others.report_again()
 
     async def _follow(self) -> None:
         while True:
@@ -233,70 +207,18 @@ class ModelControl:
                     await self._catch_up()
                 except Exception as error:
                     logger.exception("cannot follow a change of what is served")
-                    self._report(f"{type(error).__name__}: {error}")
-
-    def _write(self, plan: Plan) -> None:
-        """Have all others follow `plan` from now on. Raises `FollowError` where they cannot be told."""
-        if self._membership is None:
-            return
-        self._asked = self._others().keys()
-        try:
-            self._membership.folder.write(plan)
-        except OSError as error:
-            raise FollowError(f"the other workers cannot be told: {error.strerror}") from error
+                    self._others.report(self._seen.generation, f"{type(error).__name__}: {error}")
 
     async def _withdraw(self, plan: Plan) -> None:
         """Follow `plan` with all others, or whatever they follow if they cannot be told."""
         try:
-            self._write(plan)
+            self._others.publish(plan)
         except FollowError as error:
             logger.warning("what was staged stays so: %s", error)
-            known = self._membership.folder.read() if self._membership is not None else None
-            plan = plan if known is None else known
+            plan = self._others.plan() or plan
         await self._apply(plan)
-        self._report()
-
-    def _report(self, error: str | None = None) -> None:
-        self._say(WorkerProgress(generation=self._seen.generation, error=error))
-
-    def _say(self, report: WorkerProgress) -> None:
-        """Whoever waits for a report that cannot be written says so; it is tried again."""
-        if self._membership is None:
-            return
-        try:
-            self._membership.folder.report(self._membership.worker, report)
-            self._unsaid = None
-        except OSError as failure:
-            if self._unsaid is None:
-                logger.warning("cannot report to the other workers: %s", failure.strerror)
-            self._unsaid = report
-
-    def _others(self) -> dict[int, WorkerProgress]:
-        assert self._membership is not None, "there are no others"
-        reports = self._membership.folder.reports()
-        reports.pop(self._membership.worker, None)
-        return reports
+        self._others.report(self._seen.generation)
 
     async def _wait_for_others(self, plan: Plan) -> None:
-        """Return when all other workers follow `plan`. Raises `FollowError` if one of them cannot.
-
-        One that ends meanwhile may have ended of what is staged, and whoever replaced it would too.
-        """
-        self._report()
-        if self._membership is None:
-            return
-        asked = self._asked
-        deadline = asyncio.get_running_loop().time() + FOLLOW_SECONDS
-        while True:
-            reports = self._others()
-            for worker, report in reports.items():
-                if report.generation >= plan.generation and report.error is not None:
-                    raise FollowError(f"worker {worker} cannot do the same: {report.error}")
-            if plan.staged is not None and (ended := asked - reports.keys()):
-                raise FollowError(f"worker {min(ended)} ended while it did the same")
-            late = [worker for worker, report in reports.items() if report.generation < plan.generation]
-            if not late:
-                return
-            if asyncio.get_running_loop().time() > deadline:
-                raise FollowError(f"worker {late[0]} has not followed within {FOLLOW_SECONDS:g} s")
-            await asyncio.sleep(POLL_SECONDS / 10)
+        self._others.report(self._seen.generation)
+        await self._others.wait_for(plan)

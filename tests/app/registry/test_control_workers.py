@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from app.registry import control as model_control
-from app.registry.control import FollowError
+from app.registry import other_workers
+from app.registry.other_workers import FollowError
 from app.registry.plan_folder import BusyError, Membership, PlanFolder
 from app.registry.repository import Repository
 from tests.support.controlled_models import LIMIT, Loader, found, started
@@ -57,7 +57,7 @@ async def test_what_another_worker_cannot_load_is_served_by_none(
 async def test_a_worker_that_does_not_follow_is_waited_for_only_so_long(
     repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_control, "FOLLOW_SECONDS", 1)
+    monkeypatch.setattr(other_workers, "FOLLOW_SECONDS", 1)
     stuck = Loader()
     async with started(Loader(), workers(0)) as control, started(stuck, workers(1)) as other:
         stuck.may_load.clear()
@@ -121,7 +121,7 @@ async def test_a_worker_that_has_ended_is_not_waited_for_to_unload(
 async def test_a_worker_that_cannot_even_report_follows_the_next_change(
     repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_control, "FOLLOW_SECONDS", 1)
+    monkeypatch.setattr(other_workers, "FOLLOW_SECONDS", 1)
     others = Loader()
     others.broken = {"2"}
     full = workers(1)
