@@ -26,6 +26,17 @@ def server(model_dir: Path) -> Iterator[tuple[str, str]]:
         yield address, printed
 
 
+def test_uvicorn_finds_the_factory(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`uvicorn app.main:create_app --factory`, with settings from the environment."""
+    monkeypatch.setenv("RESNET_SERVE_MODEL_DIR", str(model_dir))
+    monkeypatch.setenv("RESNET_SERVE_DEVICE", "cpu")
+    config = uvicorn.Config("app.main:create_app", factory=True, log_config=None, proxy_headers=False)
+    config.load()
+    with service.running(config.loaded_app) as client:
+        image = (ROOT / "app/static/samples/cat.png").read_bytes()
+        assert client.post("/predict", content=image).json()["model"]["name"] == "lenet-test"
+
+
 def test_prints_page_docs_and_a_curl_that_work(server: tuple[str, str]) -> None:
     address, printed = server
     assert f"{address}/\n" in printed
