@@ -33,6 +33,7 @@ SLOW = (
     "documents/test_blocks.py",
     "models/architectures/test_resnet.py",
     "models/augmentations/test_augmentations.py",
+    "models/augmentations/test_every_parameter.py",
     "models/augmentations/test_jpeg.py",
     "models/batch_norm/test_folding.py",
     "models/batch_norm/test_view.py",

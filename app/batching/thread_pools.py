@@ -108,8 +108,8 @@ class ThreadPools:
     ) -> asyncio.Future[T]:
         """Run `work`, which decodes or draws images, on one of the decoding threads.
 
-        `stop` is asked, for the work to look at, once nobody waits for it: when the future is cancelled, or
-        the threads are closed.
+        `stop` tells the work to stop once nobody waits for it: when the future is cancelled, or the threads
+        are closed.
         """
         running = (self._large_decoders if is_large else self._decoders).submit(work)
         admission = _ADMISSION.get()

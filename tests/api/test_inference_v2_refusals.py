@@ -1,6 +1,7 @@
 """What the Open Inference Protocol refuses, in its own words and before it costs anything."""
 
 import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.http import request_scope
 from app.http.content_encoding import decompress
 from app.main import create_app
 from app.settings import Settings
+from app.v2.repository import MAX_BODY_BYTES, MAX_PARAMETERS
 from tests.support.artifacts import CLASSES
 from tests.support.inference_v2 import MODEL, asking, in_base64, refused
 from tests.support.predicting import noise_image
@@ -167,3 +169,26 @@ def hurried(model_dir: Path) -> Iterator[Client]:
 
 def test_a_deadline_holds_here_too(hurried: Client, files: list[bytes]) -> None:
     assert "the deadline passed" in refused(hurried.post(f"{MODEL}/infer", json=in_base64(files)), 504)
+
+
+@pytest.mark.parametrize("count", [MAX_PARAMETERS + 2, 20 * MAX_PARAMETERS])
+def test_many_unknown_keys_make_one_error(client: Client, count: int) -> None:
+    """Counted before they are parsed, as each of them would make an error of its own."""
+    body = json.dumps(dict.fromkeys(map(str, range(count)), 0)).encode()
+    response = client.post("/v2/repository/index", content=body)
+    assert response.status_code == 400
+    assert response.json() == {"error": f"the body has more than {MAX_PARAMETERS} parameters"}
+
+
+def test_as_many_keys_as_allowed_are_parsed(client: Client) -> None:
+    body = json.dumps(dict.fromkeys(map(str, range(MAX_PARAMETERS + 1)), 0)).encode()
+    response = client.post("/v2/repository/index", content=body)
+    assert response.status_code == 422
+    assert "there is no such parameter" in response.json()["error"]
+
+
+def test_a_body_for_the_repository_is_small(client: Client) -> None:
+    assert client.post("/v2/repository/index", content=b"{}".rjust(MAX_BODY_BYTES)).status_code == 200
+    response = client.post("/v2/repository/index", content=b"{}".rjust(MAX_BODY_BYTES + 1))
+    assert response.status_code == 413
+    assert response.json() == {"error": f"the request body is larger than {MAX_BODY_BYTES} bytes"}

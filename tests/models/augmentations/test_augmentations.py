@@ -1,73 +1,21 @@
 """What every registered augmentation keeps to; a new entry is tested as soon as it is registered."""
 
-import json
-from typing import Any
-
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 
 from models.augmentations import (
     AUGMENTATIONS,
-    Augmentation,
-    Compose,
     ParameterError,
-    Params,
     create_augmentation,
-    from_spec,
-    parse_augmentation,
-    to_spec,
 )
-from models.augmentations.horizontal_flip import HorizontalFlip
-from models.augmentations.parameters import parameter_schemas
+from tests.support.augmentation_parameters import each_parameter, extremes, random_images, sample
 
 SIZES = [(32, 32), (24, 40), (41, 17)]
-PARAMETERS = [(name, parameter) for name, kind in AUGMENTATIONS.items() for parameter in kind.model_fields]
 
 each_augmentation = pytest.mark.parametrize("name", AUGMENTATIONS)
 each_size = pytest.mark.parametrize("size", SIZES, ids=str)
-each_parameter = pytest.mark.parametrize(("name", "parameter"), PARAMETERS)
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
-
-
-def random_images(n: int, size: tuple[int, int]) -> Tensor:
-    return torch.rand(n, 3, *size, generator=torch.Generator().manual_seed(0))
-
-
-def sample(augmentation: Augmentation, n: int, size: tuple[int, int], seed: int = 0) -> Params:
-    return augmentation.sample(n, size, torch.Generator().manual_seed(seed))
-
-
-def schema_of(name: str, parameter: str) -> dict[str, Any]:
-    return parameter_schemas(AUGMENTATIONS[name])[parameter]
-
-
-def limits(schema: dict[str, Any]) -> tuple[float, float]:
-    """The least and the greatest number that a parameter takes, alone or in a range."""
-    number = schema["prefixItems"][0] if schema["type"] == "array" else schema
-    return number["minimum"], number["maximum"]
-
-
-def extremes(name: str, parameter: str) -> list[object]:
-    """The legal values of a parameter that lie furthest apart."""
-    schema = schema_of(name, parameter)
-    if schema["type"] == "string":
-        return list(schema["enum"])
-    low, high = limits(schema)
-    return [(low, low), (low, high), (high, high)] if schema["type"] == "array" else [low, high]
-
-
-def illegal(name: str, parameter: str) -> list[object]:
-    """Values of a parameter just outside what is legal, or of a wrong type."""
-    schema = schema_of(name, parameter)
-    wrong: list[object] = [None, True, "nonsense"]
-    if schema["type"] == "string":
-        return [*wrong, 0, tuple(schema["enum"])]
-    low, high = limits(schema)
-    if schema["type"] == "array":
-        return [*wrong, (low - 1, high), (low, high + 1), (high, low), (low,), (low, float("nan")), low]
-    return [*wrong, low - 1, high + 1, float("nan"), (low, high)]
 
 
 @each_augmentation
@@ -200,99 +148,6 @@ def test_a_gpu_gives_what_the_cpu_gives(name: str) -> None:
 def test_params_are_drawn_on_the_generators_device(name: str) -> None:
     params = create_augmentation(name).sample(16, (24, 40), torch.Generator("cuda").manual_seed(0))
     assert all(value.is_cuda for value in params.values())
-
-
-@each_parameter
-def test_every_parameter_says_what_it_is(name: str, parameter: str) -> None:
-    schema = schema_of(name, parameter)
-    assert schema["type"] in ("number", "integer", "string", "array")
-    assert schema["description"].endswith(".")
-    if schema["type"] == "string":
-        assert schema["enum"]
-    else:
-        low, high = limits(schema)
-        assert low < high
-
-
-@each_parameter
-def test_at_its_extremes_every_parameter_gives_images(name: str, parameter: str) -> None:
-    for value in extremes(name, parameter):
-        augmentation = create_augmentation(name, **{parameter: value})
-        result = augmentation.apply(random_images(8, (32, 24)), sample(augmentation, 8, (32, 24)))
-        assert result.shape == (8, 3, 32, 24)
-        assert ((result >= 0) & (result <= 1)).all(), value
-
-
-@each_parameter
-def test_illegal_values_are_refused_by_name(name: str, parameter: str) -> None:
-    for value in illegal(name, parameter):
-        with pytest.raises(ParameterError, match=f"^{parameter} must be ") as refusal:
-            create_augmentation(name, **{parameter: value})
-        assert refusal.value.parameter == parameter
-
-
-@each_parameter
-def test_texts_are_parsed_to_what_they_say(name: str, parameter: str) -> None:
-    for value in extremes(name, parameter):
-        text = ",".join(str(number) for number in value) if isinstance(value, tuple) else str(value)
-        assert parse_augmentation(name, {parameter: text}) == create_augmentation(name, **{parameter: value})
-
-
-@each_parameter
-@pytest.mark.parametrize("text", ["nonsense", "", ",", "nan", "1,2,3", "True"])
-def test_illegal_texts_are_refused_by_name(name: str, parameter: str, text: str) -> None:
-    with pytest.raises(ParameterError, match=f"^{parameter} must be .*, got '{text}'$") as refusal:
-        parse_augmentation(name, {parameter: text})
-    assert refusal.value.parameter == parameter
-
-
-@each_parameter
-def test_the_spec_survives_json(name: str, parameter: str) -> None:
-    for value in extremes(name, parameter):
-        compose = Compose(((name, create_augmentation(name, **{parameter: value})),))
-        assert from_spec(json.loads(json.dumps(to_spec(compose)))) == compose
-
-
-def test_the_spec_of_all_names_every_parameter_in_order() -> None:
-    everything = Compose(tuple((name, create_augmentation(name)) for name in reversed(AUGMENTATIONS)))
-    spec = to_spec(everything)
-    assert [entry["name"] for entry in spec] == list(reversed(AUGMENTATIONS))
-    assert {(entry["name"], key) for entry in spec for key in entry if key != "name"} == set(PARAMETERS)
-    assert from_spec(json.loads(json.dumps(spec))) == everything
-
-
-def test_a_spec_may_leave_out_defaults() -> None:
-    assert from_spec([{"name": "horizontal_flip"}]) == Compose((("horizontal_flip", HorizontalFlip()),))
-    assert from_spec([]) == Compose()
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"padding": 4}, "name must be one of horizontal_flip, .*, got None"),
-        ({"name": 3}, "name must be one of horizontal_flip, .*, got 3"),
-        ({"name": "mixup"}, "unknown augmentation 'mixup': choose from horizontal_flip, "),
-        (
-            {"name": "random_crop", "margin": 4},
-            "unknown parameter 'margin' of random_crop: choose from padding",
-        ),
-        ({"name": "random_crop", "padding": -1}, "padding must be a whole number in 0..64, got -1"),
-    ],
-)
-def test_a_wrong_spec_is_refused(entry: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        from_spec([entry])
-
-
-def test_an_unknown_parameter_is_refused_by_name() -> None:
-    with pytest.raises(ParameterError, match="unknown parameter 'margin' of random_crop") as refusal:
-        create_augmentation("random_crop", margin=4)
-    assert refusal.value.parameter == "margin"
-
-
-def test_an_operation_under_another_name_has_no_spec() -> None:
-    with pytest.raises(ValueError, match="HorizontalFlip has no entry 'mirror' among the augmentations"):
-        to_spec(Compose((("mirror", HorizontalFlip()),)))
 
 
 @each_augmentation
