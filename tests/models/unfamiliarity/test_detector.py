@@ -3,7 +3,7 @@ import pytest
 from safetensors.numpy import save
 
 from models.unfamiliarity import SCORES
-from models.unfamiliarity.detector import Detector, DetectorError
+from models.unfamiliarity.detector import KEPT, Detector, DetectorError, is_familiar
 from tests.models.unfamiliarity.test_scores import Network
 
 
@@ -59,3 +59,10 @@ def test_a_damaged_detector_is_refused() -> None:
             Detector.from_bytes(damaged, "nearest_neighbours")
     with pytest.raises(DetectorError, match="lacks 'crystal_ball'"):
         Detector.from_bytes(content, "crystal_ball")
+
+
+def test_familiar_is_up_to_the_threshold_and_not_beyond() -> None:
+    assert is_familiar(0.0) is True
+    assert is_familiar(KEPT) is True
+    assert is_familiar(KEPT + 1e-6) is False
+    assert is_familiar(None) is None

@@ -1,9 +1,12 @@
+import asyncio
 import pickle
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
 
 from app.errors import SettingsError
 from app.http.middleware.api_keys import ApiKeys
@@ -97,3 +100,25 @@ def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: 
     monkeypatch.setenv("RESNET_SERVE_CORS_ORIGINS", origins)
     with pytest.raises(SettingsError, match=r"^RESNET_SERVE_CORS_ORIGINS: must be origins such as"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-API-Key": KEY}, 200),
+        ({"X-API-Key": OTHER}, 200),
+        ({"Authorization": f"bearer {KEY}"}, 200),
+        ({"X-API-Key": KEY[:-1]}, 401),
+        ({"X-API-Key": f"{KEY}{OTHER}"}, 401),
+        ({"Authorization": KEY}, 401),
+        ({}, 401),
+    ],
+)
+def test_only_a_key_lets_a_request_through(headers: dict[str, str], status: int) -> None:
+    transport = httpx.ASGITransport(ApiKeys(PlainTextResponse("let in"), [KEY, OTHER]))
+
+    async def scenario() -> int:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return (await client.get("/models", headers=headers)).status_code
+
+    assert asyncio.run(scenario()) == status
