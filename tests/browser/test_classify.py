@@ -9,8 +9,8 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from app.settings import BUNDLED_MODEL
 from models.artifact.store import read_metadata
+from tests.support.artifacts import CLASSES
 from tests.support.panels import classify_sample
-from tests.support.running_server import CLASSES
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.artifacts import CLASSES
 from tests.support.panels import classify_sample, open_page
-from tests.support.running_server import CLASSES
 
 COLOURS = """canvas => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

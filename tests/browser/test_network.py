@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from app.settings import BUNDLED_MODEL
 from models.artifact.report import load_report
 from models.artifact.store import read_metadata
+from tests.support.artifacts import CLASSES
 from tests.support.panels import open_model
-from tests.support.running_server import CLASSES
 
 METADATA = read_metadata(BUNDLED_MODEL)
 REPORT = load_report(BUNDLED_MODEL)
@@ -141,8 +141,8 @@ def test_recipe_leaves_nothing_out(model: Page) -> None:
     ]
     stored = METADATA.recipe["augmentation"]
     assert isinstance(stored, list)
-    names = [operation["name"] for operation in stored if isinstance(operation, dict)]
-    assert [operation.split(", ")[0] for operation in operations] == names
+    expected = [operation["name"] for operation in stored if isinstance(operation, dict)]
+    assert [operation.split(", ")[0] for operation in operations] == expected
 
 
 def test_worst_mistakes_are_shown(model: Page) -> None:
