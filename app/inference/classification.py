@@ -9,7 +9,9 @@ from app.batching.scores import Scores, averaged
 from app.errors import ApiError
 from app.inference.preparation import INLINE_BYTES, Upload, prepare_images
 from app.inference.request_scope import RequestScope
+from app.observability.request_context import request_id
 from app.registry.served_model import Pixels
+from models.feedback.records import Prediction
 from models.unfamiliarity.detector import is_familiar
 
 CACHE_STATUS = "Cache-Status"
@@ -71,6 +73,18 @@ async def score_views(images: Sequence[Pixels], scope: RequestScope, views: int)
     made = await scope.run(partial(_views, images, views), "the views to be made")
     scores = await scope.score(made)
     return [averaged(scores[start : start + views]) for start in range(0, len(scores), views)]
+
+
+def remember_answers(scores: Sequence[Scores], scope: RequestScope) -> None:
+    """Note what is being answered for each image of the request, where corrections of it are taken."""
+    if scope.context.feedback is None:
+        return
+    about = scope.model.metadata
+    best = [
+        Prediction(about.classes[score.classes[0]], score.probabilities[0], about.name, about.version)
+        for score in scores
+    ]
+    scope.context.feedback.remember(request_id.get() or "", best)
 
 
 def _views(images: Sequence[Pixels], count: int) -> list[Pixels]:

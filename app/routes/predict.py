@@ -15,14 +15,12 @@ from app.errors import ApiError, invalid_parameter
 from app.http.error_handlers import documented
 from app.http.request_scope import ReadyContext, get_context, request_scope
 from app.http.uploads import read_uploads, upload_body
-from app.inference.classification import Classified, classify_files
+from app.inference.classification import Classified, classify_files, remember_answers
 from app.inference.preparation import Upload
 from app.inference.request_scope import RequestScope
 from app.observability.metrics import STAGES
-from app.observability.request_context import request_id
 from app.registry.served_model import ServedModel
 from app.routes.schemas import ClassProbability, ModelId, ModelQuery
-from models.feedback.records import Prediction as BestClass
 from models.unfamiliarity.detector import is_familiar
 from models.views import VIEWS
 
@@ -144,8 +142,7 @@ async def predict(
         _check_response_size(uploads, query.top_k, model, context.settings.max_body_bytes)
         scope.record("receive", scope.started, perf_counter())
         classified = await classify_files(uploads, scope, query.views or context.settings.views)
-        if context.feedback is not None:
-            context.feedback.remember(request_id.get() or "", _best(classified, model))
+        remember_answers(classified.scores, scope)
         finished = perf_counter()
         encode = partial(_encode, uploads, classified, query.top_k, scope, finished)
         if len(uploads) * query.top_k <= INLINE_ENTRIES:
@@ -166,14 +163,6 @@ async def predict_fast(request: Request) -> Response:
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     return await predict(request, await get_context(request), query)
-
-
-def _best(classified: Classified, model: ServedModel) -> list[BestClass]:
-    about = model.metadata
-    return [
-        BestClass(about.classes[score.classes[0]], score.probabilities[0], about.name, about.version)
-        for score in classified.scores
-    ]
 
 
 def _encode(

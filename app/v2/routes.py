@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.batching.scores import Scores
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, request_scope
-from app.inference.classification import Classified, classify_files, score_views
+from app.inference.classification import Classified, classify_files, remember_answers, score_views
 from app.inference.context import InferenceContext
 from app.inference.preparation import INLINE_BYTES, Upload
 from app.inference.request_scope import RequestScope
@@ -213,6 +213,7 @@ async def _infer(request: Request, context: InferenceContext, name: str, version
             classified = await classify_files(uploads, scope, context.settings.views)
         else:
             classified = Classified(await score_views(pixels, scope, context.settings.views), [])
+        remember_answers(classified.scores, scope)
         finished = perf_counter()
         encode = partial(_encode, asked, classified.scores, scope.model)
         if len(classified.scores) * len(about.classes) <= INLINE_NUMBERS:
