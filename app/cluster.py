@@ -6,13 +6,30 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from ray import serve
 from ray.serve import Application
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import StartError
+from app.http.middleware.trusted_proxies import below_prefix
 from app.main import create_app
 from app.settings import Settings, load_settings
 
 UNUSABLE = ("host", "port", "workers", "management", "start_seconds", "unready_seconds", "drain_seconds")
 """Settings of what Ray has in its own hand, and the loading of models, which would reach one replica only."""
+
+
+class RoutePrefix:
+    """Pure ASGI middleware, outermost of all: what is further in sees the path without the `route_prefix`.
+
+    Ray leaves it there. Which paths need no key, and which has the fast way, is told by the path without it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["root_path"]:
+            scope = below_prefix(scope, scope["root_path"])
+        await self.app(scope, receive, send)
 
 
 @serve.ingress()
@@ -21,6 +38,7 @@ class Replica:
 
     def __init__(self, settings: Settings) -> None:
         self._service = create_app(settings)
+        self._service.add_middleware(RoutePrefix)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._service

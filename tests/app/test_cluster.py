@@ -1,99 +1,113 @@
-"""The application on a local Ray cluster: the same answers, from replicas that come, go and die."""
+"""The application on a local Ray cluster, by the configuration that is shipped: replicas come, go and die."""
 
+import os
+import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import yaml
 
+from app.batching.thread_pools import EngineWatch
 from app.client import Client
 from app.errors import StartError
-from tests.documents.documents import ROOT
-from tests.support.artifacts import save_small_artifact
+from app.settings import BUNDLED_MODEL
+from models.artifact.save import save_artifact
+from models.artifact.store import ModelDescription, load_artifact
+from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, free_port, ray_cluster, wait_until
 from tests.support.server_process import running
-
-ray = pytest.importorskip("ray", reason="no Ray: pip install 'resnet-serve[ray]'")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's about itself
-    from ray import serve
-    from ray.serve.schema import ServeDeploySchema
+    from app.cluster import UNUSABLE, Replica, application
 
-    from app.cluster import UNUSABLE, application
-
-pytestmark = pytest.mark.filterwarnings("ignore")
-
+CONFIGURATION = ROOT / "app" / "deploy" / "ray" / "serve.yaml"
+KEY = "a-key-of-the-tests"
 IMAGE = ROOT / "app" / "static" / "samples" / "dog.png"
-PATIENCE_SECONDS = 240
-NAME = "resnet-serve"
+HEADERS = {"Content-Type": "image/png", "X-API-Key": KEY}
+PAUSE_SECONDS = 0.05
+"""Of a client between two requests: so few processors have replicas to start meanwhile."""
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    for version in ("1", "2"):
-        save_small_artifact(folder / "lenet-test" / version, version=version)
-    return folder
+def new_version(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of the bundled model as a version "next".
 
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    ray.init(num_cpus=2, object_store_memory=100_000_000, include_dashboard=False, log_to_driver=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": port})
-    yield f"http://127.0.0.1:{port}"
-    serve.shutdown()
-    ray.shutdown()
-
-
-def deploy(model: Path, replicas: int | dict[str, Any], **others: object) -> None:
-    """Deploy a number of replicas, or as many as an autoscaling configuration says; `others` are settings.
-
-    Returns when they serve.
+    It has its int8 network, which every replica would have to convert of the small models of other tests.
     """
-    settings = {"model_dir": str(model), "device": "cpu", "engine_threads": 1, **others}
-    bound = application(settings)._bound_deployment
-    number = "num_replicas" if isinstance(replicas, int) else "autoscaling_config"
-    options: dict[str, Any] = {number: replicas, "ray_actor_options": {"num_cpus": 0.25}}
-    serve.run(bound.options(**options).bind(*bound.init_args), name=NAME, route_prefix="/")
+    artifact = load_artifact(BUNDLED_MODEL)
+    described = {name: getattr(artifact.metadata, name) for name in ModelDescription.model_fields}
+    files = {name: (BUNDLED_MODEL / name).read_bytes() for name in artifact.metadata.files}
+    folder = tmp_path_factory.mktemp("models") / "next"
+    save_artifact(folder, artifact.model, ModelDescription(**{**described, "version": "next"}), files)
+    return str(folder)
 
 
-def replicas() -> int:
-    """How many replicas serve."""
-    states: dict[str, int] = serve.status().applications[NAME].deployments["Replica"].replica_states
-    return states.get("RUNNING", 0)
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s"
-        time.sleep(0.2)
+@pytest.fixture(scope="module")
+def address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    # As many as five replicas ask for: two of each application, and one that comes before another goes.
+    with ray_cluster(cpus=5 * deployment(shipped())["ray_actor_options"]["num_cpus"]) as cluster:
+        yield cluster
+
+
+def shipped(port: int = 8000) -> dict[str, Any]:
+    """The configuration that is shipped, with another address."""
+    written: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text())
+    return {**written, "http_options": {"host": "127.0.0.1", "port": port}}
+
+
+def deployment(configuration: dict[str, Any]) -> dict[str, Any]:
+    (described,) = configuration["applications"]
+    (found,) = described["deployments"]
+    return dict(found)
+
+
+def changed(port: int, settings: dict[str, Any], **scaling: float) -> dict[str, Any]:
+    """The shipped configuration with further settings, and with changes of how it scales."""
+    configuration = shipped(port)
+    (described,) = configuration["applications"]
+    described["args"] |= settings
+    described["deployments"][0]["autoscaling_config"] |= scaling
+    return configuration
+
+
+def replicas(cluster: RayCluster, name: str = "resnet-serve") -> list[int]:
+    """The process ids of the replicas of an application that serve."""
+    found = cluster.application(name)["deployments"]["Replica"]["replicas"]
+    return [each["pid"] for each in found if each["state"] == "RUNNING"]
 
 
 @contextmanager
 def load(address: str, clients: int) -> Iterator[list[tuple[int, str]]]:
     """Ask from so many clients until the block ends; the list gets each answer's status and version."""
     answers: list[tuple[int, str]] = []
-    ended = threading.Event()
+    ended, image = threading.Event(), IMAGE.read_bytes()
 
     def ask() -> None:
         with httpx.Client(base_url=address, timeout=PATIENCE_SECONDS) as client:
             while not ended.is_set():
-                response = client.post(
-                    "/predict", content=IMAGE.read_bytes(), headers={"Content-Type": "image/png"}
-                )
+                response = client.post("/predict", content=image, headers=HEADERS)
                 version = response.json()["model"]["version"] if response.status_code == 200 else ""
                 answers.append((response.status_code, version))
+                time.sleep(PAUSE_SECONDS)
 
     with ThreadPoolExecutor(clients) as threads:
         asking = [threads.submit(ask) for _ in range(clients)]
@@ -105,11 +119,21 @@ def load(address: str, clients: int) -> Iterator[list[tuple[int, str]]]:
             each.result()
 
 
-def test_two_replicas_answer_as_one_process_does(address: str, models: Path) -> None:
-    deploy(models / "lenet-test" / "1", 2)
-    assert replicas() == 2
+def wait_for_more(answers: list[tuple[int, str]]) -> None:
+    enough = len(answers) + 20
+    wait_until(lambda: len(answers) > enough)
+
+
+# The tests that follow are steps in the life of one cluster.
+
+
+def test_what_is_shipped_makes_two_replicas_that_answer_as_one_process_does(
+    cluster: RayCluster, address: str, port: int
+) -> None:
+    cluster.deploy(shipped(port))
+    wait_until(lambda: len(replicas(cluster)) == 2)
     with (
-        running(models / "lenet-test" / "1") as (_, single, _),
+        running(BUNDLED_MODEL) as (_, single, _),
         Client(single) as one,
         Client(address) as many,
     ):
@@ -123,74 +147,94 @@ def test_two_replicas_answer_as_one_process_does(address: str, models: Path) -> 
                 )
         for path, content in (("/predict", b"no image"), ("/predict?top_k=0", IMAGE.read_bytes())):
             wrong = [
-                httpx.post(base + path, content=content, headers={"Content-Type": "image/png"}, timeout=60)
+                httpx.post(base + path, content=content, headers=HEADERS, timeout=60)
                 for base in (address, single)
             ]
             assert wrong[0].status_code == wrong[1].status_code
             assert wrong[0].json() == wrong[1].json()
-        for path in ("/health/ready", "/v2/health/ready", "/v2/models/lenet-test"):
+        model = one.models()[0].name
+        for path in ("/health/ready", "/v2/health/ready", f"/v2/models/{model}"):
             assert httpx.get(address + path, timeout=60).json() == httpx.get(single + path, timeout=60).json()
 
 
-def test_a_replica_that_is_killed_is_replaced_and_no_request_stays_unanswered(address: str) -> None:
+def test_a_replica_that_is_killed_is_replaced_and_no_request_stays_unanswered(
+    cluster: RayCluster, address: str
+) -> None:
+    killed, other = replicas(cluster)
     with load(address, 4) as answers:
-        wait_until(lambda: len(answers) > 20)
-        name = next(
-            actor["name"]
-            for actor in ray.util.list_named_actors(all_namespaces=True)
-            if actor["name"].startswith(f"SERVE_REPLICA::{NAME}#Replica#")
-        )
-        ray.kill(ray.get_actor(name, namespace="serve"))
-        before = len(answers)
-        wait_until(lambda: len(answers) > before + 20)
-        wait_until(
-            lambda: replicas() == 2 and name not in str(ray.util.list_named_actors(all_namespaces=True))
-        )
+        wait_for_more(answers)
+        os.kill(killed, signal.SIGKILL)
+        wait_for_more(answers)
+        wait_until(lambda: len(serving := replicas(cluster)) == 2 and killed not in serving)
+    assert other in replicas(cluster)
     statuses = [status for status, _ in answers]
     assert set(statuses) <= {200, 500, 503}
     assert statuses[-1] == 200
 
 
 def test_a_new_version_replaces_the_old_one_under_load_and_no_request_is_lost(
-    address: str, models: Path
+    cluster: RayCluster, address: str, port: int, new_version: str
 ) -> None:
+    before = replicas(cluster)
     with load(address, 4) as answers:
-        wait_until(lambda: len(answers) > 20)
-        deploy(models / "lenet-test" / "2", 2)
-        before = len(answers)
-        wait_until(lambda: len(answers) > before + 20)
+        wait_for_more(answers)
+        cluster.deploy(changed(port, {"model_dir": new_version}))
+        wait_until(lambda: len(serving := replicas(cluster)) == 2 and not {*serving} & {*before})
+        wait_for_more(answers)
     assert {status for status, _ in answers} == {200}
-    assert (answers[0][1], answers[-1][1]) == ("1", "2")
+    assert (answers[0][1], answers[-1][1]) == ("1", "next")
 
 
-def test_who_waits_as_long_as_told_is_answered_by_one_replica_or_another(address: str, models: Path) -> None:
-    deploy(models / "lenet-test" / "2", 2, max_concurrent_requests=1)
-    with load(address, 8) as answers:
+def test_another_application_has_a_prefix_of_its_own_and_leaves_the_first_alone(
+    cluster: RayCluster, address: str, port: int, new_version: str, tmp_path: Path
+) -> None:
+    before = replicas(cluster)
+    keys = tmp_path / "keys"
+    keys.write_text(KEY)
+    configuration = changed(port, {"model_dir": new_version})
+    (other,) = changed(port, {"api_keys_file": str(keys), "max_concurrent_requests": 1})["applications"]
+    configuration["applications"].append({**other, "name": "other", "route_prefix": "/vision"})
+    cluster.deploy(configuration)
+    with (
+        httpx.Client(base_url=f"{address}/vision", timeout=60) as anonymous,
+        Client(address) as first,
+        Client(f"{address}/vision", api_key=KEY) as second,
+    ):
+        assert [first.predict(IMAGE).version, second.predict(IMAGE).version] == ["next", "1"]
+        assert anonymous.post("/predict", content=IMAGE.read_bytes()).status_code == 401
+        # Paths without the prefix are what says that these need no key.
+        assert anonymous.get("/health/ready").status_code == 200
+        assert "<title>" in anonymous.get("/").text
+        described = anonymous.get("/openapi.json").json()
+        assert described["servers"] == [{"url": "/vision"}]
+    assert set(replicas(cluster)) == set(before)
+
+
+def test_who_waits_as_long_as_told_is_answered_by_one_replica_or_another(
+    cluster: RayCluster, address: str
+) -> None:
+    assert len(replicas(cluster, "other")) == 2
+    with load(f"{address}/vision", 8) as answers:
         wait_until(lambda: {200, 429} <= {status for status, _ in answers})
 
     def ask(_: int) -> str:
-        with Client(address) as client:
+        with Client(f"{address}/vision", api_key=KEY) as client:
             return client.predict(IMAGE).predictions[0].top[0].label
 
     with ThreadPoolExecutor(8) as threads:
         assert len(list(threads.map(ask, range(24)))) == 24
 
 
-def test_replicas_come_with_requests_and_go_without(address: str, models: Path) -> None:
-    scaling = {
-        "min_replicas": 1,
-        "max_replicas": 2,
-        "target_ongoing_requests": 2,
-        "upscale_delay_s": 1,
-        "downscale_delay_s": 2,
-        "look_back_period_s": 2,
-        "metrics_interval_s": 0.5,
-    }
-    deploy(models / "lenet-test" / "1", scaling)
-    wait_until(lambda: replicas() == 1)
-    with load(address, 12) as answers:
-        wait_until(lambda: replicas() == 2)
-    wait_until(lambda: replicas() == 1)
+def test_replicas_come_with_requests_and_go_without(
+    cluster: RayCluster, address: str, port: int, new_version: str
+) -> None:
+    soon = {"upscale_delay_s": 1, "downscale_delay_s": 2, "look_back_period_s": 2, "metrics_interval_s": 0.5}
+    few = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 0.2}
+    cluster.deploy(changed(port, {"model_dir": new_version}, **soon, **few))
+    wait_until(lambda: len(replicas(cluster)) == 1)
+    with load(address, 4) as answers:
+        wait_until(lambda: len(replicas(cluster)) == 2)
+    wait_until(lambda: len(replicas(cluster)) == 1)
     assert {status for status, _ in answers} == {200}
 
 
@@ -207,9 +251,11 @@ def test_a_wrong_setting_is_named(arguments: dict[str, Any], message: str) -> No
         application(arguments)
 
 
-def test_the_configuration_file_deploys_this_application() -> None:
-    written = yaml.safe_load((ROOT / "app" / "deploy" / "ray" / "serve.yaml").read_text())
-    (described,) = ServeDeploySchema.model_validate(written).applications
-    assert described.import_path == "app.cluster:application"
-    (deployment,) = described.deployments
-    assert application(described.args)._bound_deployment.name == deployment.name
+def test_a_replica_whose_engine_is_stuck_is_not_healthy() -> None:
+    times = iter((0.0, 1.0, 60.0, 60.0))
+    watch = EngineWatch(lambda: next(times))
+    replica: Any = SimpleNamespace(_service=SimpleNamespace(state=SimpleNamespace(engine_watch=watch)))
+    with watch.computing():
+        Replica.check_health(replica)
+        with pytest.raises(RuntimeError, match="not finished a batch for 60 s"):
+            Replica.check_health(replica)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 import yaml
@@ -111,16 +112,25 @@ def _check_batch(command: str, place: Sandbox) -> None:  # noqa: ARG001
 
 def _check_extra(command: str, place: Sandbox) -> None:
     """The extra exists, and pip can tell what it needs without loading any of it."""
-    extra = re.fullmatch(r"pip install '\.\[([\w-]+)\]'", command)
+    extra = re.fullmatch(r"pip install (?:--.* )?'\.\[([\w-]+)\]'", command)
     assert extra is not None
     listed = _run('python -c \'import tomllib; print(tomllib.load(open("pyproject.toml", "rb")))\'', place)
     assert f"'{extra[1]}': [" in listed
+
+
+def _check_options(command: str, place: Sandbox) -> None:
+    """The program is installed beside Python, and its help names each option."""
+    program, named, *options = shlex.split(command)
+    known = _run(f"{Path(sys.executable).with_name(program)} {named} --help", place)
+    for option in options:
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), option
 
 
 INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"(\w+=\S+ )*make( .*)?": _check_make,
     r"(\w+=\S+ )*docker compose .*": _check_compose,
     r"kubectl apply .*": _check_manifests,
+    r"ray .*": _check_options,
     r"serve deploy .*": _check_manifests,
     r"torchrun .*": _check_training,
     r"sbatch .*": _check_batch,

@@ -18,6 +18,9 @@ OTHER_VARIABLES = {
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
     "PROCESSES",
+    "RAY_AUTH_MODE",
+    "RAY_AUTH_TOKEN",
+    "RAY_AUTH_TOKEN_PATH",
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
     "TMPDIR",

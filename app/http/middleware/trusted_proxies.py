@@ -36,12 +36,14 @@ class TrustedProxies(ProxyHeadersMiddleware):
             for name, value in scope["headers"]:
                 if name == b"x-forwarded-prefix" and PREFIX.fullmatch(value):
                     prefix = value.decode().rstrip("/")
-        if not prefix:
-            return scope
-        path: str = scope["path"]
-        if path == prefix or path.startswith(f"{prefix}/"):
-            path = path[len(prefix) :] or "/"
-        # Only the document asks for it. Starlette's own way, a path that begins with the root path, would
-        # have every middleware take it away again.
-        below = {"root_path": prefix} if path == DOCUMENT else {}
-        return {**scope, **below, "path": path}
+        return below_prefix(scope, prefix) if prefix else scope
+
+
+def below_prefix(scope: Scope, prefix: str) -> Scope:
+    """`scope` as it is to all that is further in, of a service that lies below `prefix`."""
+    path: str = scope["path"]
+    if path == prefix or path.startswith(f"{prefix}/"):
+        path = path[len(prefix) :] or "/"
+    # Only the document asks for it. Starlette's own way, a path that begins with the root path, would have
+    # every middleware take it away again.
+    return {**scope, "root_path": prefix if path == DOCUMENT else "", "path": path}

@@ -1,0 +1,113 @@
+"""A Ray cluster of one node on this machine, which deploys what `serve deploy` sends to it."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from socket import create_server
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+PATIENCE_SECONDS = 240
+
+
+def free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as reserved:
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s"
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """Its dashboard takes orders of whoever has the token in `environment`; `folder` is for files."""
+
+    dashboard: str
+    environment: Mapping[str, str]
+    folder: Path
+
+    def deploy(self, configuration: Mapping[str, Any]) -> None:
+        """`serve deploy` a file with this configuration. Returns when all its applications serve."""
+        file = self.folder / "serve.yaml"
+        file.write_text(yaml.safe_dump(configuration))
+        command = [str(PROGRAMS / "serve"), "deploy", "--address", self.dashboard, str(file)]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for described in configuration["applications"]:
+            wait_until(partial(self._serves, described["name"]))
+
+    def _serves(self, name: str) -> bool:
+        found = self.application(name)
+        assert found["status"] != "DEPLOY_FAILED", found["message"]
+        return bool(found["status"] == "RUNNING")
+
+    def application(self, name: str) -> dict[str, Any]:
+        """What Serve's controller says of one application: its status, and that of every replica."""
+        found: dict[str, Any] = self._ask("/api/serve/applications/").json()["applications"][name]
+        return found
+
+    def is_ready(self) -> bool:
+        """Whether it takes orders."""
+        try:
+            return self._ask("/api/serve/applications/").is_success
+        except httpx.TransportError:
+            return False
+
+    def _ask(self, path: str) -> httpx.Response:
+        token = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
+        return httpx.get(self.dashboard + path, headers=token, timeout=60)
+
+
+@contextmanager
+def ray_cluster(cpus: int) -> Iterator[RayCluster]:
+    """Started in the repository's folder, as a user does, with as many processors as Ray is to count."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    port = free_port()
+    # Not below pytest's own folder: the path of a Unix socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        command = [
+            *(str(PROGRAMS / "ray"), "start", "--head", "--block", "--disable-usage-stats"),
+            *("--node-ip-address=127.0.0.1", "--port=0", f"--temp-dir={folder}/ray"),
+            *(f"--num-cpus={cpus}", "--object-store-memory=100000000"),
+            *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"),
+            # By default these are fixed, or may be the port above.
+            *("--dashboard-agent-listen-port=0", f"--ray-client-server-port={free_port()}"),
+            *("--min-worker-port=0", "--max-worker-port=0"),
+        ]
+        printed = Path(folder) / "printed"
+        cluster = RayCluster(f"http://127.0.0.1:{port}", {**os.environ, **token}, Path(folder))
+        with printed.open("w") as output:
+            node = psutil.Popen(
+                command, cwd=ROOT, env=cluster.environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+        def starts() -> bool:
+            assert node.poll() is None, printed.read_text()
+            return cluster.is_ready()
+
+        try:
+            wait_until(starts)
+            yield cluster
+        finally:
+            # All at once: told to end, they take half a minute, as they wait for each other.
+            for process in (node, *node.children(recursive=True)):
+                process.kill()
+            node.wait()
