@@ -173,6 +173,6 @@ $(AUDIT)/.installed:
 	@touch $@
 
 $(addprefix $(VENV)/.installed-,train test bench): $(VENV)/.installed-%: $(VENV)/.installed-serve
-	@echo "==> Adding what '$*' needs (100 MB, about a minute)"
+	@echo "==> Adding what '$*' needs (up to 200 MB, a minute or two)"
 	@$(INSTALL) $(DEPENDENCIES) '.[$*]'
 	@touch $@

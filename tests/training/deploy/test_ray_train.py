@@ -5,17 +5,19 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import psutil
 import pytest
 
 from training.loop.checkpoint import FILE_NAME, load_checkpoint
 
-ray = pytest.importorskip("ray", reason="no Ray: pip install 'resnet-serve[ray-train]'")
 pytest.importorskip("pyarrow", reason="no Ray Train: pip install 'resnet-serve[ray-train]'")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's about itself
+    import ray
+
     from training.deploy.ray_train import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -25,9 +27,12 @@ EPOCHS = 25
 
 @pytest.fixture(scope="module", autouse=True)
 def _cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, object_store_memory=100_000_000, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", token_hex(32))  # else Ray keeps one in the home folder
+        # "local": not one that other tests have started meanwhile.
+        ray.init("local", num_cpus=2, object_store_memory=10**8, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
 
 
 def kill_a_worker(out: Path, killed: list[int]) -> None:
