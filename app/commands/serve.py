@@ -64,8 +64,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         # Not at the top: a process that only supervises others does without PyTorch and its half gigabyte.
         from app.server.process import serve as serve_in_this_process
 
-        pulse = SelfWatch(settings.start_seconds).pulse
-        serve_in_this_process(settings, listener, lambda: announce(settings, listener), pulse=pulse)
+        with SelfWatch(settings.start_seconds) as watch:
+            serve_in_this_process(settings, listener, lambda: announce(settings, listener), pulse=watch.pulse)
     except KeyboardInterrupt:
         return 0
     return 0

@@ -6,8 +6,9 @@ Several processes have a parent that watches them, also where one is stopped or 
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 TICK_SECONDS = 1.0
 SILENT_TICKS = 8
@@ -23,9 +24,9 @@ def end_by_force(why: str) -> None:
 
 
 class SelfWatch:
-    """Calls `end` with a reason when the start takes too long, the engine is stuck, or the event loop is.
+    """While entered, calls `end` when the start takes too long, or the engine or the event loop is stuck.
 
-    The start ends with the first pulse, and may take `start_seconds` from now on.
+    `end` is given the reason. The start ends with the first pulse, and may take `start_seconds`.
     """
 
     def __init__(self, start_seconds: float, end: Callable[[str], None] = end_by_force) -> None:
@@ -33,9 +34,19 @@ class SelfWatch:
         late = f"not ready after RESNET_SERVE_START_SECONDS={start_seconds:g}"
         self._start = threading.Timer(start_seconds, end, [late])
         self._start.daemon = True
-        self._start.start()
         self._silent = 0
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._start.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._start.cancel()
+        self._over.set()
 
     def pulse(self, wrong: str | None) -> None:
         """To be called every second on the event loop, with what is wrong with the engine or None."""
@@ -54,5 +65,6 @@ class SelfWatch:
 
     def _watch(self) -> None:
         while not self.tick():
-            time.sleep(TICK_SECONDS)
+            if self._over.wait(TICK_SECONDS):
+                return
         self._end(f"the event loop has not run for {SILENT_TICKS * TICK_SECONDS:g} s")
