@@ -52,6 +52,19 @@ SLOW = (
 )
 """Files there that are not quick: they start processes, compute whole networks, or try hundreds of cases."""
 
+LONGEST = (
+    "documents/test_blocks.py",
+    "training/test_cli.py",
+    "browser/test_appearance.py",
+    "test_feedback_loop.py",
+    "training/deploy/test_two_hosts.py",
+    "training/export/test_robustness.py",
+    "api/test_accuracy.py",
+    "training/loop/test_distributed.py",
+    "api/test_own_images.py",
+)
+"""Files that take minutes. They begin first, or one process would still run the last of them alone."""
+
 TORCH_THREADS = torch.get_num_threads()
 
 
@@ -89,10 +102,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick."""
+    """Mark what is quick, and begin with what takes longest."""
     for item in items:
         if is_quick(item.path):
             item.add_marker(pytest.mark.quick)
+    longest = {TESTS / file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path, len(longest)))
 
 
 @pytest.fixture(scope="session")
