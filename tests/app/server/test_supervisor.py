@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,13 +121,16 @@ def test_a_worker_that_hangs_as_it_starts_beside_another_is_replaced(
     started = []
 
     class Aging(supervisor.Worker):
-        """As if the third of all had been started 299 s before, and had a second left."""
+        """As if the third of all had been started 300 s before; by now it hangs."""
 
         def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - those of the worker
             super().__init__(*arguments)
             started.append(self)
             if len(started) == 3:
-                self.last_report -= 299
+                lives: Path = arguments[-1] / f"{self.number}.lives"
+                while len(lives.read_text()) < 2:
+                    time.sleep(0.01)
+                self.last_report -= 300
 
     monkeypatch.setattr(supervisor, "Worker", Aging)
     with caplog.at_level(logging.WARNING, "app.server.supervisor"):
