@@ -15,8 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from models.feedback import database as database_module
 from models.feedback.database import FeedbackDatabase
-from models.feedback.records import Entry
-from tests.support.inference_v2 import MODEL, asking, in_base64, outputs
+from tests.support.feedback import entries_of, with_feedback
 from tests.support.service import Client, error_of, png_of, running
 
 PNG = png_of(Image.new("RGB", (40, 30), (200, 30, 30)))
@@ -30,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def feedback_settings(settings: Settings, file: Path) -> Settings:
-    return _with(settings, file)
+    return with_feedback(settings, file)
 
 
 @pytest.fixture
@@ -39,26 +38,12 @@ def client(feedback_settings: Settings) -> Iterator[Client]:
         yield client
 
 
-def _with(settings: Settings, file: Path, **others: object) -> Settings:
-    given = {name: getattr(settings, name) for name in settings.model_fields_set}
-    wanted = {"feedback": True, "feedback_images": True, "feedback_database": f"sqlite:///{file}"}
-    return Settings(**{**given, **wanted, **others})
-
-
 def _predict(client: Client, files: int = 1) -> tuple[str, list[str]]:
     """The id of a request, and the class of each image."""
     answer = client.post("/predict", files=[("file", ("a.png", PNG))] * files)
     assert answer.status_code == 200
     labels = [prediction["top"][0]["label"] for prediction in answer.json()["predictions"]]
     return answer.headers["X-Request-ID"], labels
-
-
-def _entries(file: Path) -> list[Entry]:
-    database = FeedbackDatabase(f"sqlite:///{file}")
-    database.prepare()
-    entries = database.entries()
-    database.close()
-    return entries
 
 
 def test_a_correction_is_kept_with_the_prediction_and_the_image(client: Client, file: Path) -> None:
@@ -71,7 +56,7 @@ def test_a_correction_is_kept_with_the_prediction_and_the_image(client: Client, 
     assert told["prediction"]["model"] == {"name": "lenet-test", "version": "1"}
     assert told["prediction"]["label"] == label
     assert (told["image_bytes"], told["days"]) == (len(PNG), 90)
-    [entry] = _entries(file)
+    [entry] = entries_of(file)
     assert (entry.id, entry.request_id, entry.item, entry.label) == (told["id"], request_id, 0, "dog")
     assert entry.prediction is not None
     assert entry.prediction.label == label
@@ -88,45 +73,15 @@ def test_each_image_of_a_request_can_be_corrected(client: Client, file: Path) ->
         for item in range(3)
     ]
     assert [answer["prediction"] and answer["prediction"]["label"] for answer in answers] == [*labels, None]
-    assert [entry.item for entry in _entries(file)] == [0, 1, 2]
-
-
-@pytest.mark.parametrize("path", ["/infer", "/versions/1/infer"])
-def test_each_image_of_a_request_of_the_open_inference_protocol_can_be_corrected(
-    client: Client, file: Path, path: str
-) -> None:
-    answer = client.post(f"{MODEL}{path}", json=in_base64([PNG, PNG]))
-    assert answer.status_code == 200, answer.text
-    labels, probabilities = (outputs(answer.json())[name] for name in ("label", "probabilities"))
-    request_id = answer.headers["X-Request-ID"]
-    told = [
-        client.post("/feedback", json={"request_id": request_id, "item": item, "label": "dog"}).json()
-        for item in range(3)
-    ]
-    assert [each["prediction"] and each["prediction"]["label"] for each in told] == [*labels, None]
-    assert told[0]["prediction"]["model"] == {"name": "lenet-test", "version": "1"}
-    assert told[0]["prediction"]["probability"] == pytest.approx(max(probabilities[:10]), rel=1e-6)
-    assert [(entry.request_id, entry.item) for entry in _entries(file)] == [
-        (request_id, item) for item in range(3)
-    ]
-
-
-def test_pixels_of_the_open_inference_protocol_can_be_corrected_by_an_id_of_the_clients_own(
-    client: Client,
-) -> None:
-    pixels = asking("images", "UINT8", [1, 3, 32, 32], [7] * 3 * 32 * 32)
-    answer = client.post(f"{MODEL}/infer", json=pixels, headers={"X-Request-ID": "mine"})
-    assert answer.status_code == 200, answer.text
-    told = client.post("/feedback", json={"request_id": "mine", "label": "dog"}).json()
-    assert [told["prediction"]["label"]] == outputs(answer.json())["label"]
+    assert [entry.item for entry in entries_of(file)] == [0, 1, 2]
 
 
 def test_a_prediction_of_another_process_is_known_soon(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "SHARE_SECONDS", 0.01)
-    other = create_app(_with(settings, file))
-    with running(create_app(_with(settings, file))) as one, running(other) as two:
+    other = create_app(with_feedback(settings, file))
+    with running(create_app(with_feedback(settings, file))) as one, running(other) as two:
         request_id, [label] = _predict(one)
         deadline = time.monotonic() + 30
         while True:
@@ -148,14 +103,14 @@ def test_of_an_unknown_request_the_correction_alone_is_kept(client: Client, file
     answer = client.post("/feedback", json={"request_id": "never-seen", "label": "dog"})
     assert answer.status_code == 201
     assert answer.json()["prediction"] is None
-    assert [entry.prediction for entry in _entries(file)] == [None]
+    assert [entry.prediction for entry in entries_of(file)] == [None]
 
 
 def test_a_correction_can_be_deleted_by_its_id(client: Client, file: Path) -> None:
     known = client.post("/feedback", json={"request_id": "a", "label": "dog"}).json()["id"]
     answer = client.request("DELETE", f"/feedback/{known}")
     assert (answer.status_code, answer.content) == (204, b"")
-    assert _entries(file) == []
+    assert entries_of(file) == []
     again = client.request("DELETE", f"/feedback/{known}")
     assert again.status_code == 404
     assert error_of(again)["code"] == "unknown_feedback"
@@ -185,7 +140,7 @@ def test_what_is_wrong_is_named(
     assert answer.status_code == status, answer.text
     error = error_of(answer)
     assert (error["code"], error["field"]) == (code, field)
-    assert _entries(file) == []
+    assert entries_of(file) == []
 
 
 def test_what_another_site_may_send_unasked_is_not_taken(client: Client) -> None:
@@ -205,16 +160,16 @@ def test_without_the_setting_nothing_is_kept(settings: Settings) -> None:
 
 
 def test_without_the_setting_no_image_is_kept(settings: Settings, file: Path) -> None:
-    with running(create_app(_with(settings, file, feedback_images=False))) as client:
+    with running(create_app(with_feedback(settings, file, feedback_images=False))) as client:
         assert client.get("/feedback").json() == {"enabled": True, "images": False, "days": 90}
         image = base64.b64encode(PNG).decode()
         answer = client.post("/feedback", json={"request_id": "a", "label": "dog", "image": image})
         assert (answer.status_code, error_of(answer)["code"]) == (403, "feedback_images_off")
-    assert _entries(file) == []
+    assert entries_of(file) == []
 
 
 def test_keys_apply(settings: Settings, file: Path) -> None:
-    with running(create_app(_with(settings, file, api_keys=KEY))) as client:
+    with running(create_app(with_feedback(settings, file, api_keys=KEY))) as client:
         body = {"request_id": "a", "label": "dog"}
         assert client.post("/feedback", json=body).status_code == 401
         assert client.get("/feedback").status_code == 401
@@ -223,18 +178,18 @@ def test_keys_apply(settings: Settings, file: Path) -> None:
 
 
 def test_a_client_may_send_so_many(settings: Settings, file: Path) -> None:
-    with running(create_app(_with(settings, file, feedback_rate_limit="2/hour"))) as client:
+    with running(create_app(with_feedback(settings, file, feedback_rate_limit="2/hour"))) as client:
         body = {"request_id": "a", "label": "dog"}
         answers = [client.post("/feedback", json=body) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [201, 201, 429]
         assert error_of(answers[2])["code"] == "rate_limited"
         assert 0 < int(answers[2].headers["Retry-After"]) <= 3600
         _predict(client)
-    assert len(_entries(file)) == 2
+    assert len(entries_of(file)) == 2
 
 
 def test_no_more_is_kept_than_may_be(settings: Settings, file: Path) -> None:
-    with running(create_app(_with(settings, file, max_feedback=1))) as client:
+    with running(create_app(with_feedback(settings, file, max_feedback=1))) as client:
         body = {"request_id": "a", "label": "dog"}
         assert client.post("/feedback", json=body).status_code == 201
         answer = client.post("/feedback", json=body)
@@ -242,7 +197,7 @@ def test_no_more_is_kept_than_may_be(settings: Settings, file: Path) -> None:
 
 
 def test_no_more_images_are_kept_than_may_be(settings: Settings, file: Path) -> None:
-    with running(create_app(_with(settings, file, max_feedback_bytes=len(PNG)))) as client:
+    with running(create_app(with_feedback(settings, file, max_feedback_bytes=len(PNG)))) as client:
         body = {"request_id": "a", "label": "dog", "image": base64.b64encode(PNG).decode()}
         answers = [client.post("/feedback", json=body) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [201, 507]
@@ -253,7 +208,7 @@ def test_what_is_too_old_is_deleted_while_serving(
 ) -> None:
     monkeypatch.setattr(store_module, "PRUNE_SECONDS", 0.01)
     monkeypatch.setattr(store_module, "SHARE_SECONDS", 0.01)
-    with running(create_app(_with(settings, file, feedback_days=1))) as client:
+    with running(create_app(with_feedback(settings, file, feedback_days=1))) as client:
         client.post("/feedback", json={"request_id": "old", "label": "dog"})
         client.post("/feedback", json={"request_id": "young", "label": "dog"})
         other = sqlite3.connect(file)
@@ -261,16 +216,16 @@ def test_what_is_too_old_is_deleted_while_serving(
             other.execute("UPDATE corrections SET created = created - 86401 WHERE request_id = 'old'")
         other.close()
         deadline = time.monotonic() + 30
-        while len(_entries(file)) == 2 and time.monotonic() < deadline:
+        while len(entries_of(file)) == 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-    assert [entry.request_id for entry in _entries(file)] == ["young"]
+    assert [entry.request_id for entry in entries_of(file)] == ["young"]
 
 
 def test_a_locked_database_is_one_error_and_harms_no_prediction(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "WAIT_SECONDS", 0.1)
-    with running(create_app(_with(settings, file))) as client:
+    with running(create_app(with_feedback(settings, file))) as client:
         assert client.post("/feedback", json={"request_id": "a", "label": "dog"}).status_code == 201
         other = sqlite3.connect(file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -282,12 +237,12 @@ def test_a_locked_database_is_one_error_and_harms_no_prediction(
         other.execute("ROLLBACK")
         other.close()
         assert client.post("/feedback", json={"request_id": "c", "label": "dog"}).status_code == 201
-    assert [entry.request_id for entry in _entries(file)] == ["a", "c"]
+    assert [entry.request_id for entry in entries_of(file)] == ["a", "c"]
 
 
 def test_a_database_that_cannot_be_opened_harms_no_prediction(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "feedback.db"
-    with running(create_app(_with(settings, file))) as client:
+    with running(create_app(with_feedback(settings, file))) as client:
         _predict(client)
         answer = client.post("/feedback", json={"request_id": "a", "label": "dog"})
         assert (answer.status_code, error_of(answer)["code"]) == (503, "feedback_unavailable")
@@ -298,4 +253,4 @@ def test_a_database_that_cannot_be_opened_harms_no_prediction(settings: Settings
 
 def test_a_wrong_address_is_found_at_the_start(settings: Settings, file: Path) -> None:
     with pytest.raises(StartError, match="RESNET_SERVE_FEEDBACK_DATABASE: must be such as sqlite:///"):
-        create_app(_with(settings, file, feedback_database="mysql://user:secret@host/database"))
+        create_app(with_feedback(settings, file, feedback_database="mysql://user:secret@host/database"))
