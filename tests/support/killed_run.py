@@ -2,10 +2,10 @@
 
     python -m tests.support.killed_run OUT --kills 20 --seed 0
 
-Each session is a process forked from this one, in which torch is loaded already but has not computed. It
-kills itself, as the kernel would, at a call of a Python or C function that is drawn at random: within a step,
-while the checkpoint is half written, between the checkpoint and the log. Counted in calls the schedule is the
-same on every machine, however slow. Prints at how many epochs each kill found the last checkpoint.
+Each session is a process forked from this one, in which all modules are loaded already but have not computed.
+It kills itself, as the kernel would, at a call of a Python or C function that is drawn at random: within a
+step, while the checkpoint is half written, between the checkpoint and the log. Counted in calls, the schedule
+is the same on every machine, however slow. Prints at how many epochs each kill found the last checkpoint.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
+import torch._dynamo  # what an optimiser imports at its first step, by millions of calls
 from rich.console import Console
 
 from tests.support.tiny_run import RECIPE, tiny_data
