@@ -22,7 +22,7 @@ from app.errors import StartError
 from app.settings import BUNDLED_MODEL
 from models.artifact.save import save_artifact
 from models.artifact.store import ModelDescription, load_artifact
-from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, free_port, ray_cluster, wait_until
+from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, free_port, ray_cluster
 from tests.support.server_process import running
 
 with warnings.catch_warnings():
@@ -30,10 +30,12 @@ with warnings.catch_warnings():
     from app.cluster import UNUSABLE, Replica, application
 
 CONFIGURATION = ROOT / "app" / "deploy" / "ray" / "serve.yaml"
+pytestmark = pytest.mark.timeout(3 * PATIENCE_SECONDS)
+
 KEY = "a-key-of-the-tests"
 IMAGE = ROOT / "app" / "static" / "samples" / "dog.png"
 HEADERS = {"Content-Type": "image/png", "X-API-Key": KEY}
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
 """Of a client between two requests: so few processors have replicas to start meanwhile."""
 
 
@@ -81,10 +83,13 @@ def deployment(configuration: dict[str, Any]) -> dict[str, Any]:
 
 
 def changed(port: int, settings: dict[str, Any], **scaling: float) -> dict[str, Any]:
-    """The shipped configuration with further settings, and with changes of how it scales."""
+    """The shipped configuration with further settings, and with changes of how it scales.
+
+    Its replicas compute on one thread, as there are more of them than processors.
+    """
     configuration = shipped(port)
     (described,) = configuration["applications"]
-    described["args"] |= settings
+    described["args"] |= {"engine_threads": 1, **settings}
     described["deployments"][0]["autoscaling_config"] |= scaling
     return configuration
 
@@ -119,9 +124,9 @@ def load(address: str, clients: int) -> Iterator[list[tuple[int, str]]]:
             each.result()
 
 
-def wait_for_more(answers: list[tuple[int, str]]) -> None:
+def wait_for_more(cluster: RayCluster, answers: list[tuple[int, str]]) -> None:
     enough = len(answers) + 20
-    wait_until(lambda: len(answers) > enough)
+    cluster.wait_until(lambda: len(answers) > enough)
 
 
 # The tests that follow are steps in the life of one cluster.
@@ -131,7 +136,7 @@ def test_what_is_shipped_makes_two_replicas_that_answer_as_one_process_does(
     cluster: RayCluster, address: str, port: int
 ) -> None:
     cluster.deploy(shipped(port))
-    wait_until(lambda: len(replicas(cluster)) == 2)
+    cluster.wait_until(lambda: len(replicas(cluster)) == 2)
     with (
         running(BUNDLED_MODEL) as (_, single, _),
         Client(single) as one,
@@ -162,10 +167,10 @@ def test_a_replica_that_is_killed_is_replaced_and_no_request_stays_unanswered(
 ) -> None:
     killed, other = replicas(cluster)
     with load(address, 4) as answers:
-        wait_for_more(answers)
+        wait_for_more(cluster, answers)
         os.kill(killed, signal.SIGKILL)
-        wait_for_more(answers)
-        wait_until(lambda: len(serving := replicas(cluster)) == 2 and killed not in serving)
+        wait_for_more(cluster, answers)
+        cluster.wait_until(lambda: len(serving := replicas(cluster)) == 2 and killed not in serving)
     assert other in replicas(cluster)
     statuses = [status for status, _ in answers]
     assert set(statuses) <= {200, 500, 503}
@@ -177,10 +182,10 @@ def test_a_new_version_replaces_the_old_one_under_load_and_no_request_is_lost(
 ) -> None:
     before = replicas(cluster)
     with load(address, 4) as answers:
-        wait_for_more(answers)
+        wait_for_more(cluster, answers)
         cluster.deploy(changed(port, {"model_dir": new_version}))
-        wait_until(lambda: len(serving := replicas(cluster)) == 2 and not {*serving} & {*before})
-        wait_for_more(answers)
+        cluster.wait_until(lambda: len(serving := replicas(cluster)) == 2 and not {*serving} & {*before})
+        wait_for_more(cluster, answers)
     assert {status for status, _ in answers} == {200}
     assert (answers[0][1], answers[-1][1]) == ("1", "next")
 
@@ -215,7 +220,7 @@ def test_who_waits_as_long_as_told_is_answered_by_one_replica_or_another(
 ) -> None:
     assert len(replicas(cluster, "other")) == 2
     with load(f"{address}/vision", 8) as answers:
-        wait_until(lambda: {200, 429} <= {status for status, _ in answers})
+        cluster.wait_until(lambda: {200, 429} <= {status for status, _ in answers})
 
     def ask(_: int) -> str:
         with Client(f"{address}/vision", api_key=KEY) as client:
@@ -229,12 +234,12 @@ def test_replicas_come_with_requests_and_go_without(
     cluster: RayCluster, address: str, port: int, new_version: str
 ) -> None:
     soon = {"upscale_delay_s": 1, "downscale_delay_s": 2, "look_back_period_s": 2, "metrics_interval_s": 0.5}
-    few = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 0.2}
+    few = {"min_replicas": 1, "max_replicas": 2, "target_ongoing_requests": 0.05}
     cluster.deploy(changed(port, {"model_dir": new_version}, **soon, **few))
-    wait_until(lambda: len(replicas(cluster)) == 1)
+    cluster.wait_until(lambda: len(replicas(cluster)) == 1)
     with load(address, 4) as answers:
-        wait_until(lambda: len(replicas(cluster)) == 2)
-    wait_until(lambda: len(replicas(cluster)) == 1)
+        cluster.wait_until(lambda: len(replicas(cluster)) == 2)
+    cluster.wait_until(lambda: len(replicas(cluster)) == 1)
     assert {status for status, _ in answers} == {200}
 
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
+"""A new version comes replica by replica, and each may take a minute beside other tests."""
 
 
 def free_port() -> int:
@@ -29,10 +30,11 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], account: Callable[[], str]) -> None:
+    """Raises `AssertionError` with this account of the state of things if it takes too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s"
+        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {account()}"
         time.sleep(0.1)
 
 
@@ -52,7 +54,11 @@ class RayCluster:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         for described in configuration["applications"]:
-            wait_until(partial(self._serves, described["name"]))
+            self.wait_until(partial(self._serves, described["name"]))
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Raises `AssertionError` with what the controller says of every application if it takes too long."""
+        wait_until(condition, lambda: self._ask("/api/serve/applications/").text)
 
     def _serves(self, name: str) -> bool:
         found = self.application(name)
@@ -79,7 +85,14 @@ class RayCluster:
 @contextmanager
 def ray_cluster(cpus: int) -> Iterator[RayCluster]:
     """Started in the repository's folder, as a user does, with as many processors as Ray is to count."""
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    variables = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        # For machines whose processors and memory other tests hold too.
+        "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
+        "RAY_worker_register_timeout_seconds": "300",
+        "RAY_memory_monitor_refresh_ms": "0",
+    }
     port = free_port()
     # Not below pytest's own folder: the path of a Unix socket has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
@@ -93,7 +106,7 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
             *("--min-worker-port=0", "--max-worker-port=0"),
         ]
         printed = Path(folder) / "printed"
-        cluster = RayCluster(f"http://127.0.0.1:{port}", {**os.environ, **token}, Path(folder))
+        cluster = RayCluster(f"http://127.0.0.1:{port}", {**os.environ, **variables}, Path(folder))
         with printed.open("w") as output:
             node = psutil.Popen(
                 command, cwd=ROOT, env=cluster.environment, stdout=output, stderr=subprocess.STDOUT
@@ -104,10 +117,12 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
             return cluster.is_ready()
 
         try:
-            wait_until(starts)
+            wait_until(starts, printed.read_text)
             yield cluster
         finally:
-            # All at once: told to end, they take half a minute, as they wait for each other.
-            for process in (node, *node.children(recursive=True)):
-                process.kill()
+            # All at once: told to end, they take half a minute, as they wait for each other. Those of a node
+            # that has ended by itself end soon.
+            for process in (node, *(node.children(recursive=True) if node.is_running() else ())):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             node.wait()
