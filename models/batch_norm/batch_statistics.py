@@ -60,10 +60,11 @@ class NormaliseByBatch(Function):
         scale = torch.rsqrt(var + eps)
         if weight is not None:
             scale = scale * weight
+        # As scale * x + shift: one step for each value instead of two.
+        shift = bias - mean * scale
         y = torch.empty_like(x)
         for values, result in parts(x, y):
-            torch.sub(values, mean.view(per_channel), out=result)
-            torch.addcmul(bias.view(per_channel), result, scale.view(per_channel), out=result)
+            torch.addcmul(shift.view(per_channel), values, scale.view(per_channel), out=result)
 
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(var + eps))
         ctx.count, ctx.total = count, total
@@ -83,14 +84,13 @@ class NormaliseByBatch(Function):
 
         dx = None
         if ctx.needs_input_grad[0]:
-            # As a * g + b * (x - mean) + c, with one number each per channel.
+            # As a * g + b * x + c, with one number each per channel.
             a = inverse_std if weight is None else inverse_std * weight
             b = -a * inverse_std * ctx.total(sum_g_x_hat) / ctx.count
-            c = -a * ctx.total(sum_g) / ctx.count
+            c = -a * ctx.total(sum_g) / ctx.count - b * mean
             dx = torch.empty_like(x)
             for values, gradient, result in parts(x, g, dx):
-                torch.sub(values, mean.view(per_channel), out=result)
-                torch.addcmul(c.view(per_channel), result, b.view(per_channel), out=result)
+                torch.addcmul(c.view(per_channel), values, b.view(per_channel), out=result)
                 result.addcmul_(gradient, a.view(per_channel))
         return dx, None if weight is None else sum_g_x_hat, sum_g, None, None, None
 
