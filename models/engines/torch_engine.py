@@ -1,5 +1,6 @@
 """The network as it was trained, by PyTorch, on a GPU or on the processor."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +20,7 @@ class TorchEngine:
     """Channels last, batch norm folded into the convolutions; bfloat16 where the hardware computes it.
 
     On a GPU the images go through pinned memory on a stream of their own. Raises `EngineError` where there is
-    no such device, and for int8, which this engine does not have.
+    no such device, where the network cannot be compiled as asked, and for int8, which this engine has not.
     """
 
     name = "torch"
@@ -52,6 +53,20 @@ class TorchEngine:
         model = model.to(memory_format=torch.channels_last)
         self._preprocessing = Preprocessing.from_metadata(artifact.metadata)
         self._model = torch.compile(model, dynamic=True) if options.compile else model
+        if options.compile:
+            self._prove_compiled(artifact)
+
+    def _prove_compiled(self, artifact: Artifact) -> None:
+        """The first batch is when it is compiled: raises `EngineError` where that cannot be done here."""
+        about = artifact.metadata
+        try:
+            self.predict(np.zeros((2, about.in_channels, about.input_size, about.input_size), np.uint8))
+        except RuntimeError as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise EngineError(
+                f"torch_compile is on, but PyTorch cannot compile the network: {reason} (it needs a C++"
+                " compiler such as g++; or turn torch_compile off)"
+            ) from error
 
     def predict(self, images: Images) -> Floats:
         return self._computed(images, outputs=1)[0]

@@ -1,5 +1,6 @@
 """What is the PyTorch engine's own: folding, precision, mode. What holds for every engine is tested there."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 from models import create_model, hardware
 from models.artifact.store import Artifact, load_artifact
 from models.batch_norm.layer import BATCH_NORMS
-from models.engines.base import EngineOptions
+from models.engines.base import EngineError, EngineOptions
 from models.engines.torch_engine import TorchEngine
 from models.preprocessing.transform import Preprocessing
 from tests.support.artifacts import description, save_small_artifact, small_model
@@ -54,6 +55,23 @@ def test_bfloat16_gives_nearly_the_same_logits(artifact: Artifact) -> None:
     assert logits.dtype == np.float32
     assert not np.array_equal(logits, expected)
     assert np.allclose(logits, expected, atol=0.1)
+
+
+def test_where_pytorch_cannot_compile_the_reason_is_one_line(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(_: object, **__: object) -> Callable[[object], object]:
+        def fail(_: object) -> object:
+            raise RuntimeError(
+                "InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1"
+            )
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", lacking)
+    with pytest.raises(EngineError, match=r"cannot compile .* No working C\+\+ compiler found \(") as refusal:
+        TorchEngine(artifact, EngineOptions("cpu", "float32", compile=True))
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(("flags", "precision"), [("avx512_bf16", "bfloat16"), ("avx512f", "float32")])
