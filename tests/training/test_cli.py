@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,33 +17,38 @@ from PIL import Image
 
 from models.artifact.robustness import load_robustness
 from models.artifact.store import load_artifact
+from tests.support.training_command import training
 from tests.training.loop.test_checkpoint import state
 from training.__main__ import main
+from training.data import cifar10
 from training.export import quantize
 from training.loop.checkpoint import load_checkpoint, save_checkpoint
+from training.recipes import RECIPES
 
 PROGRAM = [sys.executable, "-m", "training"]
 
 
-def run(*arguments: object, status: int = 0) -> str:
-    """Run the program, require its exit status, and give back what it printed."""
-    done = subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
+@pytest.fixture
+def tenth_of_cifar10(cifar10_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the real CIFAR-10, but every tenth image is read, and LeNet holds out a tenth as many."""
+    stored = cifar10._stored
+
+    def tenth(folder: Path, *, train: bool) -> SimpleNamespace:
+        part = stored(folder, train=train)
+        return SimpleNamespace(data=part.data[::10], targets=part.targets[::10], classes=part.classes)
+
+    recipe = RECIPES["lenet"]
+    monkeypatch.setattr(cifar10, "_stored", tenth)
+    monkeypatch.setitem(RECIPES, "lenet", recipe.changed(held_out=recipe.held_out // 10))
+    return cifar10_folder
 
 
-def test_from_the_data_to_a_report(cifar10_folder: Path, tmp_path: Path) -> None:
-    """train, export, evaluate and report, as a user runs them, on the real data set."""
+def test_from_the_data_to_a_report(tenth_of_cifar10: Path, tmp_path: Path) -> None:
+    """train, export, evaluate and report, as a user runs them, on a tenth of the real data set."""
+    data, epochs = tenth_of_cifar10, 4
     out, artifact = tmp_path / "run", tmp_path / "artifact"
-    shown = run(
-        "train", "--recipe", "lenet", "--epochs", 1, "--data", cifar10_folder, "--out", out, "--device", "cpu"
+    shown = training(
+        "train", "--recipe", "lenet", "--epochs", epochs, "--data", data, "--out", out, "--device", "cpu"
     )
     assert "epoch   1  32 px" in shown
     assert f"python -m training export --run {out}" in shown
@@ -53,22 +59,22 @@ def test_from_the_data_to_a_report(cifar10_folder: Path, tmp_path: Path) -> None
         "training.svg",
     }
 
-    refused = run(
-        "train", "--recipe", "lenet", "--epochs", 1, "--data", cifar10_folder, "--out", out, status=1
+    refused = training(
+        "train", "--recipe", "lenet", "--epochs", epochs, "--data", data, "--out", out, status=1
     )
     assert (
         refused.strip()
         == f"error: {out} already holds a run: add --resume to go on with it, or choose another --out"
     )
 
-    run(
+    training(
         "export",
         "--run",
         out,
         "--out",
         artifact,
         "--data",
-        cifar10_folder,
+        data,
         "--name",
         "small",
         "--version",
@@ -83,13 +89,13 @@ def test_from_the_data_to_a_report(cifar10_folder: Path, tmp_path: Path) -> None
     assert (metadata.name, metadata.version) == ("small", "7")
     assert metadata.metrics.accuracy > 0.35
 
-    measured = run("evaluate", "--artifact", artifact, "--data", cifar10_folder, "--device", "cpu")
-    assert f"accuracy {metadata.metrics.accuracy:.2%} on 10,000 test images, torch" in measured
+    measured = training("evaluate", "--artifact", artifact, "--data", data, "--device", "cpu")
+    assert f"accuracy {metadata.metrics.accuracy:.2%} on 1,000 test images, torch" in measured
     assert metadata.int8 is not None
-    measured = run("evaluate", "--artifact", artifact, "--data", cifar10_folder, "--engine", "int8")
-    assert f"accuracy {metadata.int8.metrics.accuracy:.2%} on 10,000 test images, int8" in measured
+    measured = training("evaluate", "--artifact", artifact, "--data", data, "--engine", "int8")
+    assert f"accuracy {metadata.int8.metrics.accuracy:.2%} on 1,000 test images, int8" in measured
 
-    written = run("report", "--artifact", artifact, "--out", tmp_path / "report").split()
+    written = training("report", "--artifact", artifact, "--out", tmp_path / "report").split()
     assert str(tmp_path / "report" / "card.md") in written
     assert json.loads((artifact / "report.json").read_text(encoding="utf-8"))["history"][0]["epoch"] == 1
 
@@ -124,7 +130,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path
     assert stopped.epoch == 0
     assert 0 < stopped.step < 351
 
-    run(*arguments, "--resume")
+    training(*arguments, "--resume")
     assert load_checkpoint(tmp_path).epoch == 1
 
 
