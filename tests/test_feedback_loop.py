@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -13,23 +11,11 @@ import pytest
 from PIL import Image
 
 from models.artifact.store import read_metadata
-from tests.support.server_process import ROOT, running
+from tests.support.server_process import running
+from tests.support.training_command import training
 
 RECIPE = ("--recipe", "lenet", "--epochs", "1", "--image-size", "32", "--device", "cpu")
 CORRECTED = 6
-
-
-def _train(*arguments: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "training", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def _noise(random: np.random.Generator, base: int) -> bytes:
@@ -69,9 +55,9 @@ def test_corrections_come_back_as_a_new_version(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     _paint(photos, random)
     first, second = weights / "photos" / "1", weights / "photos" / "2"
-    _train("train", *RECIPE, "--data", photos, "--out", tmp_path / "run1")
+    training("train", *RECIPE, "--data", photos, "--out", tmp_path / "run1")
     export = ("export", "--data", photos, "--device", "cpu", "--no-int8", "--name", "photos")
-    _train(*export, "--run", tmp_path / "run1", "--out", first)
+    training(*export, "--run", tmp_path / "run1", "--out", first)
 
     url = f"sqlite:///{tmp_path / 'feedback.db'}"
     settings = {
@@ -84,14 +70,14 @@ def test_corrections_come_back_as_a_new_version(tmp_path: Path) -> None:
     with running(first, settings) as (_, address, _), httpx.Client(base_url=address, timeout=60) as client:
         for _ in range(CORRECTED):
             _correct(client, _noise(random, 75), "bright")
-        told = json.loads(_train("export-feedback", "--database", url, "--out", photos, "--json"))
+        told = json.loads(training("export-feedback", "--database", url, "--out", photos, "--json"))
         assert told == {"written": {"bright": CORRECTED}, "without_image": 0, "superseded": 0, "unfit": 0}
 
-        _train("train", *RECIPE, "--init", first, "--data", photos, "--out", tmp_path / "run2")
-        _train(*export, "--run", tmp_path / "run2", "--out", second, "--version", "2")
+        training("train", *RECIPE, "--init", first, "--data", photos, "--out", tmp_path / "run2")
+        training(*export, "--run", tmp_path / "run2", "--out", second, "--version", "2")
         counts = [_images(folder) for folder in (first, second)]
         assert counts == [40, 40 + CORRECTED]
-        compared = json.loads(_train("compare", first, second, "--data", photos, "--json"))
+        compared = json.loads(training("compare", first, second, "--data", photos, "--json"))
         assert sum(compared["counts"].values()) == read_metadata(second).dataset.test_images
 
         image = _noise(random, 75)
