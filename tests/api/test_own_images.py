@@ -1,7 +1,5 @@
 """A folder of somebody's own images: trained on from the bundled weights, exported, and served as it is."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from app.main import create_app
 from app.settings import Settings
 from models.artifact.store import load_artifact
 from tests.support.service import running
+from tests.support.training_command import training
 
 DIGITS = {"0": "zero", "1": "one", "4": "four and more"}
 """Class names of a user's choice, with a space in one."""
@@ -27,18 +26,6 @@ def digits() -> list[tuple[str, Image.Image]]:
             image = Image.fromarray((pixels * 15.9).astype(np.uint8))
             found.append((DIGITS[str(digit)], image.resize((24 + number % 9, 24 + number % 7))))
     return found
-
-
-def training(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "training", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
