@@ -57,7 +57,7 @@ def _svg(figure: Figure, name: str) -> str:
     figure.patch.set_visible(False)
     for ax in figure.axes:
         ax.patch.set_visible(False)
-    return base64.b64encode(render(figure, name)[f"{name}.svg"]).decode("ascii")
+    return base64.b64encode(render(figure, name, ["svg"])[f"{name}.svg"]).decode("ascii")
 
 
 def _key_figures(artifact: Artifact, evaluation: Evaluation) -> dict[str, str]:

@@ -24,6 +24,9 @@ from training.report.thumbnail import decode_thumbnail
 TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
 WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
 ABOVE_IMAGE_SIZES = 14  # points
+DPI = 160
+METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
+"""Without what differs from one time to the next."""
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -142,13 +145,14 @@ def _pictures(pictures: Sequence[str], titles: Sequence[str], columns: int) -> F
     for place, (picture, title) in enumerate(zip(pictures, titles, strict=True), start=1):
         ax = figure.add_subplot(rows, columns, place)
         ax.imshow(np.asarray(decode_thumbnail(picture)), interpolation="nearest")
-        ax.set_title(title, fontsize=8, parse_math=False)
+        # A height is given, as to find one takes longer than to draw the picture.
+        ax.set_title(title, fontsize=8, parse_math=False, y=1)
         ax.axis("off")
     return figure
 
 
-def render(figure: Figure, name: str) -> dict[str, bytes]:
-    """The figure as `name`.png and `name`.svg; the same figure gives the same bytes.
+def render(figure: Figure, name: str, kinds: Sequence[str] = ("png", "svg")) -> dict[str, bytes]:
+    """The figure as `name`.KIND, of each of the kinds; the same figure gives the same bytes.
 
     A character that no font of this machine has is a box in the PNG; the SVG carries the text itself.
     """
@@ -158,11 +162,21 @@ def render(figure: Figure, name: str) -> dict[str, bytes]:
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        _lay_out(figure)
+        for kind in kinds:
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+            figure.savefig(buffer, format=kind, dpi=DPI, metadata=METADATA[kind])
             files[f"{name}.{kind}"] = buffer.getvalue()
     return files
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give every part its place once for all kinds: `savefig` would do it for each, and it costs most."""
+    figure.set_dpi(DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def watched_name(held_out: int) -> str:
