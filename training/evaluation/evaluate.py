@@ -3,7 +3,6 @@
 import math
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -53,6 +52,9 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599.
     """
+    # Here, as every command would wait half a second for it.
+    from scipy.optimize import minimize_scalar
+
     logits = logits.double()
 
     def loss(log_temperature: float) -> float:

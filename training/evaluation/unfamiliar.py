@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import rankdata
 from torch import Tensor
 
 from models.artifact.store import Artifact
@@ -100,6 +99,9 @@ def auroc(positive: npt.NDArray[np.floating[Any]], negative: npt.NDArray[np.floa
     Source: Hanley and McNeil, "The Meaning and Use of the Area under a Receiver Operating Characteristic
     (ROC) Curve", 1982, https://doi.org/10.1148/radiology.143.1.7063747.
     """
+    # Here, as every command would wait for it: it takes as long to import as a fifth of PyTorch.
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
     return float((ranks.mean() - (len(positive) + 1) / 2) / len(negative))
 
