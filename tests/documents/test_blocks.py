@@ -26,7 +26,7 @@ REJECTED = 22
 """The exit status of curl for a response that is an error."""
 
 SHORTENED = (
-    (r"--recipe fine-tune ", "--recipe fine-tune --epochs 1 "),
+    (r"--recipe fine-tune (.*)--image-size 64", r"--recipe fine-tune --epochs 1 \1--image-size 16"),
     (r"(export --run runs/photos\S+)", r"\1 --no-int8"),
     (r"(python -m app (?:predict|models)(?!.*--url).*)", r"\1 --url http://127.0.0.1:8000"),
 )
