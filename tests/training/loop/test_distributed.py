@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, SYNCHRONISED, tiny_data
+from tests.support.two_processes import in_two_processes
 from training.loop.build_model import build_model
 from training.loop.checkpoint import RunState, load_checkpoint
 from training.loop.distributed import Processes, joined
@@ -40,19 +41,7 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> RunState:
     return train(SYNCHRONISED, tiny_data(), tmp_path_factory.mktemp("one"))
 
 
-def test_two_processes_with_synchronised_batch_norm_compute_what_one_does(
-    one_process: RunState, tmp_path: Path
-) -> None:
-    done = torchrun(str(tmp_path), "--sync")
-    assert done.returncode == 0, done.stderr
-    state = load_checkpoint(tmp_path)
-    assert state.hardware.startswith("2 × ")
-    require_close(state, one_process)
-    untrained = build_model(SYNCHRONISED, tiny_data(), seed=0).state_dict()
-    assert all((state.model[name] - untrained[name]).abs().max() > 100 * TOLERANCE for name in CONVOLUTIONS)
-
-
-def test_a_killed_process_stops_the_other_in_clear_words_and_the_run_resumes(
+def test_a_killed_process_stops_the_other_and_the_run_resumes_and_computes_what_one_does(
     one_process: RunState, tmp_path: Path
 ) -> None:
     options = (str(tmp_path), "--sync")
@@ -62,13 +51,23 @@ def test_a_killed_process_stops_the_other_in_clear_words_and_the_run_resumes(
     assert load_checkpoint(tmp_path).epoch == 1
     resumed = torchrun(*options, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    require_close(load_checkpoint(tmp_path), one_process)
+    state = load_checkpoint(tmp_path)
+    assert state.hardware.startswith("2 × ")
+    require_close(state, one_process)
+    untrained = build_model(SYNCHRONISED, tiny_data(), seed=0).state_dict()
+    assert all((state.model[name] - untrained[name]).abs().max() > 100 * TOLERANCE for name in CONVOLUTIONS)
+
+
+def _train_in_one_of_two(_rank: int, out: Path) -> None:
+    with joined(torch.device("cpu")) as processes:
+        train(RECIPE, tiny_data(), out, processes=processes)
 
 
 def test_batch_norm_per_process_learns_as_well(tmp_path: Path) -> None:
-    done = torchrun(str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert load_checkpoint(tmp_path).history[-1].watched_accuracy > 0.6
+    in_two_processes(_train_in_one_of_two, tmp_path / "meeting", tmp_path / "run")
+    state = load_checkpoint(tmp_path / "run")
+    assert state.hardware.startswith("2 × ")
+    assert state.history[-1].watched_accuracy > 0.6
 
 
 def test_processes_that_have_met_already_stay_together(tmp_path: Path) -> None:

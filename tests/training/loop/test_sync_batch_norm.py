@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
 
 from models.batch_norm.layer import BatchNorm
+from tests.support.two_processes import in_two_processes
 from training.loop.distributed import Processes
 from training.loop.sync_batch_norm import SyncBatchNorm, synchronise
 
@@ -29,9 +29,8 @@ def _compute(model: nn.Module, images: Tensor, weights: Tensor) -> tuple[Tensor,
     return output.detach(), images.grad
 
 
-def _in_one_of_two(rank: int, meeting: str) -> None:
+def _in_one_of_two(rank: int) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
     processes = Processes(rank, 2)
     for norm_layer in (BatchNorm, nn.BatchNorm2d):
         model, images, weights = _case(norm_layer)
@@ -45,11 +44,10 @@ def _in_one_of_two(rank: int, meeting: str) -> None:
             assert ours.grad is not None
             torch.testing.assert_close(processes.sum(ours.grad), theirs.grad)
         torch.testing.assert_close(dict(shared.named_buffers()), dict(model.named_buffers()))
-    torch.distributed.destroy_process_group()
 
 
 def test_two_halves_are_normalised_as_one_batch(tmp_path: Path) -> None:
-    spawn(_in_one_of_two, (str(tmp_path / "meeting"),), nprocs=2)  # type: ignore[no-untyped-call]
+    in_two_processes(_in_one_of_two, tmp_path / "meeting")
 
 
 def test_everything_else_of_a_batch_norm_is_kept() -> None:
