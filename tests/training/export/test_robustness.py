@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.tiny_run import tiny_data
 from tests.training.conftest import QUIET
 from training.__main__ import main
 from training.cli_robustness import add_robustness
+from training.data.cifar10 import Split
 from training.evaluation.corruptions import corrupt
 from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy
@@ -64,10 +66,12 @@ def test_kept_figures_are_in_card_plots_and_report_and_outlive_calibration(
 
 
 def test_export_measures_at_most_all_test_images(artifact: Path) -> None:
-    add_robustness(artifact, tiny_data(), CPU, 1000, QUIET)
+    data = tiny_data()
+    few = replace(data, test=Split(data.test.images[:4], data.test.labels[:4]))
+    add_robustness(artifact, few, CPU, 1000, QUIET)
     robustness = load_robustness(artifact, load_artifact(artifact).metadata)
     assert robustness is not None
-    assert robustness.images == len(tiny_data().test)
+    assert robustness.images == len(few.test)
 
 
 def test_the_command_prints_keeps_and_writes_what_it_is_asked_for(
