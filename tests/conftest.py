@@ -22,14 +22,19 @@ QUICK = ("app", "bench", "documents", "models", "support", "training/recipes", "
 
 SLOW = (
     "app/batching/test_batcher_schedules.py",
+    "app/capacity/test_fleet.py",
     "app/capacity/test_measurement.py",
+    "app/capacity/test_simulation.py",
+    "app/deploy/test_kubernetes.py",
     "app/deploy/test_monitoring.py",
     "app/http/test_multipart.py",
     "app/http/test_multipart_as_starlette.py",
+    "app/observability/test_metric_folder.py",
     "app/registry/test_served_model.py",
     "app/server/test_supervisor.py",
     "app/test_cluster.py",
     "bench/test_serving.py",
+    "bench/test_soak.py",
     "documents/test_blocks.py",
     "models/architectures/test_resnet.py",
     "models/augmentations/test_augmentations.py",
@@ -37,6 +42,8 @@ SLOW = (
     "models/augmentations/test_jpeg.py",
     "models/batch_norm/test_folding.py",
     "models/batch_norm/test_view.py",
+    "models/engines/test_conversion.py",
+    "models/engines/test_conversion_apart.py",
     "models/engines/test_engines.py",
     "models/engines/test_openvino_engine.py",
     "models/engines/test_openvino_ir.py",
@@ -48,6 +55,7 @@ SLOW = (
     "models/test_command.py",
     "models/test_models.py",
     "models/test_module_calls.py",
+    "models/test_pytorch_free.py",
     "support/test_host_waits.py",
 )
 """Files there that are not quick: they start processes, compute whole networks, or try hundreds of cases."""
