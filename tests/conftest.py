@@ -1,12 +1,15 @@
 """What every kind of test may use."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 # Before PyTorch is imported, and for all processes that tests start: several tests run at once, and threads
 # that compute together would wait for each other in busy loops, longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Likewise, whatever the shell says: some hundred processes would each compile all that they import.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 import torch
@@ -72,6 +75,8 @@ LONGEST = (
     "api/test_own_images.py",
 )
 """Files that take minutes. They begin first, or one process would still run the last of them alone."""
+
+sys.dont_write_bytecode = False
 
 TORCH_THREADS = torch.get_num_threads()
 
