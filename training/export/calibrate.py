@@ -27,7 +27,7 @@ from models.artifact.store import ArtifactError, load_artifact
 from models.features import last_linear
 from models.unfamiliarity.detector import KEPT, Detector
 from models.unfamiliarity.nearest_neighbours import BANK
-from training.data.cifar10 import ImageData
+from training.data.cifar10 import ImageData, Split
 from training.evaluation.corruptions.mix import corrupted_mix
 from training.evaluation.engines import load_engine
 from training.evaluation.evaluate import evaluate, fit_temperature
@@ -60,11 +60,29 @@ class Fitted:
     evaluation: Evaluation
 
 
-def fit(answer: Answer, classifier: nn.Linear, data: ImageData) -> Fitted:
+@dataclass(frozen=True)
+class Corrupted:
+    """Images each under one of the corruptions: of the validation set all, of the test set a part."""
+
+    held_out: Tensor
+    test: Split
+
+
+def corrupted_images(data: ImageData) -> Corrupted | None:
+    """What networks are fitted to beside clean images; None without a validation set, or without colour."""
+    if not len(data.held_out) or data.held_out.images.shape[1] != COLOUR_CHANNELS:
+        return None
+    part = sample(data.test, min(CORRUPTED_TEST_IMAGES, len(data.test)), SEED)
+    return Corrupted(
+        corrupted_mix(data.held_out.images, SEED), Split(corrupted_mix(part.images, SEED), part.labels)
+    )
+
+
+def fit(answer: Answer, classifier: nn.Linear, data: ImageData, corrupted: Corrupted | None) -> Fitted:
     """Fit temperature and detector to what `answer` gives, and measure on the test images.
 
-    The temperature is that of the validation images, once as they are and once each under one of the
-    corruptions; `classifier` is the network's last layer. Without a validation set it is 1.
+    The temperature is that of the validation images, once as they are and once as in `corrupted`, the
+    `corrupted_images` of `data`; `classifier` is the network's last layer. Without a validation set it is 1.
     """
     test = answer(data.test.images)
     logits, labels = torch.from_numpy(test.logits), data.test.labels.cpu()
@@ -72,29 +90,28 @@ def fit(answer: Answer, classifier: nn.Linear, data: ImageData) -> Fitted:
         return Fitted(1.0, None, None, logits, evaluate(logits, labels, data.classes, 1.0))
     clean = answer(data.held_out.images)
     validation, truth = torch.from_numpy(clean.logits), data.held_out.labels.cpu()
-    in_colour = data.held_out.images.shape[1] == COLOUR_CHANNELS
-    if in_colour:
-        corrupted = answer(corrupted_mix(data.held_out.images, SEED))
-        validation = torch.cat([validation, torch.from_numpy(corrupted.logits)])
+    if corrupted is not None:
+        validation = torch.cat([validation, torch.from_numpy(answer(corrupted.held_out).logits)])
         truth = torch.cat([truth, truth])
     temperature = fit_temperature(validation, truth)
     return Fitted(
         temperature,
-        _calibration(answer, data, temperature) if in_colour else None,
+        None if corrupted is None else _calibration(answer, data.classes, corrupted, temperature),
         _detector(answer, classifier, data, clean),
         logits,
         evaluate(logits, labels, data.classes, temperature),
     )
 
 
-def _calibration(answer: Answer, data: ImageData, temperature: float) -> Calibration:
-    part = sample(data.test, min(CORRUPTED_TEST_IMAGES, len(data.test)), SEED)
-    corrupted = torch.from_numpy(answer(corrupted_mix(part.images, SEED)).logits)
-    measured = evaluate(corrupted, part.labels, data.classes, temperature)
+def _calibration(
+    answer: Answer, classes: tuple[str, ...], corrupted: Corrupted, temperature: float
+) -> Calibration:
+    test = corrupted.test
+    measured = evaluate(torch.from_numpy(answer(test.images).logits), test.labels, classes, temperature)
     return Calibration(
-        held_out_images=len(data.held_out),
-        corrupted_images=len(data.held_out),
-        test_images=len(part),
+        held_out_images=len(corrupted.held_out),
+        corrupted_images=len(corrupted.held_out),
+        test_images=len(test),
         accuracy=measured.accuracy,
         expected_calibration_error=measured.expected_calibration_error,
     )
@@ -158,11 +175,11 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
         )
     if not len(data.held_out):
         raise ArtifactError(f"{folder}: the model was trained without a validation set to fit anything to")
-    classifier = last_linear(artifact.model)
+    classifier, corrupted = last_linear(artifact.model), corrupted_images(data)
 
     def fitted_by(engine: str) -> Fitted:
         console.print(f"{engine}: answering images")
-        fitted = fit(answer_of_engine(load_engine(artifact, engine, device)), classifier, data)
+        fitted = fit(answer_of_engine(load_engine(artifact, engine, device)), classifier, data, corrupted)
         show(engine, fitted, console)
         return fitted
 

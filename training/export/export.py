@@ -35,6 +35,7 @@ from training.evaluation.evaluate import accuracy, predict
 from training.evaluation.outputs import answer_of_engine, answer_of_network
 from training.export.calibrate import (
     Fitted,
+    corrupted_images,
     describe_detector,
     detector_files,
     fit,
@@ -148,7 +149,8 @@ def export_run(
     console.print("measuring the weights as trained, then as stored")
     validation = data.held_out
     weights_dtype, validation_logits = choose_weights_dtype(model, validation, preprocessing, console)
-    fitted = fit(answer_of_network(model, preprocessing), last_linear(model), data)
+    corrupted = corrupted_images(data)
+    fitted = fit(answer_of_network(model, preprocessing), last_linear(model), data, corrupted)
     console.print(f"stored as {weights_dtype}")
     show("float32", fitted, console)
 
@@ -165,7 +167,7 @@ def export_run(
             **float32_network(model, preprocessing, name),
         }
     else:
-        fitted_int8 = fit(answer_of_engine(quantized.engine), last_linear(model), data)
+        fitted_int8 = fit(answer_of_engine(quantized.engine), last_linear(model), data, corrupted)
         int8 = describe_int8(quantized, data, fitted_int8)
         show("int8", fitted_int8, console)
         console.print(
