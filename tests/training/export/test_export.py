@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -82,37 +83,43 @@ def test_the_int8_network_is_described_and_reproduces_its_figures(exported: Path
     check_golden(exported, engine.predict, tolerance=1e-4, expected="int8_logits")
 
 
-def test_int8_can_be_left_out(finished_run: RunState, tmp_path: Path) -> None:
-    export_run(
-        finished_run, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False
-    )
-    metadata = load_artifact(tmp_path / "a").metadata
-    assert metadata.int8 is None
-    assert "int8.xml" not in metadata.files
-    assert {"float32.xml", "float32.bin"} <= metadata.files.keys()
+@pytest.fixture(scope="module")
+def without_int8(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of a run that was given more epochs, exported with no int8 where there is no NNCF."""
 
-
-def test_without_nncf_a_run_is_exported_with_no_int8(
-    finished_run: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     def version(name: str) -> str:
         if name == "nncf":
             raise PackageNotFoundError(name)
         return installed_version(name)
 
-    monkeypatch.setattr(export, "installed_version", version)
-    monkeypatch.setitem(sys.modules, "nncf", None)
-    export_run(
-        finished_run, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False
-    )
-    assert "nncf" not in load_artifact(tmp_path / "a").metadata.library_versions
+    folder = tmp_path_factory.mktemp("without") / "a"
+    state = replace(finished_run, extended_after=[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "installed_version", version)
+        patch.setitem(sys.modules, "nncf", None)
+        export_run(state, tiny_data(), folder, name="x", version="1", console=QUIET, with_int8=False)
+    return folder
+
+
+def test_int8_can_be_left_out(without_int8: Path) -> None:
+    metadata = load_artifact(without_int8).metadata
+    assert metadata.int8 is None
+    assert "int8.xml" not in metadata.files
+    assert {"float32.xml", "float32.bin"} <= metadata.files.keys()
+
+
+def test_without_nncf_a_run_is_exported_with_no_int8(without_int8: Path) -> None:
+    assert "nncf" not in load_artifact(without_int8).metadata.library_versions
+
+
+def test_an_artifact_tells_that_its_run_was_given_more_epochs(without_int8: Path) -> None:
+    assert load_artifact(without_int8).metadata.recipe["extended_after"] == [1]
 
 
 def test_an_artifact_that_is_not_proven_leaves_the_old_one(
-    finished_run: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: RunState, without_int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "a"
-    export_run(finished_run, tiny_data(), folder, name="x", version="1", console=QUIET, with_int8=False)
+    folder = Path(shutil.copytree(without_int8, tmp_path / "a"))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     seen: list[Path] = []
 
@@ -162,12 +169,6 @@ def test_how_weights_are_stored_is_chosen_on_the_validation_set(
     rounded = model.classifier.weight[0, 0].item() == 1.0
     assert rounded == (chosen == "float16")
     torch.testing.assert_close(logits, predict(model, images, preprocessing), rtol=0, atol=0)
-
-
-def test_an_artifact_tells_that_its_run_was_given_more_epochs(finished_run: RunState, tmp_path: Path) -> None:
-    state = replace(finished_run, extended_after=[1])
-    export_run(state, tiny_data(), tmp_path / "a", name="x", version="1", console=QUIET, with_int8=False)
-    assert load_artifact(tmp_path / "a").metadata.recipe["extended_after"] == [1]
 
 
 PLOTS = ("training", "confusion", "calibration", "mistakes", "augmentation")
