@@ -66,15 +66,14 @@ SLOW = (
 LONGEST = (
     "documents/test_blocks.py",
     "training/test_cli.py",
-    "browser/test_appearance.py",
-    "test_feedback_loop.py",
     "training/deploy/test_two_hosts.py",
-    "training/export/test_robustness.py",
     "api/test_accuracy.py",
-    "training/loop/test_distributed.py",
-    "api/test_own_images.py",
+    "training/loop/test_killed_run.py",
+    "training/deploy/test_slurm.py",
+    "browser/test_appearance.py",
+    "api/test_worker_processes.py",
 )
-"""Files that take minutes. They begin first, or one process would still run the last of them alone."""
+"""Files that take longest. They begin first, or one process would still run the last of them alone."""
 
 sys.dont_write_bytecode = False
 
