@@ -1,11 +1,21 @@
 """A browser, a running service, and a page on which nothing may go wrong unnoticed."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from app.settings import BUNDLED_MODEL
 from tests.support.panels import open_page
@@ -13,6 +23,7 @@ from tests.support.running_server import free_port, running_server, save_lenet
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -60,12 +71,38 @@ def expected_errors() -> list[str]:
     return []
 
 
+@pytest.fixture(scope="package")
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """The one page of nearly all tests: for each new one the browser starts a process of its own."""
+    with new_page(browser) as page:
+        yield page
+
+
 @pytest.fixture
-def blank_page(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
+def blank_page(shared_page: Page, expected_errors: list[str]) -> Iterator[Page]:
     """An empty page that fails its test for any unexpected console error, script error or foreign request."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    with watched(shared_page, expected_errors):
+        yield shared_page
+        forget(shared_page)
+
+
+@pytest.fixture
+def page_of_its_own(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
+    """As `blank_page`, for a test that leaves in its page what cannot be taken back."""
+    with new_page(browser) as page, watched(page, expected_errors):
+        yield page
+
+
+@contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
+    yield context.new_page()
+    context.close()
+
+
+@contextmanager
+def watched(page: Page, expected_errors: list[str]) -> Iterator[None]:
     problems: list[str] = []
     hosts: set[str | None] = set()
 
@@ -73,15 +110,35 @@ def blank_page(browser: Browser, expected_errors: list[str]) -> Iterator[Page]:
         if message.type == "error":
             problems.append(message.text)
 
+    def note_exception(error: Error) -> None:
+        problems.append(str(error))
+
+    def note_host(request: Request) -> None:
+        hosts.add(urlsplit(request.url).hostname)
+
     page.on("console", note_error)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    yield page
-    context.close()
+    page.on("pageerror", note_exception)
+    page.on("request", note_host)
+    yield
+    page.remove_listener("console", note_error)
+    page.remove_listener("pageerror", note_exception)
+    page.remove_listener("request", note_host)
     unexpected = [text for text in problems if not any(part in text for part in expected_errors)]
     assert unexpected == []
     # Images that the page holds in memory have no host.
     assert hosts <= {"127.0.0.1", None}
+
+
+def forget(page: Page) -> None:
+    """Make the page as empty as a new one."""
+    page.unroute_all(behavior="ignoreErrors")
+    if page.url.startswith("http"):
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    page.context.clear_permissions()
+    page.set_viewport_size(VIEWPORT)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
 
 
 @pytest.fixture

@@ -233,11 +233,11 @@ def test_camera_that_is_refused_is_said_in_words(page: Page) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_page_without_a_camera_offers_none(blank_page: Page, server: str) -> None:
+def test_page_without_a_camera_offers_none(page_of_its_own: Page, server: str) -> None:
     # As the browser has it for pages by plain http of another machine.
-    blank_page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
-    open_page(blank_page, server)
-    expect(blank_page.get_by_role("button", name="Use the camera")).to_be_hidden()
+    page_of_its_own.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    open_page(page_of_its_own, server)
+    expect(page_of_its_own.get_by_role("button", name="Use the camera")).to_be_hidden()
 
 
 def test_dropped_file_goes_to_the_panel_that_is_shown(page: Page, picture: Path) -> None:
