@@ -59,18 +59,28 @@ def _served(client: Client, images: Sequence[bytes]) -> list[dict[str, float]]:
     return answers
 
 
+@pytest.fixture(scope="module")
+def int8_answers(int8: Client) -> list[dict[str, float]]:
+    """To `FILES`, in their order; so are `float32_answers`."""
+    return _served(int8, [file.read_bytes() for file in FILES])
+
+
+@pytest.fixture(scope="module")
+def float32_answers(float32: Client) -> list[dict[str, float]]:
+    return _served(float32, [file.read_bytes() for file in FILES])
+
+
 def test_the_sample_holds_20_images_of_every_class() -> None:
     counts = {folder.name: len(list(folder.glob("*.png"))) for folder in SAMPLE.iterdir()}
     assert set(counts) == set(load_artifact(BUNDLED_MODEL).metadata.classes)
     assert set(counts.values()) == {20}
 
 
-def test_served_predictions_are_those_of_direct_evaluation(float32: Client) -> None:
+def test_served_predictions_are_those_of_direct_evaluation(float32_answers: list[dict[str, float]]) -> None:
     """Without the service: the artifact, its own preprocessing and the network, one image at a time."""
     artifact = load_artifact(BUNDLED_MODEL)
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
-    served = _served(float32, [file.read_bytes() for file in FILES])
-    for file, answer in zip(FILES, served, strict=True):
+    for file, answer in zip(FILES, float32_answers, strict=True):
         with Image.open(file) as image, torch.inference_mode():
             logits = artifact.model(preprocessing(image).unsqueeze(0))[0]
         direct = torch.softmax(logits / artifact.metadata.temperature, dim=0).tolist()
@@ -87,10 +97,11 @@ def test_the_accuracy_stated_is_that_of_the_precision_served(int8: Client, float
         assert client.get(f"/models/{stored.name}").json()["metrics"] == metrics.model_dump(mode="json")
 
 
-def test_int8_answers_as_float32_does(int8: Client, float32: Client) -> None:
+def test_int8_answers_as_float32_does(
+    int8_answers: list[dict[str, float]], float32_answers: list[dict[str, float]]
+) -> None:
     """The same class for 195 of 200 images, and probabilities that differ by 0.01 on average."""
-    images = [file.read_bytes() for file in FILES]
-    pairs = list(zip(_served(int8, images), _served(float32, images), strict=True))
+    pairs = list(zip(int8_answers, float32_answers, strict=True))
     assert sum(next(iter(a)) == next(iter(b)) for a, b in pairs) >= 195
     differences = [abs(a[name] - b[name]) for a, b in pairs for name in a]
     assert sum(differences) / len(differences) < 0.01
@@ -105,10 +116,10 @@ def test_an_int8_result_hardly_depends_on_its_batch(int8: Client) -> None:
         assert batched == pytest.approx(alone, abs=0.01)
 
 
-def test_accuracy_on_the_sample_is_near_the_artifacts(int8: Client) -> None:
+def test_accuracy_on_the_sample_is_near_the_artifacts(int8_answers: list[dict[str, float]]) -> None:
     """200 images of a network that is right with probability p: within four standard deviations of p."""
-    served = _served(int8, [file.read_bytes() for file in FILES])
-    right = sum(next(iter(answer)) == file.parent.name for file, answer in zip(FILES, served, strict=True))
+    pairs = zip(FILES, int8_answers, strict=True)
+    right = sum(next(iter(answer)) == file.parent.name for file, answer in pairs)
     accuracy = load_artifact(BUNDLED_MODEL).metadata.metrics.accuracy
     assert abs(right / len(FILES) - accuracy) <= 4 * (accuracy * (1 - accuracy) / len(FILES)) ** 0.5
 
