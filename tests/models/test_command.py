@@ -1,7 +1,5 @@
 """`python -m models summary` and `seal`."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,9 @@ from models.summary import summarize
 from tests.support.small_model import DESCRIPTION, lenet
 
 
-def test_the_command_prints_the_table() -> None:
-    command = [sys.executable, "-m", "models", "summary", "resnet18", "--input", "1x224x224"]
-    printed = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
-    lines = printed.splitlines()
+def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["summary", "resnet18", "--input", "1x224x224"])
+    lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["stem", "Stem", "64×56×56", "3,264", "39,337,984"]
     assert lines[-3].split() == ["classifier", "Linear", "10", "5,130", "5,120"]
     assert lines[-1].split() == ["Total", "11,175,370", "1,734,890,496"]
