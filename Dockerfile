@@ -9,7 +9,8 @@
 #     serve  the whole service
 #
 # TORCH_INDEX_URL is the package index that PyTorch is taken from: by default the one of the builds without
-# CUDA; empty means pip's default index, whose Linux builds bring CUDA along (about 6 GB).
+# CUDA; empty means pip's default index, whose Linux builds bring CUDA along (about 6 GB). EXTRAS are the extras of
+# pyproject.toml that the whole service is to have, such as `serve,feedback,heic,tracing`.
 
 FROM python:3.11-slim AS packages
 ENV PATH=/opt/venv/bin:$PATH \
@@ -25,6 +26,12 @@ RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-cache-dir cyclone
 COPY app/__init__.py app/
 RUN touch README.md LICENSE \
     && pip install --build-constraint constraints.txt --only-deps '.[slim]'
+# Devices and file formats that serving asks OpenVINO for nothing of; training reads PyTorch's networks by it.
+ENV UNUSED_OPENVINO="openvino/libs/cache.json \
+openvino/libs/libopenvino_intel_gpu_plugin.so* openvino/libs/libopenvino_intel_npu_plugin.so* \
+openvino/libs/libopenvino_gguf_frontend.so* openvino/libs/libopenvino_onnx_frontend.so* \
+openvino/libs/libopenvino_paddle_frontend.so* openvino/libs/libopenvino_pytorch_frontend.so* \
+openvino/libs/libopenvino_tensorflow*.so*"
 
 FROM python:3.11-slim AS code
 WORKDIR /build
@@ -46,8 +53,11 @@ WORKDIR /srv
 COPY LICENSE ./
 
 FROM user AS service
+# The last gives what a large image took back as soon as it is done; without it, glibc keeps so much that many large
+# images at once go beyond a limit of 512 MiB (https://man7.org/linux/man-pages/man3/mallopt.3.html).
 ENV RESNET_SERVE_HOST=0.0.0.0 \
-    PORT=8000
+    PORT=8000 \
+    MALLOC_MMAP_THRESHOLD_=1048576
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
@@ -62,13 +72,9 @@ sys.exit(connection.getresponse().status != 200)"]
 CMD ["python", "-m", "app", "serve"]
 
 FROM packages AS slim-packages
-# Devices and file formats that nothing here asks OpenVINO for, and pip, with which nothing is installed later.
+# Without pip, with which nothing is installed later.
 RUN cd /opt/venv/lib/python3.11/site-packages \
-    && rm -rf openvino/libs/libopenvino_intel_gpu_plugin.so* openvino/libs/cache.json \
-        openvino/libs/libopenvino_intel_npu_plugin.so* openvino/libs/libopenvino_onnx_frontend.so* \
-        openvino/libs/libopenvino_paddle_frontend.so* openvino/libs/libopenvino_tensorflow*.so* \
-        openvino/libs/libopenvino_pytorch_frontend.so* openvino/libs/libopenvino_gguf_frontend.so* \
-    && rm -rf pip pip-*.dist-info numpy/*/tests numpy/tests \
+    && rm -rf $UNUSED_OPENVINO numpy/*/tests numpy/tests pip pip-*.dist-info \
     && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
 
 FROM service AS slim
@@ -76,14 +82,20 @@ COPY --from=slim-packages /opt/venv /opt/venv
 COPY --from=code /build/models models
 COPY --from=code /build/app app
 
-FROM packages AS serve-packages
+FROM packages AS torch-packages
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 RUN [ -z "$TORCH_INDEX_URL" ] \
     || pip install --no-deps --index-url "$TORCH_INDEX_URL" torch
-RUN pip install --build-constraint constraints.txt --only-deps '.[serve]' \
+ARG EXTRAS=serve
+RUN pip install --build-constraint constraints.txt --only-deps ".[$EXTRAS]" \
     && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
 
-FROM serve-packages AS train-packages
+FROM torch-packages AS serve-packages
+# As above, and PyTorch's own tests.
+RUN cd /opt/venv/lib/python3.11/site-packages \
+    && rm -rf $UNUSED_OPENVINO numpy/*/tests numpy/tests torch/test torch/bin/*[Tt]est* torch/bin/protoc*
+
+FROM torch-packages AS train-packages
 RUN [ -z "$TORCH_INDEX_URL" ] \
     || pip install --no-deps --index-url "$TORCH_INDEX_URL" torchvision
 RUN pip install --build-constraint constraints.txt --only-deps '.[train]' \
@@ -94,6 +106,8 @@ COPY --from=train-packages /opt/venv /opt/venv
 COPY --from=code /build/models models
 COPY --from=code /build/training training
 USER 10001:10001
+# The user may be any, without a home.
+ENV MPLCONFIGDIR=/tmp/matplotlib
 ENTRYPOINT ["python", "-m", "training"]
 CMD ["--help"]
 

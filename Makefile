@@ -91,8 +91,8 @@ bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the s
 audit: $(AUDIT)/.installed ## Ask PyPI whether a pinned package has a known vulnerability
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict $(ARGS)
 
-docker-test: $(VENV)/.installed-serve ## Build the container image, run it and compare its answers
-	$(BIN)/python tests/check_docker.py $(ARGS)
+docker-test: $(VENV)/.installed-serve ## Build the container images, run them and hold them to what they promise (ARGS=slim: one)
+	$(BIN)/python -m tests.containers $(ARGS)
 
 setup: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Install everything, for serving, training and tests, and run nothing
 
