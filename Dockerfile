@@ -91,7 +91,7 @@ RUN pip install --build-constraint constraints.txt --only-deps ".[$EXTRAS]" \
     && /opt/sbom/bin/cyclonedx-py environment --output-file /opt/venv/sbom.json /opt/venv/bin/python
 
 FROM torch-packages AS serve-packages
-# As above, and PyTorch's own tests.
+# As above, and PyTorch's own tests, where its build brings them.
 RUN cd /opt/venv/lib/python3.11/site-packages \
     && rm -rf $UNUSED_OPENVINO numpy/*/tests numpy/tests torch/test torch/bin/*[Tt]est* torch/bin/protoc*
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.containers.engine import Compose, inside, inspected, require, step
 from tests.containers.service import SAMPLE, ask, built_and_started, check_service, classify
 
-CLIENTS, REQUESTS = 64, 600
+CLIENTS, REQUESTS = 64, 1500
 PEAKS = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
 
 

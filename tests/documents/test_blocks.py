@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -83,6 +84,9 @@ def _check_compose(command: str, place: Sandbox) -> None:  # noqa: ARG001
     for argument in re.findall(r"--build-arg (\w+)=", command):
         assert argument in service["build"]["args"]
         assert f"ARG {argument}" in (ROOT / "Dockerfile").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extras in re.findall(r"--build-arg EXTRAS=(\S+)", command):
+        assert set(extras.split(",")) <= set(project["optional-dependencies"])
     started = re.search(r"docker compose (?:--profile (\w+) )?(up|build)", command)
     assert started is not None
     if started[1]:
