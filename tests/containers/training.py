@@ -1,5 +1,6 @@
 """The image that trains: a short training on folders beside it, as an ordinary user."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,28 +16,31 @@ USER = "1000:1000"
 
 
 def check_training(compose: Compose) -> None:
-    """Build the image, train a LeNet in it for one epoch, and export it."""
+    """Build the image and train a LeNet in it for one epoch."""
     step("Building the image of train; some minutes when PyTorch has to be loaded")
     compose.run("--profile", "train", "build", "train")
     with tempfile.TemporaryDirectory() as folder:
-        data, runs = Path(folder) / "data", Path(folder) / "runs"
-        _make_images(data)
-        runs.mkdir()
-        for each in (Path(folder), runs):
+        place = Path(folder)
+        _make_images(place / "data")
+        (place / "runs").mkdir()
+        for each in (place, place / "runs"):
             each.chmod(0o777)
+        override = place / "override.json"
+        volumes = [f"{place / name}:/srv/{name}" for name in ("data", "runs")]
+        override.write_text(json.dumps({"services": {"train": {"volumes": volumes}}}))
+        beside = compose.overridden_by(override)
         in_container = ["--profile", "train", "run", "--rm", "-T"]
-        in_container += ["--volume", f"{data}:/srv/data", "--volume", f"{runs}:/srv/runs"]
-        environment = os.environ | {"TRAIN_USER": USER}
         try:
             train = ["train", "--recipe", "lenet", "--data", "data", "--out", "runs/lenet", "--epochs", "1"]
-            compose.run(*in_container, "train", *train, environment=environment)
-            require((runs / "lenet" / "checkpoint.pt").is_file(), "training leaves no checkpoint in runs/")
-            owner = (runs / "lenet" / "checkpoint.pt").stat().st_uid
+            beside.run(*in_container, "train", *train, environment=os.environ | {"TRAIN_USER": USER})
+            checkpoint = place / "runs" / "lenet" / "checkpoint.pt"
+            require(checkpoint.is_file(), "training leaves no checkpoint in runs/")
+            owner = checkpoint.stat().st_uid
             require(f"{owner}:{owner}" == USER, f"its files belong to user {owner}")
-            command = [*compose.command, *in_container, "--entrypoint", "cat", "train", "/opt/venv/sbom.json"]
-            check_bill_of_materials(output(command))
+            listed = [*in_container, "--entrypoint", "cat", "train", "/opt/venv/sbom.json"]
+            check_bill_of_materials(output([*beside.command, *listed]))
         finally:
-            compose.run("--profile", "train", "down", "--volumes")
+            beside.run("--profile", "train", "down", "--volumes")
     step("It trains as an ordinary user, on data beside it")
 
 
