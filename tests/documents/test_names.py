@@ -12,6 +12,7 @@ OTHER_VARIABLES = {
     "ARGS",
     "CIFAR10_DIR",
     "COVERAGE",
+    "EXTRAS",  # of the Dockerfile
     "GLOO_SOCKET_IFNAME",
     "NCCL_SOCKET_IFNAME",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -26,6 +27,7 @@ OTHER_VARIABLES = {
     "TMPDIR",
     "TORCH_DISABLE_SHARE_RDZV_TCP_STORE",  # of torchrun
     "TORCH_INDEX_URL",
+    "TRAIN_USER",  # of docker-compose.yml
     "WORKERS",
 }
 CODE_NAMES = {
