@@ -184,6 +184,8 @@ def create_app(
                 feedback_store.start()
             app.state.context = context
             _spare_the_collector()
+            for loaded in control.models():
+                loader.prepare_for_throughput(loaded)
             yield
             app.state.context = None
             await control.close()

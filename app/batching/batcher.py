@@ -3,6 +3,10 @@
 There is no timer. While `concurrency` batches run, items gather; a slot that becomes free takes what is
 there, up to `max_batch`. A lone request never waits for company, and under load batches fill by themselves.
 
+**Throughput.** One batch that has all threads is answered soonest; several batches side by side, each on a
+thread of its own, come to more items a second. Where there are both ways, `LEAST_BESIDE` decides: so many
+items for each of two batches are run side by side, fewer in one, and the ways never run at the same time.
+
 **Order.** Waiting submissions take turns in the order of their arrival, one item per turn: whoever still has
 items left goes back to the end. Between two items of one submission every other one has at most one turn, so
 that 256 images cannot hold back a single image behind them. Items of one submission start in their order.
@@ -15,7 +19,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
+
+from app.batching.batch_errors import ClosedError, DeadlineError, QueueFullError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,33 +29,9 @@ Result = TypeVar("Result")
 MEMORY_SECONDS = 5.0
 """After so long, a finished item counts a third in the recent throughput."""
 
-
-class QueueFullError(Exception):
-    """A submission of `count` items does not fit: `depth` items wait, and at most `limit` may."""
-
-    def __init__(self, count: int, depth: int, limit: int) -> None:
-        if count > limit:
-            message = f"{count} items at once never fit, the queue holds {limit}: submit fewer at a time"
-        else:
-            message = f"{depth} items wait already, {count} more would exceed the limit of {limit}"
-        super().__init__(message)
-        self.count = count
-        self.depth = depth
-        self.limit = limit
-
-
-class DeadlineError(Exception):
-    """A deadline passed `seconds` after the submission; `where` says what its items were doing then."""
-
-    def __init__(self, where: Literal["waiting", "running"], seconds: float) -> None:
-        what = "waiting for" if where == "waiting" else "running in"
-        super().__init__(f"the deadline passed {what} a batch, {seconds:.3f} s after this was asked for")
-        self.where = where
-        self.seconds = seconds
-
-
-class ClosedError(RuntimeError):
-    """The batcher was closed and takes no more work."""
+LEAST_BESIDE = 4
+"""Items for which a batch beside another one is worth a thread of its own. Fewer wait for that one's end, or
+for company: on one thread, few items take as long as many on several threads."""
 
 
 class Throughput:
@@ -102,6 +84,15 @@ _Batch: TypeAlias = list[tuple[_Submission[Item, Result], int]]
 """What a batch consists of: submissions, each with the index of one of its items."""
 
 
+@dataclass(frozen=True)
+class _Way(Generic[Item, Result]):
+    """How batches are run: of at most `max_batch` items, at most `concurrency` at a time."""
+
+    run: Callable[[list[Item]], Awaitable[Sequence[Result]]]
+    max_batch: int
+    concurrency: int
+
+
 class Batcher(Generic[Item, Result]):
     """Runs the items of many submissions in common batches; to be used on one event loop only.
 
@@ -123,10 +114,9 @@ class Batcher(Generic[Item, Result]):
         for name, limit in (("max_batch", max_batch), ("max_queue", max_queue), ("concurrency", concurrency)):
             if limit < 1:
                 raise ValueError(f"{name} is {limit}; it must be at least 1")
-        self._run = run
-        self._max_batch = max_batch
+        self._for_latency = self._way = _Way(run, max_batch, concurrency)
+        self._for_throughput: _Way[Item, Result] | None = None
         self._max_queue = max_queue
-        self._concurrency = concurrency
         self._on_batch = on_batch
         self.throughput = Throughput(lambda: asyncio.get_running_loop().time())
         # An ordered set: the front has the next turn, and a submission can leave from anywhere.
@@ -145,6 +135,17 @@ class Batcher(Generic[Item, Result]):
     def running(self) -> int:
         """How many batches run, 0 to `concurrency`."""
         return len(self._runs)
+
+    @property
+    def concurrency(self) -> int:
+        """How many batches run at a time at most, whichever way."""
+        return (self._for_throughput or self._for_latency).concurrency
+
+    def use_for_throughput(
+        self, run: Callable[[list[Item]], Awaitable[Sequence[Result]]], *, max_batch: int, concurrency: int
+    ) -> None:
+        """From now on, run batches by `run` where enough items wait for several side by side."""
+        self._for_throughput = _Way(run, max_batch, concurrency)
 
     async def submit(self, items: Sequence[Item], *, deadline: float | None = None) -> list[Result]:
         """The results of `items`, in their order, whichever batches they ran in.
@@ -198,7 +199,7 @@ class Batcher(Generic[Item, Result]):
         the first of them, batches of 1 and of 31 would take turns: measured with an engine that takes 0.5 ms
         and 1.05 ms per item, that gave 0 to 8 % fewer items a second, and a lone client was no faster.
         """
-        if not self._start_is_scheduled and len(self._runs) < self._concurrency:
+        if not self._start_is_scheduled and len(self._runs) < self._way.concurrency:
             self._start_is_scheduled = True
             loop.call_soon(self._start_batches)
 
@@ -206,9 +207,9 @@ class Batcher(Generic[Item, Result]):
         """Fill the free slots with what waits."""
         self._start_is_scheduled = False
         loop = asyncio.get_running_loop()
-        while len(self._runs) < self._concurrency and (batch := self._take(loop.time())):
+        while (size := self._next_size()) and (batch := self._take(size, loop.time())):
             try:
-                run = asyncio.ensure_future(self._run([submission.items[i] for submission, i in batch]))
+                run = asyncio.ensure_future(self._way.run([submission.items[i] for submission, i in batch]))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is for the submissions
                 self._fail(batch, error)
                 continue
@@ -217,10 +218,24 @@ class Batcher(Generic[Item, Result]):
             if self._on_batch is not None:
                 self._on_batch(len(batch))
 
-    def _take(self, now: float) -> _Batch[Item, Result]:
-        """The items of the next batch; empty if nothing waits that is still wanted."""
+    def _next_size(self) -> int:
+        """How many items a batch may have that is started now, 0 while none is to be; sets the way to run it.
+
+        Side by side, what waits is shared out evenly among the batches, so that they take equally long.
+        """
+        if not self._runs:
+            is_crowd = self._depth >= 2 * LEAST_BESIDE
+            self._way = (self._for_throughput if is_crowd else None) or self._for_latency
+        free = self._way.concurrency - len(self._runs)
+        if self._way is self._for_latency:
+            return self._way.max_batch if free else 0
+        batches = min(free, self._depth // LEAST_BESIDE)
+        return min(self._way.max_batch, -(-self._depth // batches)) if batches else 0
+
+    def _take(self, size: int, now: float) -> _Batch[Item, Result]:
+        """The items of the next batch, at most `size`; empty if nothing waits that is still wanted."""
         batch: _Batch[Item, Result] = []
-        while self._waiting and len(batch) < self._max_batch:
+        while self._waiting and len(batch) < size:
             submission = next(iter(self._waiting))
             # A busy loop has not come round yet to all timers that are due, nor to all tasks that have ended.
             if submission.deadline is not None and submission.deadline <= now:

@@ -37,7 +37,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.batching.batcher import ClosedError, DeadlineError, QueueFullError
+from app.batching.batch_errors import ClosedError, DeadlineError, QueueFullError
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError, ProtocolError, client_left, invalid_parameter
 from app.http.allowed_methods import allowed_methods

@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
-from app.batching.batcher import QueueFullError
+from app.batching.batch_errors import QueueFullError
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError, client_left, invalid_parameter
 from app.http.content_encoding import decompress, is_compressed

@@ -1,9 +1,10 @@
 """From settings to the models that are to be served, and from each of them to one that takes requests."""
 
+import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from app.observability.metrics import ServiceMetrics
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
-from app.registry.served_model import Pixels, ServedModel, load_model, stacked
+from app.registry.served_model import Pixels, ServedModel, for_throughput, load_model, stacked
+from app.registry.warm_up import StoppedError
 from app.settings import Settings
 from models.artifact.store import ArtifactError, read_artifact, read_metadata
 from models.engines import EngineOptions
@@ -106,6 +108,7 @@ class ModelLoader:
         self._stopping = threading.Event()
         self._loaded = Counter[tuple[str, str, str, str]]()
         self._monitors: dict[int, DriftMonitor] = {}
+        self._preparing: dict[LoadedModel, asyncio.Task[None]] = {}
         self.beside_requests = False
         """Whether requests are served meanwhile, whose threads loading must not take."""
 
@@ -125,14 +128,51 @@ class ModelLoader:
         )
         self._count(model, 1)
         files = self._settings.cache_files
-        return LoadedModel(model, self._batcher(model), ResultCache(files, self._metrics) if files else None)
+        cache = ResultCache(files, self._metrics) if files else None
+        loaded = LoadedModel(model, self._batcher(model), cache)
+        if self.beside_requests:
+            self.prepare_for_throughput(loaded)
+        return loaded
+
+    def prepare_for_throughput(self, loaded: LoadedModel) -> None:
+        """Have a model that serves already compute more images a second, as soon as that is ready."""
+        if self._settings.throughput_network:
+            self._preparing[loaded] = asyncio.create_task(self._prepare_for_throughput(loaded))
+
+    async def _prepare_for_throughput(self, loaded: LoadedModel) -> None:
+        about = loaded.model.metadata
+        try:
+            work = partial(for_throughput, loaded.model, lambda: loaded not in self._preparing)
+            model = await self._threads.load(work)
+            if model is not None:
+                self._watch.has_taken(model.batch_seconds)
+                loaded.batcher.use_for_throughput(
+                    self._run(model, self._monitors.get(id(loaded.model))),
+                    max_batch=model.max_batch,
+                    concurrency=model.engine.concurrency,
+                )
+        except StoppedError:
+            pass
+        except Exception:
+            # What has been proven serves on, only with fewer images a second.
+            logger.exception("%s %s is not compiled for throughput", about.name, about.version)
+        finally:
+            self._preparing.pop(loaded, None)
+
+    def _stop_preparing(self, loaded: LoadedModel) -> None:
+        task = self._preparing.pop(loaded, None)
+        if task is not None:
+            task.cancel()
 
     def stop(self) -> None:
         """Give up what is being loaded."""
         self._stopping.set()
+        for loaded in list(self._preparing):
+            self._stop_preparing(loaded)
 
     def forget(self, loaded: LoadedModel) -> None:
         """Say that a model is not served any more."""
+        self._stop_preparing(loaded)
         monitor = self._monitors.pop(id(loaded.model), None)
         if monitor is not None:
             self._metrics.drift.remove(monitor)
@@ -145,32 +185,40 @@ class ModelLoader:
         self._loaded[labels] += change
         self._metrics.model(*labels, loaded=self._loaded[labels] > 0)
 
-    def _classify(self, model: ServedModel) -> Callable[[Sequence[Pixels]], list[Scores]]:
-        """What computes a batch, and has it watched for drift where that is wanted and can be."""
+    def _monitor(self, model: ServedModel) -> DriftMonitor | None:
+        """What watches the model for drift, where that is wanted and can be."""
         size = self._settings.drift_window
         if model.reference is None or not size:
-            return model.classify
+            return None
         about = model.metadata
-        monitor = DriftMonitor(about.name, about.version, model.reference, self._metrics.drift, size)
-        self._monitors[id(model)] = monitor
+        return DriftMonitor(about.name, about.version, model.reference, self._metrics.drift, size)
+
+    def _run(
+        self, model: ServedModel, monitor: DriftMonitor | None
+    ) -> Callable[[list[Pixels]], Awaitable[list[Scores]]]:
+        """What has a batch computed on one of the threads for that."""
 
         def classify(images: Sequence[Pixels]) -> list[Scores]:
             scores = model.classify(images)
-            monitor.observe(
-                stacked(images),
-                [score.classes[0] for score in scores],
-                [score.probabilities[0] for score in scores],
-                None
-                if model.detector is None
-                else [is_familiar(score.unfamiliarity) is False for score in scores],
-            )
+            if monitor is not None:
+                monitor.observe(
+                    stacked(images),
+                    [score.classes[0] for score in scores],
+                    [score.probabilities[0] for score in scores],
+                    None
+                    if model.detector is None
+                    else [is_familiar(score.unfamiliarity) is False for score in scores],
+                )
             return scores
 
-        return classify
+        return partial(self._threads.infer, partial(self._watch.run, classify))
 
     def _batcher(self, model: ServedModel) -> Batcher[Pixels, Scores]:
+        monitor = self._monitor(model)
+        if monitor is not None:
+            self._monitors[id(model)] = monitor
         return Batcher(
-            partial(self._threads.infer, partial(self._watch.run, self._classify(model))),
+            self._run(model, monitor),
             max_batch=model.max_batch,
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,

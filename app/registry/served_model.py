@@ -1,7 +1,7 @@
 """A folder -> a model that is proven fit to serve, and warm."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.batching.scores import Scores
 from app.registry.pytorch import import_pytorch
-from app.registry.warm_up import warm_up
+from app.registry.warm_up import Warmth, warm_up
 from models.artifact.detector import load_detector
 from models.artifact.facts import ModelFacts
 from models.artifact.golden import check_golden
@@ -162,14 +162,7 @@ def load_model(
         created, reason = create_engine(artifact, engine, options)
     except ValueError as error:
         raise ArtifactError(f"{folder}: {error}") from error
-    check_golden(
-        folder,
-        created.predict,
-        GOLDEN_TOLERANCE[created.precision],
-        "int8_logits" if created.precision == "int8" else "logits",
-    )
-    blank = np.zeros((1, metadata.in_channels, metadata.input_size, metadata.input_size), np.uint8)
-    warmth = warm_up(created, blank, max_batch, is_stopping)
+    warmth = _prove(artifact, created, max_batch, is_stopping)
     return ServedModel(
         artifact,
         facts,
@@ -185,3 +178,32 @@ def load_model(
         load_detector(artifact, created.precision),
         (folder / ROBUSTNESS_FILE).read_bytes() if ROBUSTNESS_FILE in metadata.files else None,
     )
+
+
+def for_throughput(model: ServedModel, is_stopping: Callable[[], bool] = lambda: False) -> ServedModel | None:
+    """`model` on the engine that its own has for throughput, as proven and warm; None where it has none.
+
+    Batches are as large as those of `model`: on fewer threads, a larger one gains no more. Raises
+    `ArtifactError` where the folder of the model is gone, or the engine does not reproduce the golden logits,
+    and `StoppedError` soon after `is_stopping` says so.
+    """
+    engine = model.engine.for_throughput()
+    if engine is None:
+        return None
+    warmth = _prove(model.artifact, engine, model.max_batch, is_stopping)
+    return replace(model, engine=engine, batch_seconds=warmth.batch_seconds)
+
+
+def _prove(
+    artifact: Artifact, engine: Engine, max_batch: int | None, is_stopping: Callable[[], bool]
+) -> Warmth:
+    """Compare an engine with the golden logits, and make it ready."""
+    metadata = artifact.metadata
+    check_golden(
+        artifact.folder,
+        engine.predict,
+        GOLDEN_TOLERANCE[engine.precision],
+        "int8_logits" if engine.precision == "int8" else "logits",
+    )
+    blank = np.zeros((1, metadata.in_channels, metadata.input_size, metadata.input_size), np.uint8)
+    return warm_up(engine, blank, max_batch, is_stopping)

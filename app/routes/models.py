@@ -39,7 +39,7 @@ class EngineDescription(BaseModel):
     version: str
     device: str
     precision: str
-    concurrency: int = Field(description="Batches computed at the same time.")
+    concurrency: int = Field(description="Batches computed at the same time at most.")
     max_batch: int = Field(description="Most images computed together.")
     reason: str = Field(description="Why it is this engine.")
 
@@ -91,8 +91,8 @@ async def describe_model(
     query: Annotated[VersionQuery, Query()],
 ) -> ModelDetails:
     """The version that was loaded last, or the one given."""
-    model = context.control.find(name, query.version).model
-    engine = model.engine
+    loaded = context.control.find(name, query.version)
+    model, engine = loaded.model, loaded.model.engine
     return ModelDetails(
         metadata=model.metadata,
         metrics=model.metrics,
@@ -101,7 +101,7 @@ async def describe_model(
             version=engine.version,
             device=engine.device,
             precision=engine.precision,
-            concurrency=engine.concurrency,
+            concurrency=loaded.batcher.concurrency,
             max_batch=model.max_batch,
             reason=model.engine_reason,
         ),

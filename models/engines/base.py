@@ -65,3 +65,10 @@ class Engine(Protocol):
     def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         """As `predict`, and in the same pass what the last linear layer takes, (N, D)."""
         ...
+
+    def for_throughput(self) -> "Engine | None":
+        """Another engine of the same network, that computes more images a second and a lone one later.
+
+        It takes time and memory. None where there is nothing to gain. A caller uses either at a time.
+        """
+        ...

@@ -15,9 +15,8 @@ from models.engines.quiet_openvino import CORE, openvino
 from models.preprocessing.transform import Preprocessing
 
 THREADS_PER_BATCH = 4
-"""Two threads on one batch answer a lone image in half the time that one thread takes, and at full load
-compute as many images a second as one thread on each of two batches. Only where there are many more threads
-than a batch can use are several batches computed at once."""
+"""Several threads on one batch answer a lone image soonest. Only where there are many more threads than a
+batch can use are several batches computed at once."""
 
 
 class OpenVinoEngine:
@@ -26,7 +25,8 @@ class OpenVinoEngine:
     `network` takes normalised images, float32 (N, C, S, S) with any N, to logits, float32 (N, classes); it is
     given a second output, its features, and in front of it what `preprocessing` does to pixels. Bytes and
     floats have a compiled network each, that of floats from the first time that it is asked for. What is not
-    quantised in it computes in bfloat16 where `precision` is that, and otherwise in float32. Raises
+    quantised in it computes in bfloat16 where `precision` is that, and otherwise in float32. So many batches
+    are computed at once by `threads` as there are `streams`, which 0 leaves to the engine. Raises
     `EngineError` for a network that does not end in a linear layer.
     """
 
@@ -36,10 +36,15 @@ class OpenVinoEngine:
     max_batch: int | None = None
 
     def __init__(
-        self, network: openvino.Model, preprocessing: Preprocessing, precision: Precision, threads: int
+        self,
+        network: openvino.Model,
+        preprocessing: Preprocessing,
+        precision: Precision,
+        threads: int,
+        streams: int = 0,
     ) -> None:
         self.precision: Precision = precision
-        self.concurrency = max(1, threads // THREADS_PER_BATCH)
+        self.concurrency = streams or max(1, threads // THREADS_PER_BATCH)
         try:
             add_features(network)
         except ValueError as error:
@@ -115,6 +120,17 @@ class OpenVinoEngine:
         finally:
             requests.put(request)
         return result[0], result[1]
+
+    def for_throughput(self) -> "OpenVinoEngine | None":
+        """With a stream for each thread: threads on different batches never wait for each other.
+
+        None where several batches are computed at once anyway.
+        """
+        if self.concurrency > 1 or self._threads == 1:
+            return None
+        return OpenVinoEngine(
+            self._network, self._preprocessing, self.precision, self._threads, streams=self._threads
+        )
 
 
 def _choose(options: EngineOptions, has_int8: bool, native_bfloat16: bool) -> Precision:

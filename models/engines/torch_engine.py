@@ -25,7 +25,7 @@ class TorchEngine:
 
     name = "torch"
     version = str(torch.__version__)
-    concurrency = 1  # one batch at a time has all of the device
+    concurrency = 1
 
     def __init__(self, artifact: Artifact, options: EngineOptions) -> None:
         if options.device == "cuda" and not torch.cuda.is_available():
@@ -74,6 +74,9 @@ class TorchEngine:
     def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         logits, features = self._computed(images, outputs=2)
         return logits, features
+
+    def for_throughput(self) -> None:
+        """None: one batch at a time has all of the device."""
 
     @torch.inference_mode()
     def _computed(self, images: Images, outputs: int) -> list[Floats]:

@@ -22,6 +22,7 @@ def settings(model_dir: Path) -> Settings:
         model_dir=model_dir,
         device="cpu",
         engine_threads=2,
+        throughput_network=False,
         max_batch=8,
         max_files=40,
         max_body_bytes=1_000_000,

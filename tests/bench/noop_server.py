@@ -35,6 +35,9 @@ class NoopEngine:
     def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         return self.predict(images), np.zeros((len(images), self._features), np.float32)
 
+    def for_throughput(self) -> None:
+        """Nothing to gain."""
+
 
 def install() -> None:
     """Have this process compute nothing, and not be asked for the golden logits, which it cannot give."""

@@ -45,6 +45,9 @@ class RemoteEngine:
         logits, features = self.model.remote(images).result()
         return logits, features
 
+    def for_throughput(self) -> None:
+        """Nothing to gain."""
+
 
 class Model:
     """The engine, with batches of what waits while it computes."""

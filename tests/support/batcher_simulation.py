@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from typing import Literal, TypeAlias
 
-from app.batching.batcher import Batcher, QueueFullError
+from app.batching.batch_errors import QueueFullError
+from app.batching.batcher import Batcher
 from tests.support import virtual_clock
 
 Item: TypeAlias = tuple[int, int]

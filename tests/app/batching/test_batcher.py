@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 
 import pytest
 
-from app.batching.batcher import Batcher, ClosedError
+from app.batching.batch_errors import ClosedError
+from app.batching.batcher import Batcher
 from tests.support.fake_engine import BrokenEngine, Engine, now, outcomes, submit
 from tests.support.virtual_clock import on_virtual_clock
 

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from app.batching.batcher import Batcher, DeadlineError, QueueFullError
+from app.batching.batch_errors import DeadlineError, QueueFullError
+from app.batching.batcher import Batcher
 from tests.support import virtual_clock
 from tests.support.fake_engine import BrokenEngine, Engine, now, outcomes, submit
 from tests.support.virtual_clock import on_virtual_clock

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from app.batching.batcher import ClosedError, DeadlineError, QueueFullError
+from app.batching.batch_errors import ClosedError, DeadlineError, QueueFullError
 from tests.support.batcher_simulation import Client, Ending, Request, Run, Schedule, Simulation, answer_to
 
 FAILURES: list[Ending] = ["raises", "raises at once", "too few", "too many", "cancelled"]

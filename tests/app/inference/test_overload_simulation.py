@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from app.batching.batcher import Batcher, QueueFullError
+from app.batching.batch_errors import QueueFullError
+from app.batching.batcher import Batcher
 from app.batching.retry_after import RetryAfterSchedule
 from app.inference.context import InferenceContext
 from app.settings import Settings

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.batching.batcher import ClosedError
+from app.batching.batch_errors import ClosedError
 from app.registry.control import RefusedChangeError
 from app.registry.plan_folder import BusyError
 from app.registry.repository import Repository, UnknownModelError

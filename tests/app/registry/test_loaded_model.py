@@ -6,7 +6,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from app.batching.batcher import Batcher, ClosedError
+from app.batching.batch_errors import ClosedError
+from app.batching.batcher import Batcher
 from app.batching.scores import Scores
 from app.registry.loaded_model import LoadedModel
 from app.registry.served_model import Pixels, ServedModel

@@ -1,19 +1,22 @@
-"""Models are loaded beside requests without taking the threads that requests need."""
+"""Models are loaded beside requests without taking the threads that requests need, and prepared for load."""
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.metrics import ServiceMetrics
 from app.registry import loader
+from app.registry.loaded_model import LoadedModel
 from app.registry.loader import ModelLoader, load_entry
 from app.registry.plan import Entry
-from app.registry.served_model import ServedModel
+from app.registry.served_model import ServedModel, for_throughput
 from app.settings import Settings
+from models.artifact.store import ArtifactError
 from models.engines import EngineOptions
 from tests.support.artifacts import save_small_artifact
 
@@ -92,3 +95,94 @@ def test_the_start_loads_on_the_thread_that_will_compute(
     loading = _load(folder, monkeypatch, beside_requests=False)
     assert loading.thread.startswith("inference")
     assert loading.apart is False
+
+
+class Serving:
+    """A model that serves, with a loader that prepares it for throughput beside the requests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pools = ThreadPools(decode_threads=1, inference_threads=2, max_concurrent_requests=1)
+        settings = Settings(model_dir=folder, device="cpu", max_batch=4)
+        options = EngineOptions("cpu", "float32", 2)
+        self.loader = ModelLoader(settings, options, self.pools, ServiceMetrics(), EngineWatch())
+        self.entry = Entry(name=folder.parent.name, version=folder.name, serial=0)
+
+    async def start(self) -> LoadedModel:
+        loaded = await self.loader.load(self.entry)
+        self.loader.prepare_for_throughput(loaded)
+        await asyncio.sleep(0)  # the task begins
+        return loaded
+
+    async def has_prepared(self) -> None:
+        """The thread that prepares does one thing after the other."""
+        await self.pools.load(int)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def serving(folder: Path) -> Iterator[Serving]:
+    serving = Serving(folder)
+    yield serving
+    serving.pools.close()
+
+
+def test_a_model_is_prepared_for_throughput_while_it_serves(serving: Serving) -> None:
+    async def scenario() -> None:
+        loaded = await serving.start()
+        image = np.zeros((3, 32, 32), np.uint8)
+        (alone,) = await loaded.batcher.submit([image])
+        await serving.has_prepared()
+        assert loaded.batcher.concurrency == 2
+        crowd = await loaded.batcher.submit([image] * 8)
+        assert [score.batch_size for score in crowd] == [4] * 8
+        assert all(score.probabilities == pytest.approx(alone.probabilities, abs=1e-5) for score in crowd)
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_be_prepared_serves_on_as_it_is(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ArtifactError("the engine's logits differ")
+
+    monkeypatch.setattr(loader, "for_throughput", fail)
+
+    async def scenario() -> None:
+        loaded = await serving.start()
+        await serving.has_prepared()
+        assert loaded.batcher.concurrency == 1
+        assert len(await loaded.batcher.submit([np.zeros((3, 32, 32), np.uint8)])) == 1
+
+    asyncio.run(scenario())
+    assert "lenet-test 1 is not compiled for throughput" in caplog.text
+    assert "the engine's logits differ" in caplog.text
+
+
+@pytest.mark.parametrize("end", ["forget", "stop"])
+def test_a_model_that_leaves_is_not_prepared_any_further(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, end: str
+) -> None:
+    began, may_go_on = threading.Event(), threading.Event()
+
+    def slow(model: ServedModel, is_stopping: Callable[[], bool]) -> ServedModel | None:
+        began.set()
+        assert may_go_on.wait(PATIENCE_SECONDS)
+        assert is_stopping()
+        return for_throughput(model, is_stopping)
+
+    monkeypatch.setattr(loader, "for_throughput", slow)
+
+    async def scenario() -> None:
+        loaded = await serving.start()
+        assert await asyncio.to_thread(began.wait, PATIENCE_SECONDS)
+        if end == "forget":
+            serving.loader.forget(loaded)
+        else:
+            serving.loader.stop()
+        may_go_on.set()
+        await serving.has_prepared()
+        assert loaded.batcher.concurrency == 1
+
+    asyncio.run(scenario())
+    assert "not compiled" not in caplog.text

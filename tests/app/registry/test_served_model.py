@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from torch import nn
 
-from app.registry.served_model import load_model
+from app.registry.served_model import for_throughput, load_model
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE
 from models.artifact.store import ArtifactError
@@ -18,6 +19,8 @@ from tests.support.artifacts import CLASSES, save_small_artifact, small_model
 
 TORCH = ("torch", EngineOptions("cpu", "float32", threads=1), 3)
 """How to compute: engine, options and batch limit."""
+
+OPENVINO = ("openvino", EngineOptions("cpu", "float32", threads=2), 3)
 
 
 def test_fit_model_loads_with_all_that_requests_need(tmp_path: Path) -> None:
@@ -91,6 +94,34 @@ def test_network_that_does_not_give_the_golden_logits_is_refused(
     change(model)
     with pytest.raises(ArtifactError, match=rf"{GOLDEN_FILE}: the engine's logits differ"):
         load_model(save_small_artifact(tmp_path / "m" / "1", model), *TORCH)
+
+
+def test_for_throughput_a_model_answers_alike_in_several_batches_at_once(tmp_path: Path) -> None:
+    model = load_model(save_small_artifact(tmp_path / "m" / "1"), *OPENVINO)
+    several = for_throughput(model)
+    assert several is not None
+    assert several.engine is not model.engine
+    assert several.engine.concurrency == 2
+    assert (several.max_batch, several.metadata) == (model.max_batch, model.metadata)
+    assert several.batch_seconds > 0
+    images = list(np.random.default_rng(3).integers(0, 256, (3, 3, 32, 32), np.uint8))
+    for one, other in zip(model.classify(images), several.classify(images), strict=True):
+        assert one.classes == other.classes
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_an_engine_without_another_for_throughput_serves_alone(tmp_path: Path) -> None:
+    assert for_throughput(load_model(save_small_artifact(tmp_path / "m" / "1"), *TORCH)) is None
+
+
+def test_the_engine_for_throughput_has_to_give_the_golden_logits_too(tmp_path: Path) -> None:
+    folder = save_small_artifact(tmp_path / "m" / "1")
+    model = load_model(folder, *OPENVINO)
+    golden = load_file(folder / GOLDEN_FILE)
+    golden["logits"][0, 0] += 1
+    save_file(golden, folder / GOLDEN_FILE)
+    with pytest.raises(ArtifactError, match=rf"{GOLDEN_FILE}: the engine's logits differ"):
+        for_throughput(model)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")

@@ -37,6 +37,9 @@ class FakeEngine:
     def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:
         return self.predict(images), np.zeros((len(images), 3), np.float32)
 
+    def for_throughput(self) -> None:
+        """Nothing to gain."""
+
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_every_size_is_run_by_as_many_threads_as_compute_this_one_among_them(concurrency: int) -> None:

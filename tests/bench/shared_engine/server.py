@@ -47,6 +47,9 @@ class SharedEngine:
             file.unlink()  # both have mapped it
             self._free.put((connection, block))
 
+    def for_throughput(self) -> None:
+        """Nothing to gain."""
+
     def predict(self, images: Images) -> Floats:
         return self.predict_with_features(images)[0]
 

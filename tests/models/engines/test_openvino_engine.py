@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.artifact.store import Artifact, load_artifact
+from app.settings import Settings
+from models.artifact.store import Artifact, load_artifact, read_artifact
 from models.engines import openvino_engine
-from models.engines.base import EngineError, EngineOptions
+from models.engines.base import EngineError, EngineOptions, Precision
 from models.engines.openvino_engine import OpenVinoEngine
 from models.engines.quiet_openvino import openvino
 from models.preprocessing.transform import Preprocessing
@@ -70,6 +71,42 @@ def test_many_threads_compute_several_batches_at_once(
     engine = OpenVinoEngine.of(artifact, EngineOptions(threads=threads))
     assert engine.concurrency == _Recorded.config[num_streams] == concurrency
     assert _Recorded.config[inference_num_threads] == threads
+
+
+@pytest.mark.parametrize("threads", [2, 7])
+def test_for_throughput_every_thread_has_a_batch_of_its_own(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    engine = OpenVinoEngine.of(artifact, EngineOptions(threads=threads))
+    monkeypatch.setattr(openvino_engine, "CORE", _Recorded())
+    several = engine.for_throughput()
+    assert several is not None
+    assert several.concurrency == _Recorded.config[num_streams] == threads
+    assert _Recorded.config[inference_num_threads] == threads
+    assert several.precision == engine.precision
+    assert several.for_throughput() is None
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_one_thread_and_many_have_no_other_engine_for_throughput(artifact: Artifact, threads: int) -> None:
+    assert OpenVinoEngine.of(artifact, EngineOptions(threads=threads)).for_throughput() is None
+
+
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_for_throughput_every_batch_has_the_same_logits(artifact: Artifact, precision: Precision) -> None:
+    """In int8 another order of adding up could tip a value to the next of 256."""
+    model = read_artifact(Settings().model_dir) if precision == "int8" else artifact
+    engine = OpenVinoEngine.of(model, EngineOptions(precision=precision, threads=2))
+    several = engine.for_throughput()
+    assert several is not None
+    images = np.random.default_rng(1).integers(0, 256, (16, 3, 32, 32), np.uint8)
+    for size in (1, 2, 3, 8, 13, 16):
+        for one, other in zip(
+            engine.predict_with_features(images[:size]),
+            several.predict_with_features(images[:size]),
+            strict=True,
+        ):
+            assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_any_number_of_images_is_one_batch(artifact: Artifact) -> None:
