@@ -1,6 +1,7 @@
 """`resnet-serve COMMAND`, also `python -m app COMMAND`: every command of the project.
 
-Imports nothing but the client until a command is named: to ask a service, httpx is enough.
+Imports no package until a command is named: to ask a service, httpx is enough, and to serve, none is needed
+for asking.
 """
 
 import argparse
@@ -10,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app import __version__
-from app.client import ServiceError
 from app.commands.output import complain
-from app.errors import StartError
+from app.errors import ServiceError, StartError
 
 
 @dataclass(frozen=True)

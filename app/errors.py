@@ -1,4 +1,4 @@
-"""What the service answers or ends with: exceptions that know nothing of how they are told."""
+"""What the service, and its client, answer or end with: exceptions that know nothing of how they are told."""
 
 from collections.abc import Mapping
 
@@ -32,6 +32,20 @@ class ApiError(Exception):
         self.message = message
         self.field = field
         self.headers = headers
+
+
+class ServiceError(Exception):
+    """The service refused a request, or could not be reached: then `status` is None, `code` "unreachable".
+
+    `status` is None as well where the address, the key or a proxy is such that there can be no request; then
+    `code` is "invalid_client". `field` names the parameter at fault, if one is.
+    """
+
+    def __init__(self, status: int | None, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
 
 
 def invalid_parameter(field: str, message: str) -> ApiError:

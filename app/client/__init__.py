@@ -7,8 +7,9 @@ Needs no package but httpx: `pip install resnet-serve`, without an extra.
 """
 
 from app.client.asynchronous import AsyncClient
-from app.client.responses import ClassProbability, ModelEntry, Prediction, PredictResponse, ServiceError
+from app.client.responses import ClassProbability, ModelEntry, Prediction, PredictResponse
 from app.client.synchronous import Client
+from app.errors import ServiceError
 
 __all__ = [
     "AsyncClient",

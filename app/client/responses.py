@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from app.errors import ServiceError
+
 
 @dataclass(frozen=True)
 class ClassProbability:
@@ -52,20 +54,6 @@ class ModelEntry:
     architecture: str
     classes: tuple[str, ...]
     accuracy: float
-
-
-class ServiceError(Exception):
-    """The service refused a request, or could not be reached: then `status` is None, `code` "unreachable".
-
-    `status` is None as well where the address, the key or a proxy is such that there can be no request; then
-    `code` is "invalid_client". `field` names the parameter at fault, if one is.
-    """
-
-    def __init__(self, status: int | None, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.field = field
 
 
 def content_of(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: ANN401 - JSON

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from app.client.responses import ServiceError
+from app.errors import ServiceError
 
 RETRIED = frozenset({429, 503})
 """Statuses of a request that was in order and may be served later."""
