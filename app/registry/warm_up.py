@@ -1,4 +1,4 @@
-"""Make an engine ready: the first batch of a size costs many times what all later ones cost."""
+"""Make an engine ready: the first batch costs many times what all later ones cost."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +23,6 @@ this is tried only where the last doubling was `WORTH_WAITING`."""
 WORTH_WAITING = 1.5
 """Images per second by twice as large a batch, over those by the smaller one."""
 
-EVERY_SIZE_UP_TO = 16
-"""Above, only every doubling is run: all up to 512 took three minutes and 9.7 GB, as engines keep what they
-prepare for each."""
-
 LONGEST_SECONDS = 30.0
 """After which no further size is begun."""
 
@@ -46,7 +42,7 @@ class Warmth:
 def warm_up(
     engine: Engine, image: Images, max_batch: int | None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Warmth:
-    """Run the sizes of batches that will be used most, as many batches at once as will be.
+    """Run small and large batches, as many at once as will be.
 
     To be called on a thread that will compute: torch keeps threads of its own for each one. `image`, uint8
     (1, C, S, S), fills the batches. The limit is `max_batch` if given, else the engine's own, else found by
@@ -76,13 +72,16 @@ def warm_up(
 
 
 def _sizes(limit: int) -> Iterator[int]:
-    yield from range(1, min(limit, EVERY_SIZE_UP_TO) + 1)
-    size = 2 * EVERY_SIZE_UP_TO
+    """Every doubling, and the limit. A size between them takes some 20 ms longer when it first comes.
+
+    To run all would hold up the start by as much for each, and engines keep what they prepare for a size: all
+    up to 512 took three minutes and 9.7 GB.
+    """
+    size = 1
     while size < limit:
         yield size
         size *= 2
-    if limit > EVERY_SIZE_UP_TO:
-        yield limit
+    yield limit
 
 
 def _measured_limit(run: Callable[[int], float]) -> int:
