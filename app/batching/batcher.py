@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 MEMORY_SECONDS = 5.0
 """After so long, a finished item counts a third in the recent throughput."""
 
-LEAST_BESIDE = 4
+LEAST_BESIDE = 8
 """Items for which a batch beside another one is worth a thread of its own. Fewer wait for that one's end, or
 for company: on one thread, few items take as long as many on several threads."""
 
@@ -91,6 +91,10 @@ class _Way(Generic[Item, Result]):
     run: Callable[[list[Item]], Awaitable[Sequence[Result]]]
     max_batch: int
     concurrency: int
+
+    @property
+    def least_beside(self) -> int:
+        return min(LEAST_BESIDE, self.max_batch)
 
 
 class Batcher(Generic[Item, Result]):
@@ -224,12 +228,15 @@ class Batcher(Generic[Item, Result]):
         Side by side, what waits is shared out evenly among the batches, so that they take equally long.
         """
         if not self._runs:
-            is_crowd = self._depth >= 2 * LEAST_BESIDE
-            self._way = (self._for_throughput if is_crowd else None) or self._for_latency
+            several = self._for_throughput
+            if several is not None and self._depth >= 2 * several.least_beside:
+                self._way = several
+            else:
+                self._way = self._for_latency
         free = self._way.concurrency - len(self._runs)
         if self._way is self._for_latency:
             return self._way.max_batch if free else 0
-        batches = min(free, self._depth // LEAST_BESIDE)
+        batches = min(free, self._depth // self._way.least_beside)
         return min(self._way.max_batch, -(-self._depth // batches)) if batches else 0
 
     def _take(self, size: int, now: float) -> _Batch[Item, Result]:

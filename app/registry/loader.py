@@ -15,6 +15,7 @@ from app.batching.scores import Scores
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.drift import DriftMonitor
 from app.observability.metrics import ServiceMetrics
+from app.registry.free_memory import return_free_memory
 from app.registry.loaded_model import LoadedModel
 from app.registry.plan import Entry, Plan
 from app.registry.repository import Repository
@@ -144,6 +145,7 @@ class ModelLoader:
         try:
             work = partial(for_throughput, loaded.model, lambda: loaded not in self._preparing)
             model = await self._threads.load(work)
+            await self._threads.load(return_free_memory)
             if model is not None:
                 self._watch.has_taken(model.batch_seconds)
                 loaded.batcher.use_for_throughput(

@@ -52,6 +52,15 @@ async def test_enough_items_are_shared_out_among_batches_side_by_side() -> None:
 
 
 @on_virtual_clock
+async def test_full_batches_are_run_side_by_side_however_small_the_largest_is() -> None:
+    one, several = Engine(), Engine()
+    batcher = Batcher(one.run, max_batch=2, max_queue=100)
+    batcher.use_for_throughput(several.run, max_batch=2, concurrency=2)
+    await batcher.submit(range(9))
+    assert (sizes(one), sizes(several)) == ([1], [2, 2, 2, 2])
+
+
+@on_virtual_clock
 async def test_beside_a_batch_another_one_begins_once_there_is_enough_for_it() -> None:
     durations = iter([1, 4, 1])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.batching.batcher import LEAST_BESIDE
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.metrics import ServiceMetrics
 from app.registry import loader
@@ -102,7 +103,7 @@ class Serving:
 
     def __init__(self, folder: Path) -> None:
         self.pools = ThreadPools(decode_threads=1, inference_threads=2, max_concurrent_requests=1)
-        settings = Settings(model_dir=folder, device="cpu", max_batch=4)
+        settings = Settings(model_dir=folder, device="cpu", max_batch=LEAST_BESIDE)
         options = EngineOptions("cpu", "float32", 2)
         self.loader = ModelLoader(settings, options, self.pools, ServiceMetrics(), EngineWatch())
         self.entry = Entry(name=folder.parent.name, version=folder.name, serial=0)
@@ -114,9 +115,10 @@ class Serving:
         return loaded
 
     async def has_prepared(self) -> None:
-        """The thread that prepares does one thing after the other."""
-        await self.pools.load(int)
-        await asyncio.sleep(0)
+        """The thread that prepares does one thing after the other: the model, and freeing what that left."""
+        for _ in range(3):
+            await self.pools.load(int)
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -133,8 +135,8 @@ def test_a_model_is_prepared_for_throughput_while_it_serves(serving: Serving) ->
         (alone,) = await loaded.batcher.submit([image])
         await serving.has_prepared()
         assert loaded.batcher.concurrency == 2
-        crowd = await loaded.batcher.submit([image] * 8)
-        assert [score.batch_size for score in crowd] == [4] * 8
+        crowd = await loaded.batcher.submit([image] * 2 * LEAST_BESIDE)
+        assert [score.batch_size for score in crowd] == [LEAST_BESIDE] * 2 * LEAST_BESIDE
         assert all(score.probabilities == pytest.approx(alone.probabilities, abs=1e-5) for score in crowd)
 
     asyncio.run(scenario())
