@@ -198,22 +198,9 @@ class ModelLoader:
     def _run(
         self, model: ServedModel, monitor: DriftMonitor | None
     ) -> Callable[[list[Pixels]], Awaitable[list[Scores]]]:
-        """What has a batch computed on one of the threads for that."""
-
-        def classify(images: Sequence[Pixels]) -> list[Scores]:
-            scores = model.classify(images)
-            if monitor is not None:
-                monitor.observe(
-                    stacked(images),
-                    [score.classes[0] for score in scores],
-                    [score.probabilities[0] for score in scores],
-                    None
-                    if model.detector is None
-                    else [is_familiar(score.unfamiliarity) is False for score in scores],
-                )
-            return scores
-
-        return partial(self._threads.infer, partial(self._watch.run, classify))
+        """What has a batch computed on one of the threads for that, and shown to the monitor."""
+        compute = model.classify if monitor is None else partial(_classify_watched, model, monitor)
+        return partial(self._threads.infer, partial(self._watch.run, compute))
 
     def _batcher(self, model: ServedModel) -> Batcher[Pixels, Scores]:
         monitor = self._monitor(model)
@@ -226,3 +213,14 @@ class ModelLoader:
             concurrency=model.engine.concurrency,
             on_batch=self._metrics.batch,
         )
+
+
+def _classify_watched(model: ServedModel, monitor: DriftMonitor, images: Sequence[Pixels]) -> list[Scores]:
+    scores = model.classify(images)
+    monitor.observe(
+        stacked(images),
+        [score.classes[0] for score in scores],
+        [score.probabilities[0] for score in scores],
+        None if model.detector is None else [is_familiar(score.unfamiliarity) is False for score in scores],
+    )
+    return scores
