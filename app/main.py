@@ -176,7 +176,7 @@ def create_app(
             if settings.preload == "torch" or settings.views > 1:
                 await PyTorch().ready()
             await control.start()
-            loader.beside_requests = True
+            loader.beside_requests.set()
             context = InferenceContext(settings, threads, control, measured, tracing, feedback_store)
             measured.queue_depth(context.queue_depth)
             measured.cached_files(context.cached_files)
@@ -184,8 +184,6 @@ def create_app(
                 feedback_store.start()
             app.state.context = context
             _spare_the_collector()
-            for loaded in control.models():
-                loader.prepare_for_throughput(loaded)
             yield
             app.state.context = None
             await control.close()

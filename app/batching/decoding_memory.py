@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from models.hardware import usable_memory
 from models.preprocessing.stopping import Stop
 
-SERVICE_BYTES, SLIM_BYTES = 896 << 20, 256 << 20
+SERVICE_BYTES, SLIM_BYTES = 896 << 20, 320 << 20
 """What one process takes with the bundled model, before any image is decoded: with PyTorch, which any request
 for an explanation may bring, and where that is not installed."""
 

@@ -110,14 +110,14 @@ class ModelLoader:
         self._loaded = Counter[tuple[str, str, str, str]]()
         self._monitors: dict[int, DriftMonitor] = {}
         self._preparing: dict[LoadedModel, asyncio.Task[None]] = {}
-        self.beside_requests = False
-        """Whether requests are served meanwhile, whose threads loading must not take."""
+        self.beside_requests = asyncio.Event()
+        """Set once requests are served, whose threads loading must not take."""
 
     async def load(self, entry: Entry) -> LoadedModel:
         """Load and prove a model of the plan, ready for requests. Raises `ArtifactError` and `OSError`."""
         # At the start on the thread that will run it, so that what torch sets up per thread is there already.
-        run = self._threads.load if self.beside_requests else self._threads.infer
-        options = replace(self._options, apart=self._options.apart or self.beside_requests)
+        run = self._threads.load if self.beside_requests.is_set() else self._threads.infer
+        options = replace(self._options, apart=self._options.apart or self.beside_requests.is_set())
         model = await run(partial(load_entry, entry, self._settings, options, self._stopping.is_set))
         self._watch.has_taken(model.batch_seconds)
         engine = model.engine
@@ -131,18 +131,15 @@ class ModelLoader:
         files = self._settings.cache_files
         cache = ResultCache(files, self._metrics) if files else None
         loaded = LoadedModel(model, self._batcher(model), cache)
-        if self.beside_requests:
-            self.prepare_for_throughput(loaded)
-        return loaded
-
-    def prepare_for_throughput(self, loaded: LoadedModel) -> None:
-        """Have a model that serves already compute more images a second, as soon as that is ready."""
         if self._settings.throughput_network:
             self._preparing[loaded] = asyncio.create_task(self._prepare_for_throughput(loaded))
+        return loaded
 
     async def _prepare_for_throughput(self, loaded: LoadedModel) -> None:
+        """Once requests are served, have a model compute more images a second as soon as that is ready."""
         about = loaded.model.metadata
         try:
+            await self.beside_requests.wait()
             work = partial(for_throughput, loaded.model, lambda: loaded not in self._preparing)
             model = await self._threads.load(work)
             await self._threads.load(return_free_memory)

@@ -40,7 +40,7 @@ class EngineSettings(BaseModel):
         default=True,
         description="Once the service is ready, compile the openvino engine's network a second time, for use"
         " under load: one batch on each thread computes more images a second than one batch on all threads."
-        " Each model takes 50 MB more.",
+        " Each model takes 60 MB more.",
     )
     decode_threads: int = Field(
         2,

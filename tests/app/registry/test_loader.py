@@ -57,7 +57,8 @@ def _load(folder: Path, monkeypatch: pytest.MonkeyPatch, *, beside_requests: boo
         settings = Settings(model_dir=folder, device="cpu", engine="torch")
         options = EngineOptions("cpu", "float32", 1)
         models = ModelLoader(settings, options, pools, ServiceMetrics(), EngineWatch())
-        models.beside_requests = beside_requests
+        if beside_requests:
+            models.beside_requests.set()
         loaded = asyncio.create_task(
             models.load(Entry(name=folder.parent.name, version=folder.name, serial=0))
         )
@@ -110,8 +111,10 @@ class Serving:
 
     async def start(self) -> LoadedModel:
         loaded = await self.loader.load(self.entry)
-        self.loader.prepare_for_throughput(loaded)
-        await asyncio.sleep(0)  # the task begins
+        assert loaded.batcher.concurrency == 1
+        self.loader.beside_requests.set()
+        await asyncio.sleep(0)  # for who waits to be woken,
+        await asyncio.sleep(0)  # and to begin
         return loaded
 
     async def has_prepared(self) -> None:
