@@ -126,5 +126,5 @@ def test_bodies_get_half_as_much_and_all_fit_into_a_container_of_one_gibibyte(
 def test_without_pytorch_a_container_of_half_the_size_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding_memory, "find_spec", lambda _: None)
     monkeypatch.setattr(decoding_memory, "usable_memory", lambda: 512 << 20)
-    assert default_decoding_bytes(1) == 128 << 20
+    assert default_decoding_bytes(1) == 96 << 20
     assert SLIM_BYTES + default_decoding_bytes(1) + default_bodies_bytes(1) <= 512 << 20
