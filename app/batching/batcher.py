@@ -4,8 +4,8 @@ There is no timer. While `concurrency` batches run, items gather; a slot that be
 there, up to `max_batch`. A lone request never waits for company, and under load batches fill by themselves.
 
 **Throughput.** One batch that has all threads is answered soonest; several batches side by side, each on a
-thread of its own, come to more items a second. Where there are both ways, `LEAST_BESIDE` decides: so many
-items for each of two batches are run side by side, fewer in one, and the ways never run at the same time.
+thread of its own, come to more items a second. Where there are both ways, items are shared out among several
+batches if there are `LEAST_TOGETHER` for each of two, and else are one. The ways never run at the same time.
 
 **Order.** Waiting submissions take turns in the order of their arrival, one item per turn: whoever still has
 items left goes back to the end. Between two items of one submission every other one has at most one turn, so
@@ -29,9 +29,9 @@ Result = TypeVar("Result")
 MEMORY_SECONDS = 5.0
 """After so long, a finished item counts a third in the recent throughput."""
 
-LEAST_BESIDE = 8
-"""Items for which a batch beside another one is worth a thread of its own. Fewer wait for that one's end, or
-for company: on one thread, few items take as long as many on several threads."""
+LEAST_TOGETHER, LEAST_BESIDE = 4, 8
+"""Items that a batch side by side with others is worth a thread for: of batches that begin together, and of
+one that begins while others run. Fewer wait for the end of those, or for company."""
 
 
 class Throughput:
@@ -91,10 +91,6 @@ class _Way(Generic[Item, Result]):
     run: Callable[[list[Item]], Awaitable[Sequence[Result]]]
     max_batch: int
     concurrency: int
-
-    @property
-    def least_beside(self) -> int:
-        return min(LEAST_BESIDE, self.max_batch)
 
 
 class Batcher(Generic[Item, Result]):
@@ -211,33 +207,37 @@ class Batcher(Generic[Item, Result]):
         """Fill the free slots with what waits."""
         self._start_is_scheduled = False
         loop = asyncio.get_running_loop()
-        while (size := self._next_size()) and (batch := self._take(size, loop.time())):
-            try:
-                run = asyncio.ensure_future(self._way.run([submission.items[i] for submission, i in batch]))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is for the submissions
-                self._fail(batch, error)
-                continue
-            self._runs.add(run)
-            run.add_done_callback(partial(self._finish, batch))
-            if self._on_batch is not None:
-                self._on_batch(len(batch))
+        while sizes := self._next_sizes():
+            for size in sizes:
+                if not (batch := self._take(size, loop.time())):
+                    return
+                self._start(batch)
 
-    def _next_size(self) -> int:
-        """How many items a batch may have that is started now, 0 while none is to be; sets the way to run it.
+    def _start(self, batch: _Batch[Item, Result]) -> None:
+        try:
+            run = asyncio.ensure_future(self._way.run([submission.items[i] for submission, i in batch]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for the submissions
+            self._fail(batch, error)
+            return
+        self._runs.add(run)
+        run.add_done_callback(partial(self._finish, batch))
+        if self._on_batch is not None:
+            self._on_batch(len(batch))
 
-        Side by side, what waits is shared out evenly among the batches, so that they take equally long.
+    def _next_sizes(self) -> list[int]:
+        """The largest size of each batch that is to be started now; sets the way to run them.
+
+        Side by side, what waits is shared out evenly, so that the batches take equally long.
         """
         if not self._runs:
-            several = self._for_throughput
-            if several is not None and self._depth >= 2 * several.least_beside:
-                self._way = several
-            else:
-                self._way = self._for_latency
+            is_crowd = self._depth >= 2 * LEAST_TOGETHER
+            self._way = (self._for_throughput if is_crowd else None) or self._for_latency
         free = self._way.concurrency - len(self._runs)
         if self._way is self._for_latency:
-            return self._way.max_batch if free else 0
-        batches = min(free, self._depth // self._way.least_beside)
-        return min(self._way.max_batch, -(-self._depth // batches)) if batches else 0
+            return [self._way.max_batch] * free
+        least = min(LEAST_BESIDE if self._runs else LEAST_TOGETHER, self._way.max_batch)
+        batches = min(free, self._depth // least)
+        return [min(self._way.max_batch, -(-self._depth // batches))] * batches if batches else []
 
     def _take(self, size: int, now: float) -> _Batch[Item, Result]:
         """The items of the next batch, at most `size`; empty if nothing waits that is still wanted."""

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.batching.batch_errors import DeadlineError
-from app.batching.batcher import LEAST_BESIDE, Batcher
+from app.batching.batcher import LEAST_BESIDE, LEAST_TOGETHER, Batcher
 from tests.support import virtual_clock
 from tests.support.fake_engine import Engine, now, outcomes, submit
 from tests.support.virtual_clock import on_virtual_clock
 
 MAX_BATCH = 3 * LEAST_BESIDE
-ENOUGH = 2 * LEAST_BESIDE
+ENOUGH = 2 * LEAST_TOGETHER
 """For two batches side by side."""
 
 
@@ -47,7 +47,7 @@ async def test_enough_items_are_shared_out_among_batches_side_by_side() -> None:
     ways = Ways()
     answers = await ways.batcher.submit(range(ENOUGH + 1))
     assert answers == [10 * item for item in range(ENOUGH + 1)]
-    assert (sizes(ways.one), sizes(ways.several)) == ([], [LEAST_BESIDE + 1, LEAST_BESIDE])
+    assert (sizes(ways.one), sizes(ways.several)) == ([], [LEAST_TOGETHER + 1, LEAST_TOGETHER])
     assert now() == 1
 
 
@@ -58,6 +58,21 @@ async def test_full_batches_are_run_side_by_side_however_small_the_largest_is() 
     batcher.use_for_throughput(several.run, max_batch=2, concurrency=2)
     await batcher.submit(range(9))
     assert (sizes(one), sizes(several)) == ([1], [2, 2, 2, 2])
+    assert now() == 3
+
+
+@on_virtual_clock
+async def test_a_batch_that_fails_at_once_holds_up_nothing() -> None:
+    def refuse(items: list[int]) -> asyncio.Future[list[int]]:
+        raise KeyError(len(items))
+
+    one = Engine()
+    batcher = Batcher(one.run, max_batch=MAX_BATCH, max_queue=100)
+    batcher.use_for_throughput(refuse, max_batch=LEAST_TOGETHER, concurrency=2)
+    failed = [submit(batcher, item) for item in range(3 * LEAST_TOGETHER)]
+    results = await outcomes(*failed)
+    assert [type(result) for result in results[: 2 * LEAST_TOGETHER]] == [KeyError] * 2 * LEAST_TOGETHER
+    assert results[2 * LEAST_TOGETHER :] == [[10 * item] for item in range(8, 12)]
 
 
 @on_virtual_clock
@@ -91,7 +106,7 @@ async def test_what_is_too_little_for_a_batch_beside_another_waits_for_its_end()
     assert ways.batcher.running == 2
     late = submit(ways.batcher, 1)
     await outcomes(first, late)
-    assert (sizes(ways.one), sizes(ways.several)) == ([1], [LEAST_BESIDE] * 2)
+    assert (sizes(ways.one), sizes(ways.several)) == ([1], [LEAST_TOGETHER] * 2)
     assert now() == 2
 
 
@@ -104,7 +119,7 @@ async def test_a_batch_that_has_all_threads_is_not_disturbed() -> None:
     await asyncio.sleep(0.25)
     assert (ways.batcher.running, ways.batcher.depth) == (1, ENOUGH)
     await outcomes(first, crowd)
-    assert (sizes(ways.one), sizes(ways.several)) == ([1], [LEAST_BESIDE] * 2)
+    assert (sizes(ways.one), sizes(ways.several)) == ([1], [LEAST_TOGETHER] * 2)
 
 
 @on_virtual_clock
@@ -117,7 +132,7 @@ async def test_the_way_for_throughput_may_come_while_batches_run() -> None:
     batcher.use_for_throughput(several.run, max_batch=MAX_BATCH, concurrency=2)
     assert batcher.concurrency == 2
     assert await work == [10 * item for item in range(2 * ENOUGH)]
-    assert (sizes(one), sizes(several)) == ([ENOUGH], [LEAST_BESIDE] * 2)
+    assert (sizes(one), sizes(several)) == ([ENOUGH], [LEAST_TOGETHER] * 2)
     assert now() == 2
 
 
