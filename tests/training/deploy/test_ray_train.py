@@ -12,8 +12,6 @@ import pytest
 
 from training.loop.checkpoint import FILE_NAME, load_checkpoint
 
-pytest.importorskip("pyarrow", reason="no Ray Train: pip install 'resnet-serve[ray-train]'")
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's about itself
     import ray
