@@ -181,9 +181,13 @@ def soak(minutes: float, every: float, clients: int) -> dict[str, Any]:
         with ThreadPoolExecutor(clients) as pool:
             futures = [pool.submit(asking.ask) for _ in range(clients)]
             before: Counter[str] = Counter()
-            while not all(future.done() for future in futures):
+            have_ended = False
+            while not have_ended:
                 ends = start + every * (len(samples) + 1)
-                while time.monotonic() < ends and not all(future.done() for future in futures):
+                # What ends after this was asked is counted by one sample more.
+                while (
+                    not (have_ended := all(future.done() for future in futures)) and time.monotonic() < ends
+                ):
                     time.sleep(0.1)
                 now = asking.statuses()
                 samples.append(_sample(server, time.monotonic() - start, now - before))
