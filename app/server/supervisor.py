@@ -23,7 +23,7 @@ STEADY_SECONDS = 10
 
 MAX_DELAY_SECONDS = 30
 
-SILENCE_SECONDS = 8.0
+SILENCE_SECONDS = 7.0
 """A worker that serves reports every second. After so long without a report it is replaced: its event loop
 hangs, or it is stopped. Work that takes long does not delay the reports, as it runs on other threads.
 

@@ -191,7 +191,7 @@ def test_a_worker_that_is_stopped_is_replaced_while_the_other_answers(
                 _predict(other)
         parent.terminate()
         err = parent.communicate(timeout=PATIENCE_SECONDS)[1]
-    assert re.search(rf"worker 0 \(pid {victim}\) has reported nothing for 8 s; it is ended by force", err)
+    assert re.search(rf"worker 0 \(pid {victim}\) has reported nothing for 7 s; it is ended by force", err)
     assert parent.returncode == 0
 
 
