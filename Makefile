@@ -19,7 +19,7 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 # tests' time, so there it is to be asked for: `make test COVERAGE=yes`.
 COVERAGE ?= $(shell $(BIN)/python -c "import sys; print('yes' if sys.version_info >= (3, 12) else 'no')")
 
-# Of `make test`: each takes about 1.5 GB, and a file of tests stays in one of them. Half of the time a test waits for
+# Of `make test`: each takes up to 3 GB, and a file of tests stays in one of them. Half of the time a test waits for
 # a server, so there is one more than the two cores of a small machine.
 PROCESSES ?= 3
 
