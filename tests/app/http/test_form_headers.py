@@ -44,6 +44,28 @@ def test_what_stands_in_quotes_is_no_name_of_a_file() -> None:
     assert disposition_of(header, b"utf-8") == ("; filename*=utf-8''a", None)
 
 
+@pytest.mark.parametrize(
+    "charset", [b"utf-7", b"UTF7", b"u7", b"unicode-1-1-utf-7", b"utf-8", b"utf-16", b"utf-32", b"cp1252"]
+)
+def test_every_name_can_be_written_in_an_answer(charset: bytes) -> None:
+    """`+2AA-` is one half of a pair of surrogates in UTF-7, the other bytes are in UTF-8 and UTF-16."""
+    for value in (b"+2AA-", b"%2B2AA-", b"%ED%A0%80", b"%00%D8", b"%D8%00"):
+        for header in (
+            b"form-data; name=file; filename*=" + charset + b"''" + value,
+            b'form-data; name=file; filename="=?' + charset + b"?Q?" + value.replace(b"%", b"=") + b'?="',
+            b"form-data; name=" + value,
+        ):
+            for name in disposition_of(header, charset):
+                if name is not None:
+                    name.encode()
+
+
+def test_a_quote_that_nothing_closes_is_looked_through_once() -> None:
+    header = b"form-data; name=file; filename*=utf-8''a; x=\"" + b'\\"' * 1_900
+    assert [found.end() for found in multipart.QUOTED.finditer(header)] == [len(header)]
+    assert disposition_of(header, b"utf-8") == ("file", "a")
+
+
 def test_options_are_bounded() -> None:
     assert options_of(b"a" + b";b=c" * MAX_OPTIONS) == {b"b": b"c"}
     with pytest.raises(HeaderError, match=str(MAX_OPTIONS)):
