@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic_core import from_json
 
 from app.errors import ApiError
-from app.http.base64_text import decode_base64
+from app.http.base64_text import decode_file
 from app.http.multipart import SLICE_BYTES, FormError, Part, parse_form
 from app.inference.preparation import Upload
 from app.inference.request_scope import RequestScope
@@ -109,15 +109,7 @@ def _from_json(body: bytes) -> bytes:
     for name in content:
         if name != JSON_FIELD:
             raise ApiError(422, "unknown_field", f"there is no field {name!r}; the JSON body {right}", name)
-    text = content[JSON_FIELD]
-    if text[:5].lower() == "data:":
-        described, _, text = text.partition(",")
-        if not described.lower().endswith(";base64"):
-            raise ApiError(400, "malformed_base64", "image: a data URL must be in Base64", JSON_FIELD)
-    try:
-        return decode_base64("".join(text.split()))
-    except ValueError as error:
-        raise ApiError(400, "malformed_base64", f"image: must be Base64 ({error})", JSON_FIELD) from error
+    return decode_file(content[JSON_FIELD], JSON_FIELD)
 
 
 def _files(parts: list[Part], max_files: int) -> list[Upload]:

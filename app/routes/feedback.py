@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import ApiError, invalid_parameter
 from app.feedback.store import FeedbackStore
-from app.http.base64_text import decode_base64
+from app.http.base64_text import decode_file
 from app.http.error_handlers import documented
 from app.http.middleware.rate_limit import client_of
 from app.http.query import NO_QUERY
@@ -181,18 +181,9 @@ async def _image(text: str, scope: RequestScope) -> bytes:
     if not scope.context.settings.feedback_images:
         message = "RESNET_SERVE_FEEDBACK_IMAGES is not set: send the correction without its image"
         raise ApiError(403, "feedback_images_off", message, "image")
-    content = await scope.run(partial(_decoded, text), "the image to be decoded")
+    content = await scope.run(partial(decode_file, text, "image"), "the image to be decoded")
     await prepare_images([Upload(None, content)], scope)
     return content
-
-
-def _decoded(text: str) -> bytes:
-    if text[:5].lower() == "data:":
-        text = text.partition(",")[2]
-    try:
-        return decode_base64("".join(text.split()))
-    except ValueError as error:
-        raise ApiError(400, "malformed_base64", f"image: must be Base64 ({error})", "image") from error
 
 
 def _require_class(label: str, prediction: Prediction | None, context: InferenceContext) -> None:
