@@ -72,6 +72,15 @@ def test_an_array_is_read_alike_wherever_it_is_cut(monkeypatch: pytest.MonkeyPat
         b'{"data":[1,]}',
         b'{"data":[,1]}',
         b'{"data":[1,,2]}',
+        b'{"data":[1, ]}',
+        b'{"data":[ ,1]}',
+        b'{"data":[1, ,2]}',
+        b'{"data":[[1, ]]}',
+        b'{"data":[[],[]]}',
+        b'{"data":[[]1]}',
+        b'{"data":[[1]2]}',
+        b'{"data":[1[2]]}',
+        b'{"data":[1[]]}',
         b'{"data":[1 2]}',
         b'{"data":[1]]}',
         b'{"data":[[1]}',
@@ -90,6 +99,27 @@ def test_an_array_is_read_alike_wherever_it_is_cut(monkeypatch: pytest.MonkeyPat
 )
 def test_what_is_no_array_of_numbers_stays_as_it_is(text: bytes) -> None:
     assert extract_numbers(text) == (text, {})
+
+
+def test_whatever_is_read_is_what_a_json_parser_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of short texts of the characters that arrays of numbers have, cut anywhere."""
+    rng = random.Random(0)
+    read = 0
+    for _ in range(20_000):
+        monkeypatch.setattr(json_numbers, "PIECE_BYTES", rng.randrange(1, 8))
+        text = (
+            '{"data":['
+            + "".join(rng.choices("[],12 -e", (3, 3, 4, 3, 2, 2, 1, 1), k=rng.randrange(8)))
+            + "]}"
+        )
+        try:
+            _, found = extract_numbers(text.encode())
+        except ProtocolError:
+            continue
+        for numbers in found.values():
+            read += 1
+            assert numbers.tolist() == np.array(json.loads(text)["data"]).ravel().tolist(), text
+    assert read > 1_000
 
 
 @pytest.mark.parametrize("data", [[[1, 2], [3]], [[1], 2], [1, [2]], [[[1], [2]], [[3, 4]]]])
