@@ -26,12 +26,14 @@ NUMBERS: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("
 LENGTH = struct.Struct("<I")
 """What stands before each element of a BYTES tensor in binary data."""
 
-
 MAX_ELEMENTS = 25_000
 """Of the JSON beside arrays of numbers: counted before any is made. Files in Base64 are one each."""
 
 MAX_TENSORS = 16
 """Inputs, and outputs, that are looked at, so that there are never many errors of them."""
+
+MAX_SIDE = 2**63 - 1
+"""Of a shape, as 64 bits hold it. Far larger ones have a product that Python does not write out."""
 
 Parameters = Annotated[dict[str, Any], BeforeValidator(lambda given: {} if given is None else given)]
 """`null` is none."""
@@ -39,7 +41,7 @@ Parameters = Annotated[dict[str, Any], BeforeValidator(lambda given: {} if given
 
 class _Input(BaseModel):
     name: str
-    shape: list[Annotated[int, Field(ge=0, strict=True)]] = Field(min_length=1, max_length=8)
+    shape: list[Annotated[int, Field(ge=0, le=MAX_SIDE, strict=True)]] = Field(min_length=1, max_length=8)
     datatype: Literal["UINT8", "FP32", "BYTES"]
     parameters: Parameters = {}
     data: list[Any] | str | None = None
@@ -263,7 +265,7 @@ def _shaped(numbers: npt.NDArray[Any], tensor: _Input, where: str) -> npt.NDArra
     try:
         return numbers.reshape(tensor.shape)
     # Of no elements at all, one side may still be longer than there can be.
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise ProtocolError(f"{where}.shape: {tensor.shape} is more than an array can have") from error
 
 

@@ -102,8 +102,15 @@ def test_bytes_in_json_are_text() -> None:
         (body(tensor(), outputs=[{}] * 17), r"^outputs: List should have at most 16 items"),
         (body(*[{}] * 30_000), r"more than 25000 elements beside tensors of numbers"),
         (body(tensor(data=[True] * 30_000)), r"more than 25000 elements beside tensors of numbers"),
-        (body(tensor(shape=[10**400, 0], data=[])), r"^inputs\[0\].shape: \[10+, 0\] is more than an array"),
-        (body(tensor(shape=[0, 10**30], data=[])), r"^inputs\[0\].shape: \[0, 10+\] is more than an array"),
+        (
+            body(tensor(shape=[0, 10**18, 10**18], data=[])),
+            r"^inputs\[0\].shape: \[0, 10+, 10+\] is more than",
+        ),
+        (body(tensor(shape=[0, 2**63])), r"^inputs\[0\].shape\[1\]: Input should be less than or equal to"),
+        (
+            body(tensor(shape=[10**4000] * 2)),
+            r"^inputs\[0\].shape\[0\]: Input should be less than or equal to",
+        ),
         (body(tensor(data=[1, 2, 3, "4"])), r"^inputs\[0\].data: must be numbers"),
         (body(tensor(data=[1, 2, 3, None])), r"^inputs\[0\].data: must be numbers"),
         (body(tensor(data=[True] * 4)), r"^inputs\[0\].data: must be numbers"),
