@@ -27,7 +27,7 @@ LENGTH = struct.Struct("<I")
 """What stands before each element of a BYTES tensor in binary data."""
 
 MAX_ELEMENTS = 25_000
-"""Of the JSON beside arrays of numbers: counted before any is made. Files in Base64 are one each."""
+"""Of the JSON beside arrays of numbers, counted before any is made, and of a BYTES tensor. A file is one."""
 
 MAX_TENSORS = 16
 """Inputs, and outputs, that are looked at, so that there are never many errors of them."""
@@ -235,6 +235,8 @@ def _from_binary(tensor: _Input, data: memoryview, where: str) -> npt.NDArray[An
         return _shaped(np.frombuffer(data, dtype), tensor, where)
     elements: list[bytes] = []
     while len(data):
+        if len(elements) == MAX_ELEMENTS:
+            raise ProtocolError(f"{where}: a BYTES tensor may have at most {MAX_ELEMENTS} elements")
         if len(data) < LENGTH.size or LENGTH.unpack_from(data)[0] > len(data) - LENGTH.size:
             raise ProtocolError(f"{where}: the binary data end within element {len(elements)}")
         end = LENGTH.size + LENGTH.unpack_from(data)[0]

@@ -173,6 +173,7 @@ def test_what_is_malformed_many_times_takes_little_memory(content: bytes) -> Non
         ("BYTES", b"\x01", r"the binary data end within element 0"),
         ("BYTES", b"\x01\0\0\0a\xff\xff\xff\xffb", r"the binary data end within element 1"),
         ("BYTES", b"\0\0\0\0" * 3, r"shape \[2, 2\] has 4 elements, but the data have 3"),
+        ("BYTES", b"\0\0\0\0" * 25_001, r"a BYTES tensor may have at most 25000 elements"),
     ],
 )
 def test_binary_data_must_fit_the_shape(datatype: str, data: bytes, message: str) -> None:
