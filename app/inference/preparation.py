@@ -236,7 +236,10 @@ def _part(memory: DecodingMemory | None, needed: int, stop: Stop) -> Iterator[No
 def _prefixes(uploads: Sequence[Upload], numbers: Sequence[int] | None) -> list[str]:
     if not numbers:
         return [""] * len(uploads)
-    return [f"file {n} ({upload.filename}): " for n, upload in zip(numbers, uploads, strict=True)]
+    return [
+        f"file {n}: " if upload.filename is None else f"file {n} ({upload.filename}): "
+        for n, upload in zip(numbers, uploads, strict=True)
+    ]
 
 
 @contextmanager

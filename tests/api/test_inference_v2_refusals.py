@@ -102,7 +102,7 @@ def test_what_is_malformed_is_refused_in_words(client: Client, size: int, files:
         (asking("image_bytes", "BYTES", [1], ["?"]), 400, "must hold files in Base64"),
         (in_base64([b"no image"]), 415, "not an image in one of the formats"),
         (in_base64([files[0][:60]]), 400, "the PNG image is damaged or cut off"),
-        (in_base64([files[0], b""]), 400, "file 2"),
+        (in_base64([files[0], b""]), 400, "file 2: the file is empty"),
         (in_base64([b"x"] * 41), 413, "must begin with at most 40, the number of images, got 41"),
         (in_base64(files, outputs=[{"name": "x"}]), 400, "outputs[0].name: must be probabilities or label"),
         (
