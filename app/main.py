@@ -238,7 +238,10 @@ def create_app(
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"],
+            expose_headers=[
+                *("X-Request-ID", "Retry-After", "Server-Timing", "Cache-Status"),
+                inference_v2.HEADER_LENGTH,
+            ],
         )
     app.add_middleware(RequestTelemetry, metrics=measured, headers=SECURITY_HEADERS)
     if settings.trusted_proxies or settings.root_path:
