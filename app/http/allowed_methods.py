@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
-DECLARED = ("GET", "POST")
+DECLARED = ("GET", "POST", "DELETE")
 """All that routes of the service are declared with."""
 
 

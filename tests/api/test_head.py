@@ -21,9 +21,13 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
         assert head.headers["content-length"] == str(len(got.content))
 
 
-def test_head_is_counted_as_such_and_by_its_route(client: Client) -> None:
-    client.request("HEAD", "/models/lenet-test")
-    assert 'method="HEAD",route="/models/{name}",status="200"' in client.get("/metrics").text
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [("/models/lenet-test", "/models/{name}"), ("/", "/"), ("/static/app.js", "/static")],
+)
+def test_head_is_counted_as_such_and_by_its_route(client: Client, path: str, route: str) -> None:
+    client.request("HEAD", path)
+    assert f'method="HEAD",route="{route}",status="200"' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,7 @@ def test_head_is_counted_as_such_and_by_its_route(client: Client) -> None:
         ("/v2/models/lenet-test/infer", "POST"),
         ("/augment-preview", "GET, HEAD, POST"),
         ("/models/lenet-test/batch-norm", "GET, HEAD, POST"),
+        ("/feedback", "GET, HEAD, POST"),
     ],
 )
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "DELETE", "PUT", "PATCH", "QUERY"])
@@ -48,6 +53,11 @@ def test_a_wrong_method_is_405_and_all_right_ones_are_named(
     assert (response.status_code, response.headers["allow"]) == (405, methods)
     if not path.startswith("/v2"):
         assert error_of(response)["code"] == "method_not_allowed"
+
+
+def test_what_can_only_be_deleted_says_so(client: Client) -> None:
+    response = client.get("/feedback/0123456789abcdef0123456789abcdef")
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE")
 
 
 def test_where_there_is_nothing_no_method_is_right(client: Client) -> None:

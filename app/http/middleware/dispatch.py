@@ -46,8 +46,9 @@ class Dispatch:
             nonlocal started
             started = True
             if inner is not scope:
-                if "route" in inner:
-                    scope["route"] = inner["route"]  # for what counts requests by route, further out
+                for found in ("route", "endpoint"):  # for what counts requests by route, further out
+                    if found in inner:
+                        scope[found] = inner[found]
                 if message["type"] == "http.response.body":
                     message = {**message, "body": b""}
             await send(message)
