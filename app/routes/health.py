@@ -1,4 +1,4 @@
-"""GET /health/live and /health/ready, for whoever runs the context."""
+"""GET /health/live and /health/ready, for whoever runs the service."""
 
 from typing import Literal
 
