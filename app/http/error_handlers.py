@@ -21,8 +21,9 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 429    | too much to do at the moment, or asked for by one client;   |
 |        | Retry-After says for how long                               |
 | 431    | too many headers, or too large                              |
-| 500    | our fault; the answer says nothing about the inside         |
 | 499    | the client left; nobody receives this                       |
+| 500    | our fault; the answer says nothing about the inside         |
+| 501    | PyTorch is needed, which is not installed here              |
 | 503    | not ready yet, or being stopped                             |
 | 504    | the request took longer than it may                         |
 | 507    | there is no room to keep this                               |
@@ -61,13 +62,24 @@ class ErrorResponse(BaseModel):
     error: ErrorDetail
 
 
+MAX_MESSAGE = 10_000
+"""Characters of an error's message, and of its field. They repeat what a request has sent: a name of a field
+with nine million bytes made an answer of 54 million."""
+
+
 def render(error: ApiError, path: str = "") -> JSONResponse:
-    """The answer to a request for `path`, in the shape that errors have there."""
-    detail = ErrorDetail(code=error.code, message=error.message, field=error.field)
+    """The answer to a request for `path`, in the shape that errors have there; cut off if it is long."""
+    message = _cut_off(error.message)
+    field = None if error.field is None else _cut_off(error.field)
+    detail = ErrorDetail(code=error.code, message=message, field=field)
     content = ErrorResponse(error=detail).model_dump()
     if path == "/v2" or path.startswith("/v2/"):
-        content = {"error": error.message}
+        content = {"error": message}
     return JSONResponse(content, error.status, headers=dict(error.headers or {}))
+
+
+def _cut_off(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
 
 
 _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
@@ -198,6 +210,9 @@ _EXAMPLES = {
     ),
     422: invalid_parameter("top_k", "Input should be greater than or equal to 1"),
     429: ApiError(429, "overloaded", "64 requests are already being worked on; try again later"),
+    501: ApiError(
+        501, "pytorch_not_installed", "this needs PyTorch, which is not installed where this service runs"
+    ),
     503: ApiError(503, "not_ready", "the model is not loaded"),
     504: ApiError(504, "deadline_exceeded", "the deadline passed after 30.0 s of waiting"),
     507: ApiError(507, "feedback_full", "100000 corrections are kept, as many as may be"),

@@ -46,7 +46,7 @@ _BODY = upload_body("One image as the multipart field `file`, or as it is.")
 @router.get(
     "/augment-preview",
     summary="Augment a sample image",
-    responses=documented(404, 422, 429, 503, 504),
+    responses=documented(404, 422, 429, 501, 503, 504),
     **_OPTIONS,
 )
 async def preview_sample(
@@ -63,7 +63,7 @@ async def preview_sample(
 @router.post(
     "/augment-preview",
     summary="Augment an uploaded image",
-    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 501, 503, 504),
     **{**_OPTIONS, "openapi_extra": {**_OPTIONS["openapi_extra"], **_BODY}},
 )
 async def preview_upload(

@@ -125,7 +125,7 @@ Name = Annotated[str, Path(max_length=100)]
 @router.get(
     "/{name}/batch-norm",
     summary="Show what batch norm does to a sample image",
-    responses=documented(404, 422, 429, 503, 504),
+    responses=documented(404, 422, 429, 501, 503, 504),
 )
 async def view_sample(
     request: Request, context: ReadyContext, name: Name, query: Annotated[SampleBatchNormQuery, Query()]
@@ -144,7 +144,7 @@ async def view_sample(
 @router.post(
     "/{name}/batch-norm",
     summary="Show what batch norm does to an image",
-    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 501, 503, 504),
     openapi_extra=upload_body(
         "The image as the first multipart field `file`, and as further ones the batch around it; or the"
         " image as it is. Without others, sample images of the service are its neighbours.",

@@ -53,7 +53,7 @@ _PNG: dict[str, Any] = {
     summary="Show where the evidence for a class lies",
     response_model=ExplainResponse,
     response_description="The map as JSON, or with `format=png` drawn over the image.",
-    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 501, 503, 504),
     openapi_extra={**_BODY, **_PNG},
 )
 async def explain(

@@ -84,7 +84,7 @@ def _body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {JSON_TYPE: {"schema": schema}}}}
 
 
-@router.get("/feedback", summary="Say whether corrections are taken")
+@router.get("/feedback", summary="Say whether corrections are taken", responses=documented(422, 503))
 async def terms(context: ReadyContext) -> FeedbackTerms:
     """Whether, and what of them is kept for how long: to be told to whoever is asked for one."""
     settings = context.settings

@@ -122,7 +122,7 @@ class PredictResponse(BaseModel):
     "/predict",
     summary="Classify images",
     response_model=PredictResponse,
-    responses=documented(400, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=documented(400, 404, 408, 413, 415, 422, 429, 501, 503, 504),
     openapi_extra=upload_body(
         "One or several images as the multipart field `file`, or one image as it is.", several=True
     ),

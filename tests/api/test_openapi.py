@@ -1,12 +1,15 @@
 """What the settings add to the API's document is what they add to the answers."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.http.uploads import PIXEL
 from app.main import create_app
+from app.registry import pytorch
 from app.settings import Settings
 from tests.support.service import Client, running
 
@@ -50,6 +53,28 @@ def test_who_asks_by_another_name_is_refused_just_where_the_document_says_so(gua
     for method, path, operation in _operations(guarded):
         status = guarded.request(method, path, headers={"Host": "evil.example"}).status_code
         assert (status == 400) == ("400" in operation["responses"]), path
+
+
+def test_who_sends_an_unknown_parameter_is_refused_where_the_document_says_so(client: Client) -> None:
+    for method, path, operation in _operations(client):
+        if client.request(method, f"{path}?unheard-of=1").status_code == 422:
+            assert "422" in operation["responses"], path
+
+
+def test_what_needs_pytorch_is_refused_without_it_just_where_the_document_says_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pytorch, "_imported", False)
+    monkeypatch.setattr(pytorch, "find_spec", lambda _: None)
+    image = {"content": base64.b64decode(PIXEL), "headers": {"Content-Type": "image/gif"}}
+    said, refused = set(), {("POST", "/explain")}  # which refuses the small network before
+    for method, path, operation in _operations(client):
+        asked = f"{path}?views=2" if path == "/predict" else path
+        if client.request(method, asked, **(image if method == "POST" else {})).status_code == 501:
+            refused.add((method, path))
+        if "501" in operation["responses"]:
+            said.add((method, path))
+    assert said == refused
 
 
 def test_without_settings_nothing_is_added(client: Client) -> None:

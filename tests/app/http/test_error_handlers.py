@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError
-from app.http.error_handlers import documented, render, to_api_error
+from app.http.error_handlers import MAX_MESSAGE, documented, render, to_api_error
 from models.preprocessing.image_error import ImageError
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/x", "headers": [], "query_string": b""})
@@ -47,8 +47,19 @@ def test_response_has_the_one_shape() -> None:
     assert (response.status_code, response.headers["x-extra"]) == (422, "1")
 
 
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/x/infer"])
+def test_what_a_request_has_sent_is_not_repeated_without_end(path: str) -> None:
+    sent = "\x7f" * 1_000_000
+    response = render(ApiError(422, "unknown_field", f"there is no field {sent!r}", sent), path)
+    error = json.loads(bytes(response.body))["error"]
+    message = error if path.startswith("/v2") else error["message"]
+    assert message.startswith("there is no field '\\x7f")
+    assert message.endswith("...")
+    assert len(response.body) < 4 * MAX_MESSAGE
+
+
 def test_documented_examples_carry_their_own_status() -> None:
-    for status, entry in documented(400, 404, 408, 413, 415, 422, 429, 503).items():
+    for status, entry in documented(400, 404, 408, 413, 415, 422, 429, 501, 503).items():
         assert entry["content"]["application/json"]["example"]["error"]["code"] in entry["description"], (
             status
         )
