@@ -24,11 +24,19 @@ STEADY_SECONDS = 10
 MAX_DELAY_SECONDS = 30
 
 SILENCE_SECONDS = 7.0
-"""A worker that serves reports every second. After so long without a report it is replaced: its event loop
-hangs, or it is stopped. Work that takes long does not delay the reports, as it runs on other threads.
+"""A worker that serves reports every second. After so long without a report it is replaced, as its event loop
+hangs. Work that takes long does not delay the reports, as it runs on other threads.
 
 A worker that starts reports nothing, and has `start_seconds` of the settings instead: importing and compiling
 can hold up all of its threads."""
+
+STOPPED_SECONDS = 3.0
+"""The same of a worker that a signal has stopped (SIGSTOP), which is no matter of load. Not sooner, as some
+tools hold a process back by stopping it again and again for a moment."""
+
+LOOK_SECONDS = 1.0
+"""How often this process looks after its workers, at least. Where more time has passed since the last look,
+only so much counts: it was held up itself, and its workers perhaps too, as where a container is paused."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +57,8 @@ class Worker:
         self.number = number
         self.is_ending = False
         """Whether its reports have ended, or it has been killed."""
-        self.last_report = time.monotonic()
-        """When it last reported, or was started."""
+        self.silent_seconds = 0.0
+        """Since its last report, or its start; of a time between two looks at most `LOOK_SECONDS`."""
         self.ready_since: float | None = None
         self.report, theirs = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
@@ -61,9 +69,12 @@ class Worker:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
+        except OSError:
+            self.report.close()
+            raise
         finally:
+            theirs.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        theirs.close()
         self.name = f"worker {number} (pid {self.process.pid})"
 
     def read_report(self) -> str | None:
@@ -76,6 +87,15 @@ class Worker:
         except (EOFError, OSError):
             self.is_ending = True
             return None
+
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped its process, as Linux tells; a debugger that does so is left alone."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        # After the name, which may hold anything.
+        return status.rpartition(")")[2].split()[0] == "T"
 
     def end(self) -> str:
         """Release what belongs to the process, which has ended; returns how it did."""
@@ -102,6 +122,7 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._due: dict[int, float] = {}
         self._deaths = [0] * settings.workers
+        self._looked = time.monotonic()
 
     def run(self) -> bool:
         """Serve until SIGTERM or SIGINT, then let running requests finish; a second signal ends them.
@@ -127,14 +148,25 @@ class Supervisor:
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
-            self._workers[number] = Worker(self._settings, self._reserved, number, self._metrics.path)
+            try:
+                worker = Worker(self._settings, self._reserved, number, self._metrics.path)
+            except OSError as error:
+                # As where there may be no more processes: no reason to end those that serve.
+                if not self._has_served:
+                    raise StartError(f"worker {number} cannot be started: {error.strerror}") from error
+                delay = self._postpone(number)
+                logger.error(
+                    "worker %d cannot be started: %s; tried again %s", number, error.strerror, _when(delay)
+                )
+            else:
+                self._workers[number] = worker
 
     def _handle_events(self, signals: StopSignals) -> None:
-        """Wait until something happens or the next worker is due, and deal with it."""
+        """Wait until something happens or is due, and deal with it."""
         reports = [worker.report.fileno() for worker in self._workers.values() if not worker.is_ending]
-        times = [*self._due.values(), *self._deadlines().values()]
-        timeout = max(min(times) - time.monotonic(), 0) if times else None
-        happened = self._wait([*reports, signals.fileno()], timeout)
+        timeout = min([LOOK_SECONDS, *(due - time.monotonic() for due in self._due.values())])
+        happened = self._wait([*reports, signals.fileno()], max(timeout, 0))
+        self._count_silence()
         # All reports first: one may say why its worker ends, or that another worker is ready.
         for worker in self._workers.values():
             if worker.report.fileno() in happened:
@@ -142,25 +174,31 @@ class Supervisor:
         for worker in list(self._workers.values()):
             if worker.process.sentinel in happened:
                 self._replace(worker)
-        for worker, deadline in self._deadlines().items():
-            if time.monotonic() > deadline and not worker.report.poll():
-                self._end_late(worker)
+        for worker in self._workers.values():
+            why = None if worker.is_ending else self._why_late(worker)
+            if why is not None and not worker.report.poll():
+                self._end_late(worker, why)
 
-    def _deadlines(self) -> dict[Worker, float]:
-        """By when each worker that is not ending must have reported."""
-        start_seconds = self._settings.start_seconds
-        return {
-            worker: worker.last_report + (SILENCE_SECONDS if worker.ready_since else start_seconds)
-            for worker in self._workers.values()
-            if not worker.is_ending
-        }
+    def _count_silence(self) -> None:
+        now = time.monotonic()
+        passed = min(now - self._looked, LOOK_SECONDS)
+        self._looked = now
+        for worker in self._workers.values():
+            worker.silent_seconds += passed
 
-    def _end_late(self, worker: Worker) -> None:
-        if worker.ready_since:
-            self._end(worker, f"has reported nothing for {SILENCE_SECONDS:g} s")
-            return
-        seconds = self._settings.start_seconds
-        why = f"is not ready after RESNET_SERVE_START_SECONDS={seconds:g}"
+    def _why_late(self, worker: Worker) -> str | None:
+        """Why a worker has been silent for too long; None where it has not."""
+        if worker.ready_since is None:
+            seconds = self._settings.start_seconds
+            late = worker.silent_seconds > seconds
+            return f"is not ready after RESNET_SERVE_START_SECONDS={seconds:g}" if late else None
+        if worker.silent_seconds > SILENCE_SECONDS:
+            return f"has reported nothing for {SILENCE_SECONDS:g} s"
+        if worker.silent_seconds > STOPPED_SECONDS and worker.is_stopped():
+            return f"has been stopped for {STOPPED_SECONDS:g} s"
+        return None
+
+    def _end_late(self, worker: Worker, why: str) -> None:
         if not self._has_served:
             raise StartError(f"{worker.name} {why}")
         self._end(worker, why)
@@ -171,14 +209,14 @@ class Supervisor:
         worker.is_ending = True
         worker.process.kill()
 
-    def _wait(self, others: list[int], timeout: float | None) -> list[object]:
+    def _wait(self, others: list[int], timeout: float) -> list[object]:
         """Wait until a worker ends or one of `others`, file descriptors too, is readable; returns which."""
         sentinels = [worker.process.sentinel for worker in self._workers.values()]
         return list(wait([*sentinels, *others], timeout))
 
     def _read_report(self, worker: Worker) -> None:
         report = worker.read_report()
-        worker.last_report = time.monotonic()
+        worker.silent_seconds = 0.0
         if report == PULSE.decode():
             return
         if report == "":
@@ -205,12 +243,15 @@ class Supervisor:
             raise StartError(f"{worker.name} {how} before any worker was ready")
         if worker.ready_since is not None and time.monotonic() - worker.ready_since >= STEADY_SECONDS:
             self._deaths[worker.number] = 0
-        delay = restart_delay(self._deaths[worker.number])
-        self._deaths[worker.number] += 1
-        self._due[worker.number] = time.monotonic() + delay
-        logger.warning(
-            "%s %s; the next one starts %s", worker.name, how, f"in {delay:g} s" if delay else "now"
-        )
+        delay = self._postpone(worker.number)
+        logger.warning("%s %s; the next one starts %s", worker.name, how, _when(delay))
+
+    def _postpone(self, number: int) -> float:
+        """Have the next process of this number started after a delay; returns its seconds."""
+        delay = restart_delay(self._deaths[number])
+        self._deaths[number] += 1
+        self._due[number] = time.monotonic() + delay
+        return delay
 
     def _remove(self, worker: Worker) -> str:
         del self._workers[worker.number]
@@ -249,3 +290,7 @@ class Supervisor:
 def restart_delay(deaths: int) -> float:
     """Seconds until a worker is replaced, after so many earlier deaths in a row: 0, 1, 2, 4, ... 30."""
     return float(min(2 ** (deaths - 1), MAX_DELAY_SECONDS)) if deaths else 0.0
+
+
+def _when(delay: float) -> str:
+    return f"in {delay:g} s" if delay else "now"

@@ -59,6 +59,20 @@ def fall_silent_once(
     _say_that_all_is_well(report)
 
 
+def be_stopped_once(
+    _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
+) -> None:
+    """Become ready, and as the first one of number 1 be stopped by a signal, as `fall_silent_once`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    is_first = _first_life(folder, number)
+    _say_ready_in_turn(report, number, folder)
+    if number == 1 and is_first:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if not is_first:
+        os.kill(os.getppid(), signal.SIGTERM)
+    _say_that_all_is_well(report)
+
+
 def complain_once(
     _settings: Settings, _reserved: socket.socket, number: int, folder: Path, report: Connection
 ) -> None:

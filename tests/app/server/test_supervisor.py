@@ -1,5 +1,6 @@
 """The parent of the workers: what it does when they start, fail, die and stop."""
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -8,7 +9,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,7 +133,7 @@ def test_a_worker_that_hangs_as_it_starts_beside_another_is_replaced(
                 lives: Path = arguments[-1] / f"{self.number}.lives"
                 while len(lives.read_text()) < 2:
                     time.sleep(0.01)
-                self.last_report -= 300
+                self.silent_seconds = 300
 
     monkeypatch.setattr(supervisor, "Worker", Aging)
     with caplog.at_level(logging.WARNING, "app.server.supervisor"):
@@ -164,6 +167,7 @@ def test_a_worker_that_dies_is_replaced_until_it_serves_again(
     [
         (fake_workers.fall_silent_once, r"has reported nothing for 2\.5 s"),
         (fake_workers.complain_once, "is not well: the engine is asleep"),
+        (fake_workers.be_stopped_once, r"has been stopped for 0\.5 s"),
     ],
 )
 def test_a_worker_that_hangs_is_replaced(
@@ -174,6 +178,7 @@ def test_a_worker_that_hangs_is_replaced(
     why: str,
 ) -> None:
     monkeypatch.setattr(supervisor, "SILENCE_SECONDS", 2.5)
+    monkeypatch.setattr(supervisor, "STOPPED_SECONDS", 0.5)
     with caplog.at_level(logging.WARNING, "app.server.supervisor"):
         assert run(work, lambda: None)
     first, second = caplog.messages
@@ -184,6 +189,66 @@ def test_a_worker_that_hangs_is_replaced(
 def test_a_worker_that_still_starts_may_be_silent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SILENCE_SECONDS", 2.5)
     assert run(fake_workers.start_slowly, _stop)
+
+
+def test_workers_are_not_blamed_for_what_held_up_their_parent_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a container is paused for a minute, and the parent is the first to go on."""
+    held_up = 0
+    looks = 0
+    wait, clock = Supervisor._wait, time.monotonic
+
+    def late(self: Supervisor, others: list[int], timeout: float) -> list[object]:
+        nonlocal held_up, looks
+        happened = wait(self, others, timeout)
+        held_up += 60
+        looks += self._announced
+        if looks == 4:
+            _stop()
+        return happened
+
+    monkeypatch.setattr(Supervisor, "_wait", late)
+    monkeypatch.setattr(supervisor, "time", SimpleNamespace(monotonic=lambda: clock() + held_up))
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        run(fake_workers.stop_when_told, lambda: None)
+    assert not [message for message in caplog.messages if "reported nothing" in message]
+
+
+def test_a_worker_that_cannot_be_started_beside_others_is_tried_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    class Refused(supervisor.Worker):
+        """As if the third of all processes were one too many."""
+
+        def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - those of the worker
+            tried.append(self)
+            if len(tried) == 3:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(supervisor, "Worker", Refused)
+    with caplog.at_level(logging.WARNING, "app.server.supervisor"):
+        assert run(fake_workers.complain_once, lambda: None)
+    assert caplog.messages[2:] == [
+        "worker 1 cannot be started: Resource temporarily unavailable; tried again in 1 s"
+    ]
+
+
+def test_a_process_that_cannot_be_started_before_any_is_ready_stops_all(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(supervisor._spawn.Process, "start", refuse)
+    resource_tracker.ensure_running()  # which keeps a file open as long as this process lives
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(StartError, match=r"^worker 0 cannot be started: Resource temporarily unavailable$"):
+        run(fake_workers.stop_when_told, _never)
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_workers_that_do_not_stop_in_time_are_ended(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
