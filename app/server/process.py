@@ -1,6 +1,7 @@
 """One process that serves: the app under uvicorn, from loading the model to the end of the last request."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -33,6 +34,8 @@ class AnnouncingServer(uvicorn.Server):
 
     After a signal it answers on for the `unready_seconds` of the settings, with `app.state.is_leaving` set.
     Then it refuses connections, and running requests have `drain_seconds`, with `app.state.is_stopping` set.
+    A second signal ends a lone process at once. One of several leaves that to its parent, whose signal may
+    come beside one that all of them get, as from systemd.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class AnnouncingServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._announce = announce
+        self._is_alone = settings.workers == 1
         self._unready_seconds = settings.unready_seconds
         late = f"running work did not end within RESNET_SERVE_DRAIN_SECONDS={settings.drain_seconds}"
         seconds = settings.unready_seconds + settings.drain_seconds + CLOSING_SECONDS
@@ -48,12 +52,15 @@ class AnnouncingServer(uvicorn.Server):
         self._end.daemon = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self.should_exit:
-            self._end.start()
+        if self.should_exit:
+            if self._is_alone:
+                os._exit(1)  # for a thread that computes would keep Python from ending
+            return
         super().handle_exit(sig, frame)
+        self._end.start()
 
     async def main_loop(self) -> None:
-        """Serve until a signal, and then as long as it takes a balancer to notice, or to a second signal."""
+        """Serve until a signal, and then as long as it takes a balancer to notice."""
         # Not sooner: whoever hears of it may send the signal, and before this loop it would end all at once.
         self._announce()
         await super().main_loop()
@@ -63,7 +70,7 @@ class AnnouncingServer(uvicorn.Server):
         self.config.encoded_headers.append((b"connection", b"close"))
         ends = asyncio.get_running_loop().time() + self._unready_seconds
         counter = 0
-        while asyncio.get_running_loop().time() < ends and len(self._captured_signals) < 2:
+        while asyncio.get_running_loop().time() < ends:
             await self.on_tick(counter)
             counter += 1
             await asyncio.sleep(TICK_SECONDS)

@@ -51,8 +51,9 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
             os.set_blocking(report.fileno(), False)
 
         def pulse(wrong: str | None) -> None:
-            # A parent that reads nothing, as one that is stopped, is not to stop this process too.
-            with suppress(BlockingIOError):
+            # A parent that reads nothing, as one that is stopped, is not to stop this process too; what to do
+            # about one that is gone `_end_with_parent` knows.
+            with suppress(BlockingIOError, BrokenPipeError):
                 report.send_bytes(PULSE if wrong is None else wrong.encode())
 
         serve(settings, bind_beside(reserved), announce, metrics, membership, pulse)

@@ -108,6 +108,35 @@ def test_what_runs_when_the_time_is_over_is_told_so_and_the_process_ends_all_the
     assert process.returncode == (1 if workers == "1" else 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_lone_process_at_once(
+    model_dir: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Whatever it still does: the time given to that is far more than that given to this test."""
+    hung = tmp_path / "hung"
+    settings = {"RESNET_SERVE_DRAIN_SECONDS": "3600", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, ENGINE_SERVER, "hang", str(hung)]
+    with (
+        running(model_dir, settings, command) as (process, address, _),
+        _asking_for_three(address) as outcome,
+    ):
+        _wait_until(hung.exists)
+        process.send_signal(number)
+        _wait_until(lambda: _is_refused(address))
+        process.send_signal(number)
+        _, err = process.communicate(timeout=PATIENCE_SECONDS)
+        assert (process.returncode, err) == (1, "")
+    assert isinstance(outcome[0], httpx.TransportError)
+
+
+def _is_refused(address: str) -> bool:
+    try:
+        httpx.get(f"{address}/health/live", timeout=PATIENCE_SECONDS)
+    except httpx.TransportError:
+        return True
+    return False
+
+
 def test_a_damaged_newest_version_leaves_the_one_before_and_it_is_said(
     model_dir: Path, tmp_path: Path
 ) -> None:

@@ -80,13 +80,15 @@ def test_a_second_signal_ends_a_running_request(model_dir: Path, tmp_path: Path)
 
 
 def test_no_worker_outlives_a_parent_that_is_killed(model_dir: Path, tmp_path: Path) -> None:
-    with two_workers(model_dir, tmp_path) as (parent, address):
+    """Each ends as on SIGTERM, and until then has nobody to report to."""
+    with two_workers(model_dir, tmp_path, others={"RESNET_SERVE_UNREADY_SECONDS": "2"}) as (parent, address):
         workers = workers_of(parent)
         assert len(workers) == 2
         parent.kill()
-        parent.wait(timeout=PATIENCE_SECONDS)
+        out, err = parent.communicate(timeout=PATIENCE_SECONDS)  # so also until the workers have ended
         wait_until(lambda: all(state_of(worker) in "XZ" for worker in workers))
         assert _is_refused(address)
+    assert (out.strip(), err) == ("", "")
 
 
 def test_a_model_that_does_not_load_is_one_line_and_status_1(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
@@ -14,17 +15,20 @@ from app.server.signals import StopSignals
 from app.settings import Settings
 
 
-def test_a_signal_at_the_announcement_finds_a_server_that_answers_on() -> None:
+@pytest.mark.parametrize(("workers", "times"), [(1, 1), (2, 2)])
+def test_a_signal_at_the_announcement_finds_a_server_that_answers_on(workers: int, times: int) -> None:
+    """To one of several it may come twice: from the parent, and from whoever signals all processes."""
     app = FastAPI()
     config = uvicorn.Config(app, lifespan="off", log_config=None)
     announced_at: list[float] = []
 
     def announce() -> None:
         announced_at.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with StopSignals() as signals, socket.create_server(("127.0.0.1", 0)) as listener:
-        server = AnnouncingServer(config, app, announce, Settings(unready_seconds=1))
+        server = AnnouncingServer(config, app, announce, Settings(unready_seconds=1, workers=workers))
         try:
             asyncio.run(server.serve([listener]))
         finally:
