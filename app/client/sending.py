@@ -50,14 +50,21 @@ class Patience:
 
 
 def settings_of(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
-    """The arguments of an HTTP client. Raises `ServiceError`."""
+    """The arguments of an HTTP client. Raises `ServiceError`, and `ValueError` for a wrong `timeout`."""
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout must be more than 0 seconds and finite, got {timeout}")
     if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
         message = "the API key must consist of visible ASCII characters"
         raise ServiceError(None, "invalid_client", message, "api_key")
     try:
         address = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        # As the system's resolver does, where it would be too late: "a..b" is no name of a host.
+        address.raw_host.decode("ascii").encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise ServiceError(None, "invalid_client", f"{url!r} is no URL: {error}", "url") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        message = f"{url!r} is not the URL of a service, such as http://127.0.0.1:8000"
+        raise ServiceError(None, "invalid_client", message, "url")
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     return {"base_url": address, "headers": headers, "timeout": timeout}
 

@@ -23,7 +23,7 @@ class Client:
     A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
     time that the service names in Retry-After, unless that is more than `longest_wait` seconds, else after a
     growing one. `timeout` is in seconds, for each attempt. Every method raises `ServiceError`, and so does
-    the construction.
+    the construction, which raises `ValueError` for a number that is out of range.
     """
 
     def __init__(

@@ -30,6 +30,8 @@ def bind(settings: Settings) -> socket.socket:
     except OSError as error:
         message = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         raise StartError(message) from error
+    except UnicodeError as error:  # as of "a..b", before the system is asked
+        raise StartError(f"cannot listen on {settings.host!r}: that is no name of a host") from error
     return listener
 
 

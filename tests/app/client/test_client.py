@@ -202,6 +202,9 @@ def test_bad_arguments_are_refused_by_name(ask: Callable[..., Any]) -> None:
         ask(Service(), lambda client: client.models(), retries=-1)
     with pytest.raises(ValueError, match="longest_wait must be at least 0 seconds, got nan"):
         ask(Service(), lambda client: client.models(), longest_wait=float("nan"))
+    for timeout in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"timeout must be more than 0 seconds.*, got {timeout}"):
+            ask(Service(), lambda client: client.models(), timeout=timeout)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +250,11 @@ def test_a_proxy_that_cannot_be_used_is_said_so(
     ("url", "key", "field"),
     [
         ("http://[::1", None, "url"),
+        ("localhost:8000", None, "url"),
+        ("http://", None, "url"),
+        ("", None, "url"),
+        ("ftp://test", None, "url"),
+        ("http://a..b", None, "url"),
         ("http://test", "schlüssel", "api_key"),
         ("http://test", "a\nb", "api_key"),
     ],

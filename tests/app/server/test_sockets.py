@@ -25,6 +25,11 @@ def test_a_second_service_gets_no_share_of_it(workers: int) -> None:
             bind(Settings(port=port, workers=workers))
 
 
+def test_what_is_no_name_of_a_host_is_told() -> None:
+    with pytest.raises(StartError, match=r"^cannot listen on 'a\.\.b': that is no name of a host$"):
+        bind(Settings(host="a..b"))
+
+
 def test_connections_are_spread_over_the_workers_that_listen() -> None:
     with (
         bind(Settings(port=0, workers=3)) as reserved,
