@@ -15,7 +15,8 @@ class Surroundings:
     """What stands in front of the replicas. No rate here is measured by this project: give your own."""
 
     link_gbit: float = 25.0
-    """Of one ingress node's network, in each direction."""
+    """Of one ingress node's network, in each direction: what a proxy takes from one side it sends to the other,
+    so requests and responses go in both."""
     ingress_nodes: int = 3
     ingress_rate: float = 50_000.0
     """Requests a second that one ingress node proxies."""
@@ -60,8 +61,8 @@ def plan(profile: Profile, rate: float, p99: float, spare: int, around: Surround
     needed = math.ceil(rate / highest)
     replicas = needed + spare
     cores = replicas * profile.cores
-    request_bits = 8 * (profile.request_bytes + OVERHEAD_BYTES)
-    link = around.ingress_nodes * around.link_gbit * 1e9 / request_bits
+    bits = 8 * (profile.request_bytes + profile.response_bytes + OVERHEAD_BYTES)
+    link = around.ingress_nodes * around.link_gbit * 1e9 / bits
     limits = {
         f"network of {around.ingress_nodes} ingress nodes, {around.link_gbit:g} Gbit/s each": link,
         f"proxies of {around.ingress_nodes} ingress nodes": around.ingress_nodes * around.ingress_rate,

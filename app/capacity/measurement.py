@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -37,7 +36,8 @@ class Effort:
 def measure(url: str, image: Path, effort: Effort = Effort(), api_key: str | None = None) -> Profile:
     """Measure the service at `url` with the file `image`, which nobody else may use meanwhile.
 
-    It must not cache results. Raises `StartError` if it cannot be reached or answers with an error.
+    It must not cache results. Raises `StartError` if it cannot be reached, or answers with an error or as no
+    such service does, and `OSError` if the file cannot be read.
     """
     content = image.read_bytes()
     client = _Client(url, api_key)
@@ -82,16 +82,24 @@ class _Client:
     """One connection to the service; requests go out one after the other."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or parts.hostname is None:
-            raise StartError(f"{url}: must be a URL such as http://127.0.0.1:8000")
+        wrong = f"{url}: must be a URL such as http://127.0.0.1:8000"
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise StartError(wrong) from error
+        if parts.scheme not in ("http", "https") or host is None:
+            raise StartError(wrong)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=60)
+        self._connection = kind(host, port, timeout=60)
         self._path = parts.path.rstrip("/") + "/predict"
         self._key = {"X-API-Key": api_key} if api_key else {}
 
     def classify(self, files: Sequence[bytes]) -> _Answer:
-        """Have files classified in one request. Raises `StartError` for an error, `OSError`."""
+        """Have files classified in one request.
+
+        Raises `StartError` for the answer of an error or of another program, `OSError` and `HTTPException`.
+        """
         boundary = uuid4().hex
         head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="image"\r\n\r\n'.encode()
@@ -106,15 +114,16 @@ class _Client:
         if response.status != http.client.OK:
             text = content[:300].decode(errors="replace")
             raise StartError(f"the service answered {response.status}: {text}")
-        answer: dict[str, Any] = json.loads(content)
-        timings = {stage: milliseconds / 1000 for stage, milliseconds in answer["timings_ms"].items()}
-        inference = timings["inference"]
+        try:
+            answer = json.loads(content)
+            timings = {stage: milliseconds / 1000 for stage, milliseconds in answer["timings_ms"].items()}
+            inference, beside = timings["inference"], timings["total"] - timings["queue"]
+            model = f"{answer['model']['name']} {answer['model']['version']}"
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StartError("what answered is not this service") from error
         if not inference:
             raise StartError("the service has the results in its cache: set RESNET_SERVE_CACHE_FILES=0")
-        model = f"{answer['model']['name']} {answer['model']['version']}"
-        return _Answer(
-            seconds, inference, timings["total"] - inference - timings["queue"], model, len(content)
-        )
+        return _Answer(seconds, inference, beside - inference, model, len(content))
 
     def close(self) -> None:
         self._connection.close()

@@ -25,7 +25,7 @@ class Profile(BaseModel):
     `images_per_second` is how many images a second it answered when it was never idle.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     machine: str
     model: str
@@ -70,7 +70,7 @@ def between(points: Mapping[float, float], at: float) -> float:
 def load_profile(path: Path) -> Profile:
     """Read a profile. Raises `StartError` that names the field which is wrong, and `OSError`."""
     try:
-        return Profile.model_validate_json(path.read_text(encoding="utf-8"))
+        return Profile.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))

@@ -42,7 +42,8 @@ def capacity(arguments: Sequence[str]) -> int:
     parser.add_argument("--save", type=Path, help="write what was measured to this file, for --profile")
     for field in fields(Surroundings):
         name = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(name, type=_positive, default=field.default, help="%(default)s")
+        kind = _whole_positive if isinstance(field.default, int) else _positive
+        parser.add_argument(name, type=kind, default=field.default, help="%(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     if options.measure:
@@ -76,21 +77,29 @@ def _described(fleet: Fleet, profile: Profile) -> str:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
+    if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text} is not 0, 1, 2, ...")
-    return value
+    return int(text)
+
+
+def _whole_positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not 1, 2, 3, ...")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    given = re.fullmatch(r"([0-9.]+)(ms|s)", text)
+    given = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(ms|s)", text)
     if given is None:
         raise argparse.ArgumentTypeError(f"{text} is not a time such as 50ms or 1s")
     return _positive(given[1]) / (1000 if given[2] == "ms" else 1)

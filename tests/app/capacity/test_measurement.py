@@ -1,6 +1,8 @@
 """Measuring a real service, by the command."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,12 @@ def test_results_from_a_cache_measure_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("127.0.0.1:8000", "must be a URL such as"), ("http://127.0.0.1:9", "refused")],
+    [
+        ("127.0.0.1:8000", "must be a URL such as"),
+        ("http://127.0.0.1:port", "must be a URL such as"),
+        ("http://[::1", "must be a URL such as"),
+        ("http://127.0.0.1:9", "refused"),
+    ],
 )
 def test_what_cannot_be_asked_is_told(url: str, message: str) -> None:
     with pytest.raises(StartError, match=message):
@@ -54,8 +61,39 @@ def test_what_cannot_be_asked_is_told(url: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "content", [b"<html>", b"[]", b"{}", b'{"timings_ms": 1}', b'{"timings_ms": {"total": "x"}}']
+)
+def test_another_program_is_no_service(content: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        with pytest.raises(StartError, match=r"^what answered is not this service$"):
+            measure(f"http://127.0.0.1:{server.server_port}", SAMPLE, BRIEF)
+        answering.join()
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--rate", "many", "--p99", "1s"], "--rate: many is not a positive number"),
+        (["--rate", "5", "--p99", "1.2.3s"], "--p99: 1.2.3s is not a time such as 50ms or 1s"),
+        (["--rate", "5", "--p99", "1s", "--spare", "a"], "--spare: a is not 0, 1, 2, ..."),
+        (["--rate", "5", "--p99", "1s", "--max-pods", "0"], "--max-pods: 0 is not 1, 2, 3, ..."),
+        (
+            ["--rate", "5", "--p99", "1s", "--ingress-nodes", "1.5"],
+            "--ingress-nodes: 1.5 is not 1, 2, 3, ...",
+        ),
         (["--rate", "0", "--p99", "1s"], "--rate: 0 is not a positive number"),
         (["--rate", "5", "--p99", "50"], "--p99: 50 is not a time such as 50ms or 1s"),
         (["--rate", "5", "--p99", "1s", "--spare", "-1"], "--spare: -1 is not 0, 1, 2, ..."),
@@ -67,6 +105,14 @@ def test_a_wrong_option_is_named(
     with pytest.raises(SystemExit):
         main(["capacity", *options])
     assert message in capsys.readouterr().err
+
+
+def test_what_is_counted_is_shown_as_a_whole_number(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--ingress-nodes", "4", "--max-pods", "2000"]
+    assert main(["capacity", "--rate", "500", "--p99", "100ms", *options]) == 0
+    out = capsys.readouterr().out
+    assert "proxies of 4 ingress nodes" in out
+    assert "pods of one cluster, 2,000\n" in out
 
 
 def test_a_bound_that_no_replica_keeps_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     ("field", "value", "message"),
     [
         ("cores", 0, "cores: Input should be greater than or equal to 1"),
+        ("images_per_second", float("inf"), "images_per_second: Input should be a finite number"),
         ("batch_seconds", {"4": 0.01}, "batch_seconds must have the size 1"),
         ("jitter", {"2": 1.0}, r"jitter\.2"),
         ("gpu", 1, "gpu: Extra inputs are not permitted"),
@@ -28,6 +29,13 @@ def test_a_wrong_field_is_named(tmp_path: Path, field: str, value: object, messa
     file = tmp_path / "profile.json"
     file.write_text(json.dumps(json.loads(MEASURED.read_text()) | {field: value}))
     with pytest.raises(StartError, match=message):
+        load_profile(file)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "profile.json"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(StartError, match=r"profile\.json: Invalid JSON"):
         load_profile(file)
 
 
