@@ -1,7 +1,8 @@
 """The feedback database, SQLite or PostgreSQL: corrections, their images, and recent predictions."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -117,12 +118,16 @@ class FeedbackDatabase:
     def delete(self, known: str) -> bool:
         """Delete a correction and its image by its id; whether there was one."""
         with self._transaction() as connection:
-            return connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.id == known)).rowcount > 0
+            found = connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.id == known)).rowcount
+        self._empty_log()
+        return found > 0
 
     def prune(self, before: float) -> int:
         """Delete all corrections from before a Unix time, with their images; returns how many there were."""
         with self._transaction() as connection:
-            return connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.created < before)).rowcount
+            found = connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.created < before)).rowcount
+        self._empty_log()
+        return found
 
     def entries(self) -> list[Entry]:
         """All corrections, the oldest first."""
@@ -140,6 +145,17 @@ class FeedbackDatabase:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _empty_log(self) -> None:
+        """Have SQLite take over the changes from the log beside its file, where what is deleted still stands.
+
+        While others use the database it may not come to that; the next call does it then.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        # Past SQLAlchemy, which would begin a transaction.
+        with suppress(sqlite3.OperationalError), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

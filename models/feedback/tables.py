@@ -1,6 +1,7 @@
 """The tables of the feedback database. A change here needs a migration beside the others."""
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Double,
     ForeignKey,
@@ -41,7 +42,8 @@ IMAGES = Table(
 RECENT = Table(
     "recent_predictions",
     METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
+    # Of SQLite's types only this one numbers rows by itself.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("created", Double, nullable=False),
     Column("request_id", String(128), nullable=False),
     Column("item", Integer, nullable=False),

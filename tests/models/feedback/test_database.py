@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from models.feedback import database as database_module
@@ -81,6 +83,18 @@ def test_what_is_too_old_is_pruned(database: FeedbackDatabase) -> None:
     assert database.image(old) is None
 
 
+@pytest.mark.parametrize("how", ["delete", "prune"])
+def test_what_is_deleted_stands_in_no_file_of_sqlite_s(tmp_path: Path, how: str) -> None:
+    database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
+    database.prepare()
+    image = b"a face" * 10_000
+    known = database.add(10.0, Correction("request", 0, "dog", image), CAT, PLENTY)
+    assert any(b"a face" in file.read_bytes() for file in tmp_path.iterdir())
+    assert database.delete(known) if how == "delete" else database.prune(20.0) == 1
+    assert not any(b"a face" in file.read_bytes() for file in tmp_path.iterdir())
+    database.close()
+
+
 def test_no_more_is_kept_than_may_be(database: FeedbackDatabase) -> None:
     bounds = Bounds(3, 10)
     database.add(1.0, Correction("a", 0, "dog", b"x" * 6), CAT, bounds)
@@ -113,6 +127,23 @@ def test_recent_predictions_are_bounded_in_number_and_time(
     assert [database.recall(str(number), 0) for number in range(5)] == [None, None, CAT, CAT, CAT]
     database.remember(1.5 + database_module.RECENT_SECONDS, [("late", [DOG])])
     assert [database.recall(name, 0) for name in ("4", "late")] == [None, DOG]
+
+
+def test_more_predictions_are_remembered_than_32_bits_can_number(server: str) -> None:
+    """By PostgreSQL, whose tables of the first release stopped there."""
+    database = FeedbackDatabase(server)
+    with database._engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+        config = Config()
+        config.set_main_option("script_location", str(database_module.MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("SELECT setval('recent_predictions_number_seq', 2147483647)")
+    database.prepare()
+    database.remember(1.0, [("one", [CAT, DOG])])
+    assert [database.recall("one", item) for item in range(2)] == [CAT, DOG]
+    database.close()
 
 
 def test_migrations_make_the_tables_that_the_code_uses(database: FeedbackDatabase) -> None:
