@@ -61,8 +61,8 @@ ENV RESNET_SERVE_HOST=0.0.0.0 \
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# http.client, as it goes past any proxy that the environment names. Not /health/ready: under more load than it can
-# take the service is not ready, and to be restarted for that would not help it. It listens once the model is loaded.
+# http.client, as it goes past any proxy that the environment names. Not /health/ready: a service that is being stopped
+# is not ready, and is well all the same. It listens once the model is loaded.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", "\
 import http.client, os, sys; \
 port = int(os.environ.get('RESNET_SERVE_PORT') or os.environ['PORT']); \

@@ -15,8 +15,8 @@ class Surroundings:
     """What stands in front of the replicas. No rate here is measured by this project: give your own."""
 
     link_gbit: float = 25.0
-    """Of one ingress node's network, in each direction. What a proxy takes from one side it sends to the other,
-    so requests and responses go in both."""
+    """Of one ingress node's network, in each direction. A proxy sends on what it takes, so requests and
+    responses go in both."""
     ingress_nodes: int = 3
     ingress_rate: float = 50_000.0
     """Requests a second that one ingress node proxies."""

@@ -37,7 +37,7 @@ class DriftMetrics:
         labels = ["name", "version"]
         self.predictions = Counter(
             "resnet_serve_predictions_total",
-            f"Images by predicted class; with {MAX_LABELS} classes or more, rare ones are `{OTHERS}`.",
+            f"Images by predicted class; with more than {MAX_LABELS} classes, rare ones are `{OTHERS}`.",
             [*labels, "label"],
             registry=registry,
         )

@@ -22,6 +22,9 @@ KUBERNETES = DEPLOY / "kubernetes"
 VERSIONS = ("1.30", "1.37")
 """Of Kubernetes: the first in which preStop may sleep without a feature gate, the newest with a schema."""
 
+KUBERNETES_GRACE_SECONDS = 30
+"""Which a pod has to end where nothing else is said, as in a runtime of KServe, which has no field for it."""
+
 KSERVE = ROOT / ".venv-kserve"
 UNKNOWN_FIELDS = """
 import json, re, sys
@@ -192,6 +195,13 @@ def test_there_is_time_to_stop_in_order(pod: dict[str, Any]) -> None:
     probe = container["readinessProbe"]
     noticed = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
     assert int(given["RESNET_SERVE_UNREADY_SECONDS"]) > noticed
+
+
+def test_there_is_time_to_stop_in_order_under_kserve() -> None:
+    (container,) = of_kind("ServingRuntime")["spec"]["containers"]
+    given = environment(container)
+    needed = int(given["RESNET_SERVE_UNREADY_SECONDS"]) + int(given["RESNET_SERVE_DRAIN_SECONDS"])
+    assert needed + MARGIN_SECONDS <= KUBERNETES_GRACE_SECONDS
 
 
 def test_every_selector_selects_the_pods_and_the_service(pod: dict[str, Any]) -> None:
