@@ -12,6 +12,7 @@ from app.errors import StartError
 from app.http.middleware.trusted_proxies import below_prefix
 from app.main import create_app
 from app.settings import Settings, load_settings
+from app.settings.environment import variable
 
 UNUSABLE = ("host", "port", "workers", "management", "start_seconds", "unready_seconds", "drain_seconds")
 """Settings of what Ray has in its own hand, and the loading of models, which would reach one replica only."""
@@ -56,11 +57,15 @@ def application(arguments: dict[str, Any]) -> Application:
     Settings that are not given come from the environment of whoever deploys. Raises `StartError` for a wrong
     setting, or one that has no meaning in a replica.
     """
-    load_settings()  # by which a wrong name in the environment is told
+    environment = load_settings()  # by which a wrong name there is told
     if unusable := sorted(set(arguments) & set(UNUSABLE)):
         raise StartError(f"{unusable[0]}: of no use in a replica, it is for Ray Serve to say")
+    if environment.management:
+        message = "set, but a model that is loaded over HTTP would reach one replica only"
+        raise StartError(f"{variable('management')}: {message}")
     try:
-        settings = Settings(**arguments)
+        # WORKERS may be in the environment of whoever deploys; a replica has its cores for itself.
+        settings = Settings(workers=1, **arguments)
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")

@@ -256,6 +256,22 @@ def test_a_wrong_setting_is_named(arguments: dict[str, Any], message: str) -> No
         application(arguments)
 
 
+def test_a_replica_has_its_cores_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment of whoever deploys says of processes."""
+    monkeypatch.setenv("WORKERS", "4")
+    (settings,) = application({})._bound_deployment.init_args
+    assert settings.workers == 1
+
+
+def test_the_loading_of_models_is_refused_where_the_environment_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESNET_SERVE_MODEL_REPOSITORY", str(tmp_path))
+    monkeypatch.setenv("RESNET_SERVE_MANAGEMENT", "true")
+    with pytest.raises(StartError, match=r"^RESNET_SERVE_MANAGEMENT: .* would reach one replica only$"):
+        application({})
+
+
 def test_a_replica_whose_engine_is_stuck_is_not_healthy() -> None:
     times = iter((0.0, 1.0, 60.0, 60.0))
     watch = EngineWatch(lambda: next(times))
