@@ -53,6 +53,11 @@ class ModelControl:
     def plan(self) -> Plan:
         return self._plan
 
+    @property
+    def _base(self) -> Plan:
+        """What is served, to be changed, with the number of the last plan seen, followed or not."""
+        return self._plan.model_copy(update={"generation": self._seen.generation})
+
     def models(self) -> list[LoadedModel]:
         """All that are served, in the order in which they were loaded."""
         return list(self._serving.values())
@@ -100,7 +105,7 @@ class ModelControl:
         """
         async with self._changing():
             version, _ = repository.find(name, version)
-            staged = self._plan.stage(name, version)
+            staged = self._base.stage(name, version)
             planned = staged.commit()
             if len(planned.entries) > limit:
                 raise RefusedChangeError(
@@ -132,7 +137,7 @@ class ModelControl:
         """
         async with self._changing():
             self.find(name, version)
-            planned = self._plan.remove(name, version)
+            planned = self._base.remove(name, version)
             if self._plan.default not in planned.current:
                 raise RefusedChangeError(
                     f"{name} answers the requests that name no model "

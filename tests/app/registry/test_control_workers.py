@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.registry import other_workers
 from app.registry.other_workers import FollowError
+from app.registry.plan import Plan
 from app.registry.plan_folder import BusyError, Membership, PlanFolder
 from app.registry.repository import Repository
 from tests.support.controlled_models import LIMIT, Loader, found, started
@@ -115,6 +116,30 @@ async def test_a_worker_that_has_ended_is_not_waited_for_to_unload(
         assert not unloading.done()
         workers(1).folder.leave(1)
         await unloading
+
+
+@on_virtual_clock
+async def test_a_change_by_a_worker_that_could_not_follow_the_last_one_is_told_from_that(
+    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others have reported of the last one is no word about this one."""
+    mine, others = Loader(), Loader()
+    mine.broken, others.broken = {"3"}, {"2"}
+    async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
+        write = PlanFolder.write
+
+        def fail_to_withdraw(folder: PlanFolder, plan: Plan) -> None:
+            if plan.generation == 2:
+                raise OSError(28, "no space left on device")
+            write(folder, plan)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PlanFolder, "write", fail_to_withdraw)
+            with pytest.raises(FollowError, match="version 2 is broken"):
+                await control.load(repository, "cats", "2", LIMIT)
+        with pytest.raises(FollowError, match="version 3 is broken"):
+            await other.load(repository, "cats", "3", LIMIT)
+        assert (found(control), found(other)) == ("cats/1", "cats/1")
 
 
 @on_virtual_clock
