@@ -190,7 +190,7 @@ def create_app(
         finally:
             app.state.context = None
             loader.stop()
-            threads.close()
+            await asyncio.to_thread(threads.close)
             if feedback_store is not None:
                 await feedback_store.close()
             if tracing is not None:

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import FrameType
 
 import uvicorn
@@ -122,15 +122,18 @@ async def _serve(
     listener: socket.socket,
     pulse: Callable[[str | None], None] | None,
 ) -> None:
-    async with app.router.lifespan_context(app):
-        beating = asyncio.create_task(_beat(app.state.engine_watch, pulse)) if pulse is not None else None
-        try:
-            await server.serve([listener])
-        finally:
-            if beating is not None:
-                beating.cancel()
-                with suppress(asyncio.CancelledError):
-                    await beating
+    # Pulses go on until all has ended, which may take a while, and is not to be taken for a loop that hangs.
+    async with AsyncExitStack() as beating, app.router.lifespan_context(app):
+        if pulse is not None:
+            beating.push_async_callback(_end, asyncio.create_task(_beat(app.state.engine_watch, pulse)))
+        await server.serve([listener])
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel `task`, and return when it has ended."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _beat(watch: EngineWatch, pulse: Callable[[str | None], None]) -> None:

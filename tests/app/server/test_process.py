@@ -5,12 +5,15 @@ import os
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from app.server.process import AnnouncingServer
+from app.batching.thread_pools import EngineWatch
+from app.server.process import AnnouncingServer, _serve
 from app.server.signals import StopSignals
 from app.settings import Settings
 
@@ -37,3 +40,24 @@ def test_a_signal_at_the_announcement_finds_a_server_that_answers_on(workers: in
         assert signals.take()
     assert app.state.is_leaving
     assert app.state.is_stopping
+
+
+def test_the_event_loop_reports_until_all_that_has_to_end_has_ended() -> None:
+    """Which may take longer than a loop that is silent is left alone."""
+    pulses: list[str | None] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        before = len(pulses)
+        async with asyncio.timeout(60):
+            while len(pulses) == before:
+                await asyncio.sleep(0.1)
+
+    app = FastAPI(lifespan=lifespan)
+    app.state.engine_watch = EngineWatch()
+    config = uvicorn.Config(app, lifespan="off", log_config=None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = AnnouncingServer(config, app, lambda: None, Settings())
+        server.should_exit = True
+        asyncio.run(_serve(app, server, listener, pulses.append))
