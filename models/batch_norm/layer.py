@@ -116,7 +116,7 @@ class BatchNorm(nn.Module):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
 
 
-BATCH_NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)
+BATCH_NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 """Every batch-norm class a network of ours may hold, for `isinstance`."""
 
 

@@ -27,21 +27,23 @@ class SyncBatchNorm(BatchNorm):
 def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
     """Replace every batch norm in `model`, in place, by one over all processes, with the same state.
 
-    On CUDA PyTorch's own, which is fused and computes nowhere else, takes the place of its `nn.BatchNorm2d`.
+    On CUDA PyTorch's own, which is fused and computes nowhere else, takes the place of its `nn.BatchNorm1d`
+    and `nn.BatchNorm2d`. One without a scale has ours there too: PyTorch's gives its shift no gradient.
     """
-    if device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     for name, child in list(model.named_children()):
         if isinstance(child, BATCH_NORMS):
-            model.add_module(name, _synchronised(child))
+            model.add_module(name, _synchronised(child, device))
         else:
             synchronise(child, device)
     return model
 
 
-def _synchronised(norm: nn.Module) -> SyncBatchNorm:
+def _synchronised(norm: nn.Module, device: torch.device) -> nn.Module:
     assert isinstance(norm, BATCH_NORMS)
     assert norm.running_mean is not None
+    if device.type == "cuda" and not isinstance(norm, BatchNorm) and norm.weight is not None:
+        fused: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
+        return fused
     ours = SyncBatchNorm(norm.num_features, norm.eps, norm.momentum)
     ours.weight, ours.bias = norm.weight, norm.bias
     ours.load_state_dict(norm.state_dict())

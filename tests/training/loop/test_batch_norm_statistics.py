@@ -7,8 +7,10 @@ from models.batch_norm.layer import BatchNorm
 from training.loop.batch_norm_statistics import reestimate_batch_norm
 
 
-@pytest.mark.parametrize("norm_layer", [BatchNorm, nn.BatchNorm2d])
-def test_statistics_are_the_mean_over_the_batches(norm_layer: type[BatchNorm] | type[nn.BatchNorm2d]) -> None:
+@pytest.mark.parametrize("norm_layer", [BatchNorm, nn.BatchNorm2d, nn.SyncBatchNorm])
+def test_statistics_are_the_mean_over_the_batches(
+    norm_layer: type[BatchNorm] | type[nn.BatchNorm2d] | type[nn.SyncBatchNorm],
+) -> None:
     """By hand: the convolution doubles; batches 1, 3 and 5, 9 have means 2, 7 and unbiased variances 2, 8."""
     conv = nn.Conv2d(1, 1, 1, bias=False)
     nn.init.constant_(conv.weight, 2.0)

@@ -1,10 +1,11 @@
 import pytest
 import torch
-from torch import optim
+from torch import nn, optim
 
 from models import create_model
 from tests.support.tiny_run import RECIPE
 from training.loop.optimizer import create_optimizer, learning_rate, parameter_groups, set_learning_rate
+from training.loop.sync_batch_norm import synchronise
 from training.recipes.recipe import Restart, Stage
 
 
@@ -47,6 +48,18 @@ def test_batch_norm_may_learn_faster_and_shrinks_by_as_much_a_step_as_the_weight
     assert (
         create_optimizer(model, recipe.changed(decay_batch_norm=False)).param_groups[2]["weight_decay"] == 0
     )
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_batch_norms_over_several_processes_are_treated_as_batch_norms(device: str) -> None:
+    model = synchronise(create_model("lenet", 3, norm_layer=nn.BatchNorm2d), torch.device(device))
+    groups = parameter_groups(model, RECIPE.changed(weight_decay=1e-3, decay_batch_norm=True))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {names[id(p)] for p in groups[2]["params"]} == {  # type: ignore[attr-defined]
+        f"{norm}.{part}"
+        for norm in ("features.1", "features.5", "classifier.1", "classifier.4")
+        for part in ("weight", "bias")
+    }
 
 
 def test_a_state_of_two_groups_without_scale_still_loads() -> None:

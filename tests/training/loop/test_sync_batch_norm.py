@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from models.batch_norm.layer import BatchNorm
+from models import create_model
+from models.batch_norm.layer import BATCH_NORMS, BatchNorm
 from tests.support.two_processes import in_two_processes
 from training.loop.distributed import Processes
 from training.loop.sync_batch_norm import SyncBatchNorm, synchronise
 
 CPU = torch.device("cpu")
+CUDA = torch.device("cuda")  # which norms it has is decided without one
 
 
 def _case(norm_layer: type[BatchNorm] | type[nn.BatchNorm2d]) -> tuple[nn.Module, Tensor, Tensor]:
@@ -61,3 +64,22 @@ def test_everything_else_of_a_batch_norm_is_kept() -> None:
     assert "weight" not in dict(ours.named_parameters())
     assert ours.bias is norm.bias
     torch.testing.assert_close(ours.state_dict(), norm.state_dict())
+
+
+@pytest.mark.parametrize("norm_layer", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_on_cuda_pytorchs_own_keeps_everything_too(
+    norm_layer: type[nn.BatchNorm1d] | type[nn.BatchNorm2d],
+) -> None:
+    norm = norm_layer(3, eps=1e-3, momentum=0.4).eval()
+    (fused,) = synchronise(nn.Sequential(norm), CUDA).children()
+    assert type(fused) is nn.SyncBatchNorm
+    assert (fused.eps, fused.momentum, fused.training) == (1e-3, 0.4, False)
+    assert fused.weight is norm.weight
+    torch.testing.assert_close(fused.state_dict(), norm.state_dict())
+
+
+def test_on_cuda_a_norm_without_a_scale_has_ours() -> None:
+    """PyTorch's `SyncBatchNorm` gives a shift no gradient where there is no scale."""
+    model = synchronise(create_model("airbench94", 3, norm_layer=nn.BatchNorm2d), CUDA)
+    kinds = {type(module) for module in model.modules() if isinstance(module, BATCH_NORMS)}
+    assert kinds == {SyncBatchNorm}
