@@ -124,7 +124,9 @@ def _to_srgb(stored: Stored, picture: Picture, stop: Stop) -> Image.Image:
     for strip in strips(image.size, stop):
         part = image.crop(strip)
         mask = None if stored.mask is None else stored.mask.crop(strip)
-        if part.has_transparency_data:
+        if part.mode == "LA":
+            part, mask = part.split()  # grey stays grey, for a profile of grey
+        elif part.has_transparency_data:
             part = part.convert("RGBA")
             mask = part.getchannel("A")
         if part.mode not in ("L", "RGB", "CMYK"):

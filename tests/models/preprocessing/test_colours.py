@@ -59,6 +59,13 @@ def test_grey_is_converted_by_a_profile_of_grey_or_of_rgb(file_format: str) -> N
         assert close(levels, in_srgb((60, 60, 60), SRGB_COLUMNS, 1.0))
 
 
+@pytest.mark.parametrize("profile", [grey_profile(1.0), rgb_profile(SRGB_COLUMNS, 1.0)])
+def test_grey_with_transparency_is_converted_as_grey_without(profile: bytes) -> None:
+    opaque, clear = Image.new("LA", (16, 16), (60, 255)), Image.new("LA", (16, 16), (60, 0))
+    assert close(shown(opaque, icc_profile=profile), in_srgb((60, 60, 60), SRGB_COLUMNS, 1.0))
+    assert shown(clear, icc_profile=profile) == [255, 255, 255]
+
+
 def test_a_profile_of_other_pixels_is_passed_over() -> None:
     assert shown(Image.new("RGB", (16, 16), COLOURS[0]), icc_profile=grey_profile(1.0)) == list(COLOURS[0])
 
