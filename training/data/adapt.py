@@ -20,17 +20,17 @@ def with_image_size(recipe: Recipe, image_size: int) -> Recipe:
 def fitted(recipe: Recipe, data: ImageData, processes: int = 1) -> Recipe:
     """The same recipe, with what `data` holds out, and with smaller batches where the images are few.
 
-    A batch is halved until an epoch has `STEPS_PER_EPOCH` steps, as long as each of `processes` keeps 2. The
-    learning rate goes down in proportion for SGD, with the square root for Adam. It follows from the recipe
-    and the data alone, so that a resumed run finds the same.
+    A batch is halved, to a multiple of `processes`, until an epoch has `STEPS_PER_EPOCH` steps, as long as
+    each process keeps 2 images. The learning rate goes down in proportion for SGD, with the square root for
+    Adam. It follows from the recipe and the data alone, so that a resumed run finds the same.
 
     Sources: Goyal et al., "Accurate, Large Minibatch SGD", 2017, https://arxiv.org/abs/1706.02677; Malladi et
     al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022,
     https://arxiv.org/abs/2205.10287.
     """
     batch = recipe.batch_size
-    while batch % 2 == 0 and batch >= 4 * processes and batch * STEPS_PER_EPOCH > len(data.train):
-        batch //= 2
+    while batch >= 4 * processes and batch * STEPS_PER_EPOCH > len(data.train):
+        batch = batch // 2 // processes * processes
     share = batch / recipe.batch_size
     scale = share if recipe.optimizer == "sgd" else share**0.5
     return recipe.changed(

@@ -58,9 +58,12 @@ def test_few_images_make_small_batches_and_a_rate_to_match() -> None:
     assert adam.learning_rate == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(("train", "processes"), [(9, 1), (33, 1), (64, 2), (200, 4)])
-def test_a_batch_feeds_every_process_and_an_epoch_has_enough_steps(train: int, processes: int) -> None:
-    recipe: Recipe = fitted(RECIPE.changed(batch_size=512), data_of(train), processes)
+@pytest.mark.parametrize("batch_size", [512, 500, 125])
+@pytest.mark.parametrize(("train", "processes"), [(9, 1), (33, 1), (64, 2), (200, 4), (70, 3)])
+def test_a_batch_feeds_every_process_and_an_epoch_has_enough_steps(
+    train: int, processes: int, batch_size: int
+) -> None:
+    recipe: Recipe = fitted(RECIPE.changed(batch_size=batch_size), data_of(train), processes)
     assert recipe.batch_size % processes == 0
     assert recipe.batch_size >= 2 * processes
-    assert train // recipe.batch_size >= STEPS_PER_EPOCH or recipe.batch_size == 2 * processes
+    assert train // recipe.batch_size >= STEPS_PER_EPOCH or recipe.batch_size < 4 * processes
