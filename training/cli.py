@@ -171,7 +171,7 @@ def views_command(arguments: argparse.Namespace) -> None:
     preprocessing = Preprocessing.from_metadata(artifact.metadata)
     others = None
     if arguments.others is not None:
-        others, _ = unfamiliar.read_pictures(arguments.others, preprocessing)
+        others = unfamiliar.read_pictures(arguments.others, preprocessing).images
     gains = views.measure_views(
         artifact,
         load_engine(artifact, arguments.engine, select_device(arguments.device)),
@@ -208,7 +208,7 @@ def compare_command(arguments: argparse.Namespace) -> None:
 def unfamiliar_command(arguments: argparse.Namespace) -> None:
     artifact = load_artifact(arguments.artifact)
     about, console = artifact.metadata, Console(stderr=True)
-    others, left_out = unfamiliar.read_pictures(arguments.others, Preprocessing.from_metadata(about))
+    others, _, left_out = unfamiliar.read_pictures(arguments.others, Preprocessing.from_metadata(about))
     if left_out:
         console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
     held_out = RecordedRecipe.of(about).held_out

@@ -73,7 +73,7 @@ class Layout:
 
 def is_image_folder(folder: Path) -> bool:
     """Whether there are sub-folders, and so classes, in `folder`."""
-    return folder.is_dir() and bool(_sub_folders(folder))
+    return folder.is_dir() and bool(sub_folders(folder))
 
 
 def is_class_name(name: str) -> bool:
@@ -82,7 +82,7 @@ def is_class_name(name: str) -> bool:
         name.isprintable()
         and "/" not in name
         and 0 < len(name.encode()) <= LONGEST_NAME
-        and name == _class_name(Path(name))
+        and name == class_name(Path(name))
         and not _is_passed_over(name)
     )
 
@@ -106,15 +106,15 @@ def find_layout(folder: Path) -> Layout:
     """
     role_folders, conflicts = _role_folders(folder)
     skipped: list[Skipped] = []
-    roots: dict[Role, list[Path]] = {role: _sub_folders(each) for role, each in role_folders.items()}
+    roots: dict[Role, list[Path]] = {role: sub_folders(each) for role, each in role_folders.items()}
     if "train" in roots:
         used = set(role_folders.values())
         outside = f"not in {', '.join(f'{each.name}/' for each in role_folders.values())}, and so not used"
         skipped += [Skipped(each.name, outside) for each in _entries(folder) if each not in used]
     else:
-        roots["train"] = [each for each in _sub_folders(folder) if each not in role_folders.values()]
+        roots["train"] = [each for each in sub_folders(folder) if each not in role_folders.values()]
         skipped += [Skipped(each.name, "in no class's folder") for each in _entries(folder) if each.is_file()]
-    names = [_class_name(path) for path in roots["train"]]
+    names = [class_name(path) for path in roots["train"]]
     conflicts += _wrong_names(names)
     classes = tuple(sorted(set(names)))
     files: list[File] = []
@@ -123,7 +123,7 @@ def find_layout(folder: Path) -> Layout:
             continue
         if role != "train":
             root = role_folders[role]
-            if unknown := sorted({_class_name(each) for each in roots[role]} - set(classes)):
+            if unknown := sorted({class_name(each) for each in roots[role]} - set(classes)):
                 conflicts.append(f"{root.name}/ has classes without training images: {', '.join(unknown)}")
             skipped += [
                 Skipped(f"{root.name}/{each.name}", "in no class's folder")
@@ -131,10 +131,10 @@ def find_layout(folder: Path) -> Layout:
                 if each.is_file()
             ]
         for path in roots[role]:
-            if _class_name(path) not in classes:
+            if class_name(path) not in classes:
                 continue
-            label = classes.index(_class_name(path))
-            for found in _files_below(path):
+            label = classes.index(class_name(path))
+            for found in files_below(path):
                 if isinstance(found, Skipped):
                     skipped.append(Skipped(str(Path(found.path).relative_to(folder)), found.reason))
                 else:
@@ -145,29 +145,29 @@ def find_layout(folder: Path) -> Layout:
 
 def _role_folders(folder: Path) -> tuple[dict[Role, Path], list[str]]:
     """The folder of each role that has one, and what is wrong with them."""
-    folders = _sub_folders(folder)
+    folders = sub_folders(folder)
     named: dict[Role, list[Path]] = {
         role: [each for each in folders if each.name.casefold() in names]
         for role, names in ROLE_NAMES.items()
     }
     everything = {each for found in named.values() for each in found}
     # A class may be called train; as a role it holds folders.
-    if any(_sub_folders(each) for each in named["train"]):
+    if any(sub_folders(each) for each in named["train"]):
         conflicts = [
             f"{each.name}/ must hold a folder for each class, as {named['train'][0].name}/ does"
             for found in named.values()
             for each in found
-            if not _sub_folders(each)
+            if not sub_folders(each)
         ]
     else:
-        beside = {_class_name(each) for each in folders if each not in everything}
-        only_roles = len(everything) > 1 and not beside and all(map(_sub_folders, everything))
+        beside = {class_name(each) for each in folders if each not in everything}
+        only_roles = len(everything) > 1 and not beside and all(map(sub_folders, everything))
         if only_roles:
             names = ", ".join(f"{each.name}/" for each in sorted(everything))
             return {}, [f"there are {names} but no train/ beside them"]
         for role, found in named.items():
             named[role] = [
-                each for each in found if beside & {_class_name(inner) for inner in _sub_folders(each)}
+                each for each in found if beside & {class_name(inner) for inner in sub_folders(each)}
             ]
         conflicts = []
     conflicts += [
@@ -193,7 +193,8 @@ def _wrong_names(names: list[str]) -> list[str]:
     return wrong
 
 
-def _class_name(path: Path) -> str:
+def class_name(path: Path) -> str:
+    """The class of a folder: its name, in the one form of Unicode that makes equal what looks equal."""
     return unicodedata.normalize("NFC", path.name)
 
 
@@ -205,12 +206,13 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if not _is_passed_over(each.name))
 
 
-def _sub_folders(folder: Path) -> list[Path]:
+def sub_folders(folder: Path) -> list[Path]:
+    """The folders in `folder` in order, those that systems and programs leave (`PASSED_OVER`) left out."""
     return [each for each in _entries(folder) if each.is_dir()]
 
 
-def _files_below(folder: Path) -> Iterator[Path | Skipped]:
-    """The files in `folder` and below, in order, and what else is there.
+def files_below(folder: Path) -> Iterator[Path | Skipped]:
+    """The files in `folder` and below, in order, and what else is there, but nothing of `PASSED_OVER`.
 
     A folder that links lead to several times is entered once: links may go in circles.
     """

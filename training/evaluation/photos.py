@@ -18,6 +18,7 @@ from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from models.unfamiliarity.of_logits import OfLogits
 from training.data.cifar10 import DataError, ImageData, Split
+from training.data.folder_layout import class_name, sub_folders
 from training.evaluation.evaluate import evaluate
 from training.evaluation.outputs import Outputs, answer_of_engine
 from training.evaluation.unfamiliar import Separation, auroc, measure_separation, read_pictures, separate
@@ -86,37 +87,30 @@ class PhotoReport:
 def read_photos(folder: Path, classes: Sequence[str], preprocessing: Preprocessing) -> Photos:
     """The images below `folder`, whose sub-folders are named as classes or as anything else.
 
-    Raises `DataError` where no sub-folder is named as a class, or one has no image.
+    What is passed over, and when a name is that of a class, is as in `training.data.folder_layout`. Raises
+    `DataError` where no sub-folder is named as a class, or one has no image.
     """
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[:1] != ".")
-    named = [name for name in names if name in classes]
-    if not named:
+    folders = sub_folders(folder)
+    if not any(class_name(each) in classes for each in folders):
         raise DataError(f"{folder}: no sub-folder is named as a class: {', '.join(classes[:LISTED])}")
     known, labels, others = [], [], []
     files: list[Path] = []
+    other_names: list[str] = []
     left_out: list[Path] = []
-    for name in names:
-        images, read, failed = read_pictures_of(folder / name, preprocessing)
-        left_out += failed
+    for each in folders:
+        name, pictures = class_name(each), read_pictures(each, preprocessing)
+        left_out += pictures.left_out
         if name in classes:
-            known.append(images)
-            labels += [classes.index(name)] * len(images)
-            files += read
+            known.append(pictures.images)
+            labels += [classes.index(name)] * len(pictures.images)
+            files += pictures.files
         else:
-            others.append(images)
+            others.append(pictures.images)
+            other_names.append(name)
     empty = torch.zeros(0, *known[0].shape[1:], dtype=torch.uint8)
-    other_names = [name for name in names if name not in classes]
     return Photos(
         torch.cat(known), torch.tensor(labels), files, torch.cat([empty, *others]), other_names, left_out
     )
-
-
-def read_pictures_of(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor, list[Path], list[Path]]:
-    """As `read_pictures`, with the paths of the images, in their order."""
-    images, left_out = read_pictures(folder, preprocessing)
-    missing = set(left_out)
-    read = [path for path in sorted(folder.rglob("*")) if path.is_file() and path not in missing]
-    return images, read, left_out
 
 
 def measure_photos(

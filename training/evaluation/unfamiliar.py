@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from models.unfamiliarity.detector import KEPT, Detector
 from training.data.cifar10 import DataError, ImageData
+from training.data.folder_layout import Skipped, files_below
 from training.data.image_folder import MAX_PIXELS
 from training.evaluation.outputs import Answer, Outputs, reference
 from training.evaluation.robustness import sample
@@ -45,22 +46,31 @@ class Separation:
     right: float
 
 
-def read_pictures(folder: Path, preprocessing: Preprocessing) -> tuple[Tensor, list[Path]]:
-    """All images below `folder`, uint8 (N, C, S, S) as the service makes them, and the files that are none.
+class Pictures(NamedTuple):
+    """Images as the service makes them, uint8 (N, C, S, S), their files, and the files that are no images."""
 
-    Raises `DataError` where there is no image.
-    """
-    images, left_out = [], []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    images: Tensor
+    files: list[Path]
+    left_out: list[Path]
+
+
+def read_pictures(folder: Path, preprocessing: Preprocessing) -> Pictures:
+    """All images below `folder`. Raises `DataError` where there is none."""
+    images, files, left_out = [], [], []
+    for found in files_below(folder):
+        if isinstance(found, Skipped):
+            left_out.append(Path(found.path))
+            continue
         try:
-            decoded = decode(path.read_bytes(), MAX_PIXELS, preprocessing.input_size)
+            decoded = decode(found.read_bytes(), MAX_PIXELS, preprocessing.input_size)
         except (ImageError, OSError):
-            left_out.append(path)
+            left_out.append(found)
         else:
             images.append(preprocessing.resize(decoded.image, decoded.box))
+            files.append(found)
     if not images:
         raise DataError(f"{folder}: there is no image below it")
-    return torch.from_numpy(np.stack(images)), left_out
+    return Pictures(torch.from_numpy(np.stack(images)), files, left_out)
 
 
 def measure_separation(

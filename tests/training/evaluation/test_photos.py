@@ -87,6 +87,33 @@ def test_folders_that_are_no_class_are_others(artifact_folder: Path, folder: Pat
         assert np.array_equal(image, preprocessing.resize(Image.open(path)))
 
 
+def test_a_class_is_known_in_every_form_of_unicode(tmp_path: Path, artifact_folder: Path) -> None:
+    """Some systems store names decomposed: the e and its accent apart."""
+    preprocessing = Preprocessing.from_metadata(load_artifact(artifact_folder).metadata)
+    classes = ("caf\u00e9", "tea")
+    (tmp_path / "cafe\u0301").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "cafe\u0301" / "1.png")
+    photos = read_photos(tmp_path, classes, preprocessing)
+    assert (photos.labels.tolist(), photos.other_names) == ([0], [])
+
+
+def test_what_systems_leave_in_folders_is_no_photograph(artifact_folder: Path, folder: Path) -> None:
+    preprocessing = Preprocessing.from_metadata(load_artifact(artifact_folder).metadata)
+    before = read_photos(folder, CLASSES, preprocessing)
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._1.png").write_bytes(b"no image")
+    (folder / "dark" / "@eaDir").mkdir()
+    Image.new("RGB", (20, 20)).save(folder / "dark" / "@eaDir" / "thumbnail.png")
+    (folder / "dark" / ".DS_Store").write_bytes(b"no image")
+    after = read_photos(folder, CLASSES, preprocessing)
+    assert (after.files, after.other_names, after.left_out) == (
+        before.files,
+        before.other_names,
+        before.left_out,
+    )
+    assert torch.equal(after.known, before.known)
+
+
 def test_figures_are_those_of_the_logits(artifact_folder: Path, folder: Path) -> None:
     artifact = load_artifact(artifact_folder)
     photos = read_photos(folder, CLASSES, Preprocessing.from_metadata(artifact.metadata))

@@ -43,7 +43,8 @@ def pictures(folder: Path, n: int) -> Path:
 
 def test_every_score_is_measured(artifact_folder: Path, tmp_path: Path) -> None:
     artifact = load_artifact(artifact_folder)
-    others, left_out = read_pictures(pictures(tmp_path, 30), Preprocessing.from_metadata(artifact.metadata))
+    preprocessing = Preprocessing.from_metadata(artifact.metadata)
+    others, _, left_out = read_pictures(pictures(tmp_path, 30), preprocessing)
     assert (others.shape, others.dtype) == ((30, 3, 20, 20), torch.uint8)
     assert [path.name for path in left_out] == ["notes.txt"]
     answer = answer_of_network(artifact.model, Preprocessing.from_metadata(artifact.metadata))
