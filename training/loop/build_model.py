@@ -17,11 +17,13 @@ WHITENING_IMAGES = 5000
 def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
     """The recipe's network with its initial weights, on the CPU, so that every device starts alike.
 
-    Raises `ValueError` where the recipe asks for what its architecture does not have.
+    Raises `ValueError` where the recipe asks for what its architecture does not have, or for images that are
+    too small for it.
     """
     torch.manual_seed(seed)
     norm_layer = nn.BatchNorm2d if recipe.norm_layer == "torch" else BatchNorm
     model = create_model(recipe.architecture, len(data.classes), data.train.images.shape[1], norm_layer)
+    _require_large_enough(model, recipe, data.train.images.shape[1])
     initialize(model, recipe.initialization)
     if recipe.zero_init_residual:
         last_scales = [value for name, value in model.named_parameters() if name.endswith(".bn2.weight")]
@@ -36,3 +38,17 @@ def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
         stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
         whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
     return model
+
+
+@torch.inference_mode()
+def _require_large_enough(model: nn.Module, recipe: Recipe, channels: int) -> None:
+    size = min(stage.image_size for stage in recipe.stages)
+    try:
+        model.eval()(torch.zeros(1, channels, size, size))
+    except RuntimeError as error:
+        raise ValueError(
+            f"image_size must be larger: {recipe.architecture} cannot take images of {size} pixels, as the "
+            f"recipe's smallest are"
+        ) from error
+    finally:
+        model.train()
