@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from training import cli, cli_serving
+from training.argument_types import image_size, positive, seed, slug
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
@@ -17,13 +18,6 @@ from training.failures import EXPECTED, explain
 from training.loop.distributed import PATIENCE
 from training.loop.fine_tune import BUNDLED
 from training.recipes import RECIPES
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         type=positive,
         help="run the recipe over this many epochs; with --resume, give a finished run more",
     )
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=seed, default=0)
     resuming = sub.add_mutually_exclusive_group()
     resuming.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     resuming.add_argument(
@@ -69,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
         help="the same where there is one, and begin where not: for what restarts a run by the same command",
     )
     sub.add_argument(
-        "--image-size", type=positive, help="of a folder of images: scale them to so many pixels (recipe's)"
+        "--image-size",
+        type=image_size,
+        help="of a folder of images: scale them to so many pixels (recipe's)",
     )
     sub.add_argument(
         "--balance",
@@ -136,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
         "--images", type=positive, help="of the test images, with --robustness or --views (default: all)"
     )
     sub.add_argument(
-        "--seed", type=int, help="of images and corruptions, with --robustness or --views (default: 0)"
+        "--seed", type=seed, help="of images and corruptions, with --robustness or --views (default: 0)"
     )
     sub.add_argument("--out", type=Path, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
 
@@ -201,8 +197,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--out", type=Path, help="folder of the artifact (default: models/weights/RECIPE/VERSION)"
     )
-    sub.add_argument("--name", help="the model's name (default: the recipe's)")
-    sub.add_argument("--version", default="1")
+    sub.add_argument("--name", type=slug, help="the model's name (default: the recipe's)")
+    sub.add_argument("--version", type=slug, default="1")
     sub.add_argument(
         "--no-int8", dest="int8", action="store_false", help="export no int8 network beside the weights"
     )

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from models.artifact.metadata import LONGEST_SLUG
 from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
@@ -259,7 +260,7 @@ def export_command(arguments: argparse.Namespace) -> None:
 
 def slug(text: str) -> str:
     """A model's name from that of a folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "images"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:LONGEST_SLUG] or "images"
 
 
 def report_command(arguments: argparse.Namespace) -> None:

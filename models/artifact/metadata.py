@@ -26,8 +26,12 @@ INT8_DETECTOR_FILE = "unfamiliarity-int8.safetensors"
 SCHEMA_VERSION: Literal[2] = 2
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
-Label = Annotated[str, Field(min_length=1, max_length=200)]
+LONGEST_LABEL = 200
+"""Characters of a class's name."""
+Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
+LARGEST_INPUT = 2048
+"""Pixels a side."""
 LEAST_STD = 1e-4
 """Of values in 0..1 in 256 steps; less would make of a rounding error a colour."""
 
@@ -35,7 +39,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0.001, le=1000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Names and versions become folder names and parts of addresses.
-Slug = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+LONGEST_SLUG = 100
+Slug = Annotated[str, Field(max_length=LONGEST_SLUG, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
@@ -139,7 +144,7 @@ class ModelDescription(Strict):
     architecture: str
     in_channels: int
     classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=100_000)]
-    input_size: Annotated[int, Field(ge=1, le=2048)]
+    input_size: Annotated[int, Field(ge=1, le=LARGEST_INPUT)]
     interpolation: str
     mean: tuple[Annotated[float, Field(ge=-10, le=10)], ...]
     std: tuple[Annotated[float, Field(le=10)], ...]

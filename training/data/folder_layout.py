@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.artifact.metadata import LONGEST_LABEL
 from training.data.cifar10 import DataError
 from training.data.split import Role
 
@@ -82,6 +83,7 @@ def is_class_name(name: str) -> bool:
         name.isprintable()
         and "/" not in name
         and 0 < len(name.encode()) <= LONGEST_NAME
+        and len(name) <= LONGEST_LABEL
         and name == class_name(Path(name))
         and not _is_passed_over(name)
     )
@@ -101,8 +103,8 @@ def find_layout(folder: Path) -> Layout:
     folders are called like classes beside it. Links are followed, but to each folder only once a class.
 
     Raises `DataError` naming all that is wrong: several folders for one role, a role's folder without train/
-    or without classes, fewer than two classes, names that are not printable or differ in case or Unicode
-    form only, and classes that there are no training images of.
+    or without classes, fewer than two classes, names that are too long, not printable or differ in case or
+    Unicode form only, and classes that there are no training images of.
     """
     role_folders, conflicts = _role_folders(folder)
     skipped: list[Skipped] = []
@@ -186,6 +188,11 @@ def _wrong_names(names: list[str]) -> list[str]:
         )
     wrong += [
         f"the class name {name!r} must be printable Unicode text" for name in names if not name.isprintable()
+    ]
+    wrong += [
+        f"the class name {name!r} must have at most {LONGEST_LABEL} characters, got {len(name)}"
+        for name in names
+        if len(name) > LONGEST_LABEL
     ]
     count = Counter(name.casefold().strip() for name in names)
     if alike := [name for name in names if count[name.casefold().strip()] > 1]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from models.artifact.metadata import LEAST_STD
 from models.hardware import usable_cores
 from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
@@ -58,7 +59,7 @@ def load_image_folder(folder: Path, image_size: int) -> ImageFolder:
         index = torch.tensor([i for i in kept if roles[i] == role], dtype=torch.int64)
         parts[role] = Split(images[index], labels[index])
     mean, std = channel_statistics(parts["train"].images)
-    if min(std) == 0:
+    if min(std) < LEAST_STD:
         raise DataError(f"{folder}: all training images have the same value in one channel: nothing to learn")
     data = ImageData(
         name=_printable(folder.resolve().name) or "images",

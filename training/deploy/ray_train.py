@@ -15,7 +15,8 @@ from typing import Any
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from training.__main__ import parser, positive
+from training.__main__ import parser
+from training.argument_types import positive
 from training.cli import run_folder
 from training.recipes import RECIPES
 

@@ -123,6 +123,10 @@ def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
         (["Cat/1", "cat/1"], "class names must differ in more than case or form: Cat, cat"),
         ([f"{name}/1" for name in ALIKE], "class names must differ in more than case or form: é, é"),
         (["a\nb/1", "c/1"], r"the class name 'a\nb' must be printable Unicode text"),
+        (
+            [f"{'a' * 201}/1", "c/1"],
+            f"the class name '{'a' * 201}' must have at most 200 characters, got 201",
+        ),
         ([os.fsdecode(b"\xff/1"), "c/1"], r"the class name '\udcff' must be printable Unicode text"),
         (
             ["train/a/1", "train/b/1", "val/c/1", "test/d/1", "test/a/1"],

@@ -1,0 +1,39 @@
+import argparse
+from collections.abc import Callable
+
+import pytest
+
+from training.argument_types import image_size, positive, seed, slug
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (positive, "1", 1),
+        (seed, "0", 0),
+        (seed, "4294967295", 2**32 - 1),
+        (image_size, "2048", 2048),
+        (slug, "my-model_1.2", "my-model_1.2"),
+    ],
+)
+def test_what_is_right_is_taken(kind: Callable[[str], object], text: str, value: object) -> None:
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (positive, "0", "must be at least 1, got 0"),
+        (positive, "many", "must be a whole number at least 1, got 'many'"),
+        (seed, "-1", "must be in 0..4294967295, got -1"),
+        (seed, "4294967296", "must be in 0..4294967295, got 4294967296"),
+        (image_size, "2049", "must be in 1..2048, got 2049"),
+        (slug, "my model", "a letter or digit first, got 'my model'"),
+        (slug, ".hidden", "a letter or digit first, got '.hidden'"),
+        (slug, "a" * 101, "must be at most 100 letters"),
+    ],
+)
+def test_what_is_wrong_is_told(kind: Callable[[str], object], text: str, said: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        kind(text)
+    assert said in str(refused.value)
