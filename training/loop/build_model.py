@@ -1,7 +1,7 @@
 """The network that a run begins with."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models import create_model
 from models.architectures.initialization import initialize
@@ -11,7 +11,8 @@ from training.loop.batches import preprocessing_of
 from training.loop.whitening import whiten
 from training.recipes.recipe import Recipe
 
-WHITENING_IMAGES = 5000
+WHITENING_PIXELS = 5000 * 32**2
+"""Of the images whose patches set the first filters: so that those of large images need no more memory."""
 
 
 def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
@@ -36,8 +37,14 @@ def build_model(recipe: Recipe, data: ImageData, seed: int) -> nn.Module:
             nn.init.zeros_(scale)
     if recipe.whiten_stem:
         stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-        whiten(stem, preprocessing_of(recipe, data).normalize(data.train.images[:WHITENING_IMAGES].cpu()))
+        whiten(stem, preprocessing_of(recipe, data).normalize(whitening_images(data.train.images).cpu()))
     return model
+
+
+def whitening_images(images: Tensor) -> Tensor:
+    """As many of `images` (N, C, H, W) as have `WHITENING_PIXELS`, from all over: some lie class by class."""
+    count = min(len(images), max(1, WHITENING_PIXELS // (images.shape[2] * images.shape[3])))
+    return images[torch.arange(count, device=images.device) * len(images) // count]
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.support.tiny_run import RECIPE, tiny_data
-from training.loop.build_model import build_model
+from training.loop.build_model import WHITENING_PIXELS, build_model, whitening_images
 from training.recipes.recipe import Stage
 
 
@@ -24,3 +24,14 @@ def test_images_too_small_for_the_network_are_refused(architecture: str, size: i
         ValueError, match=f"image_size must be larger: {architecture} cannot take images of {size} pixels"
     ):
         build_model(recipe, tiny_data(), seed=0)
+
+
+@pytest.mark.parametrize(("side", "images", "expected"), [(32, 9000, 5000), (2048, 9000, 1), (128, 30, 30)])
+def test_whitening_sees_as_many_pixels_of_any_size_from_all_over(
+    side: int, images: int, expected: int
+) -> None:
+    numbers = torch.arange(images)
+    chosen = whitening_images(numbers.view(-1, 1, 1, 1).expand(-1, 3, side, side))[:, 0, 0, 0]
+    assert len(chosen) == expected
+    assert len(chosen) * side**2 <= WHITENING_PIXELS
+    assert torch.diff(chosen, append=torch.tensor([images])).max() <= -(-images // expected)
