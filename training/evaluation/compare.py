@@ -10,7 +10,6 @@ from rich.table import Table
 from torch import Tensor
 
 from models.artifact.store import Artifact, ArtifactError
-from models.summary import summarize
 from training.evaluation.engines import files_read
 from training.evaluation.measure import Measured
 
@@ -189,7 +188,7 @@ def compare(a: Measured, b: Measured) -> Comparison:
 
 def _side(measured: Measured) -> Side:
     artifact, metadata, evaluation = measured.artifact, measured.artifact.metadata, measured.evaluation
-    layers = summarize(artifact.model, (metadata.in_channels, metadata.input_size, metadata.input_size))
+    files, layers = files_read(artifact, measured.engine), artifact.facts.layers
     return Side(
         name=metadata.name,
         version=metadata.version,
@@ -197,8 +196,8 @@ def _side(measured: Measured) -> Side:
         accuracy=evaluation.accuracy,
         negative_log_likelihood=evaluation.negative_log_likelihood,
         expected_calibration_error=evaluation.expected_calibration_error,
-        parameters=sum(parameter.numel() for parameter in artifact.model.parameters()),
-        bytes_on_disk=sum((artifact.folder / name).stat().st_size for name in files_read(measured.engine)),
+        parameters=sum(layer.parameters for layer in layers),
+        bytes_on_disk=sum((artifact.folder / name).stat().st_size for name in files),
         multiply_adds=sum(layer.multiply_adds for layer in layers),
         training_seconds=metadata.training_seconds,
         hardware=metadata.hardware,

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from models import engines
-from models.artifact.metadata import INT8_NETWORK_FILE, INT8_WEIGHTS_FILE, MODEL_FILE
+from models.artifact.metadata import (
+    FLOAT32_NETWORK_FILE,
+    FLOAT32_WEIGHTS_FILE,
+    INT8_NETWORK_FILE,
+    INT8_WEIGHTS_FILE,
+    MODEL_FILE,
+)
 from models.artifact.store import Artifact
 from models.engines import ENGINES, Engine, EngineOptions, Precision
 
@@ -32,10 +38,14 @@ def load_engine(artifact: Artifact, choice: str, device: torch.device) -> Engine
     return engines.load_engine(artifact, name, EngineOptions(where, precision, torch.get_num_threads()))
 
 
-def files_read(choice: str) -> tuple[str, ...]:
-    """The files of an artifact from which the engine of this choice computes."""
-    _, precision = ENGINE_CHOICES[choice]
-    return (INT8_NETWORK_FILE, INT8_WEIGHTS_FILE) if precision == "int8" else (MODEL_FILE,)
+def files_read(artifact: Artifact, choice: str) -> tuple[str, ...]:
+    """The files of `artifact` from which the engine of this choice computes."""
+    name, precision = ENGINE_CHOICES[choice]
+    if precision == "int8":
+        return INT8_NETWORK_FILE, INT8_WEIGHTS_FILE
+    if name == "openvino" and FLOAT32_NETWORK_FILE in artifact.metadata.files:
+        return FLOAT32_NETWORK_FILE, FLOAT32_WEIGHTS_FILE
+    return (MODEL_FILE,)
 
 
 def engine_logits(engine: Engine, images: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from models.artifact.report import EpochRecord, Evaluation, StoredReport
 from models.artifact.robustness import Robustness
 from models.artifact.store import Artifact, ModelDescription
-from models.summary import summarize
 from training.report.confusion import shown_confusion
 from training.report.model_card import limits_of_use
 from training.report.plots import calibration_figure, render, training_figure, watched_name
@@ -61,8 +60,7 @@ def _svg(figure: Figure, name: str) -> str:
 
 
 def _key_figures(artifact: Artifact, evaluation: Evaluation) -> dict[str, str]:
-    model = artifact.metadata
-    layers = summarize(artifact.model, (model.in_channels, model.input_size, model.input_size))
+    model, layers = artifact.metadata, artifact.facts.layers
     return {
         "test accuracy, float32": f"{evaluation.accuracy:.2%}",
         "test accuracy, int8": (
@@ -71,7 +69,7 @@ def _key_figures(artifact: Artifact, evaluation: Evaluation) -> dict[str, str]:
         "test images": f"{evaluation.images:,}",
         "negative log-likelihood": f"{evaluation.negative_log_likelihood:.3f} nats",
         "expected calibration error": f"{evaluation.expected_calibration_error:.3f}",
-        "parameters": f"{sum(parameter.numel() for parameter in artifact.model.parameters()):,}",
+        "parameters": f"{sum(layer.parameters for layer in layers):,}",
         "multiply-adds an image": f"{sum(layer.multiply_adds for layer in layers):,}",
         "training": f"{model.training_seconds / 60:,.1f} minutes",
     }

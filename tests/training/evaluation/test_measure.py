@@ -9,9 +9,11 @@ from PIL import Image
 from rich.console import Console
 
 from models import create_model
+from models.artifact.metadata import MODEL_FILE
 from models.artifact.save import save_artifact
 from models.artifact.store import ArtifactError, load_artifact
 from models.engines import ENGINES, EngineError
+from models.engines.conversion import float32_network
 from models.engines.quiet_openvino import CORE
 from models.preprocessing.transform import Preprocessing
 from tests.conftest import REPOSITORY
@@ -97,9 +99,19 @@ def test_every_engine_of_the_registry_can_be_chosen() -> None:
 
 @each_engine
 def test_what_measures_is_the_engine_of_the_service(exported: Path, engine: str) -> None:
-    loaded = load_engine(load_artifact(exported), engine, CPU)
+    artifact = load_artifact(exported)
+    loaded = load_engine(artifact, engine, CPU)
     assert (loaded.name, loaded.precision) == ENGINE_CHOICES[engine]
-    assert all((exported / file).is_file() for file in files_read(engine))
+    assert all((exported / file).is_file() for file in files_read(artifact, engine))
+
+
+def test_the_engine_reads_the_network_that_is_stored_for_it(tmp_path: Path) -> None:
+    model = lenet().eval()
+    network = float32_network(model, Preprocessing.from_metadata(DESCRIPTION), "small")
+    save_artifact(tmp_path / "a", model, DESCRIPTION, network)
+    artifact = load_artifact(tmp_path / "a")
+    assert files_read(artifact, "openvino") == tuple(network)
+    assert files_read(artifact, "torch") == (MODEL_FILE,)
 
 
 def test_images_are_scaled_only_where_they_must_be() -> None:
