@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from models.artifact.store import Artifact
+from models.artifact.store import Artifact, ArtifactError
 from models.features import last_linear
 from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
@@ -79,15 +79,22 @@ def measure_separation(
     """Every score of `SCORES`: fitted to training images, its threshold set on the validation images.
 
     `answer` is what computes `artifact`. `others` is uint8 (N, C, S, S), and so are the images of `data`, of
-    whose test images `count` are used, or all. Raises `ValueError` where `data` has no validation images, or
-    fewer than `count` test images.
+    whose test images `count` are used, or all. Raises `ArtifactError` where the artifact's classes are not
+    the data set's, and `ValueError` where `data` has no validation images, fewer than `count` test images, or
+    none of these that is answered right.
     """
+    if artifact.metadata.classes != data.classes:
+        raise ArtifactError(
+            f"classes: the artifact knows {artifact.metadata.classes}, the data set {data.classes}"
+        )
     if not len(data.held_out):
         raise ValueError("held_out must be at least 1: the threshold is set on validation images")
     known = reference(answer, last_linear(artifact.model), data.train, REFERENCE_IMAGES)
     part = sample(data.test, count, SEED)
     validation, test, other = (answer(images) for images in (data.held_out.images, part.images, others))
     is_right = test.logits.argmax(1) == part.labels.cpu().numpy()
+    if not is_right.any():
+        raise ValueError(f"none of {len(part):,} test images is answered right: nothing to tell others from")
     right = Outputs(test.features[is_right], test.logits[is_right])
     return [separate(Detector.fit(name, known, *validation), right, other) for name in SCORES]
 

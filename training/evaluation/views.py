@@ -26,7 +26,7 @@ class Gain:
     """Of the mean over the first `views`: shares in 0..1, on test images as they are and on corrupted ones.
 
     `auroc` is how well the highest probability tells other pictures from test images with the right answer,
-    None without other pictures.
+    None without other pictures or without a right answer.
     """
 
     views: int
@@ -92,9 +92,8 @@ def _gain(
     labels = test.labels.cpu()
     # Their softmax at temperature 1 is what they are.
     whole, under = (evaluate(each.log(), labels, classes, 1.0) for each in (mean, mean_corrupted))
-    area = None
-    if others is not None:
-        right = mean[mean.argmax(1) == labels].max(1).values
+    area, right = None, mean[mean.argmax(1) == labels].max(1).values
+    if others is not None and len(right):
         area = auroc(1 - others[:, :views].mean(1).max(1).values.numpy(), 1 - right.numpy())
     return Gain(
         views,

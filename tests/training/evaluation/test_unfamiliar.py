@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
-from models.artifact.store import load_artifact
+from models.artifact.store import ArtifactError, load_artifact
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from tests.support.tiny_run import RECIPE, tiny_data
@@ -90,3 +91,15 @@ def test_what_cannot_be_measured_is_refused(artifact_folder: Path, tmp_path: Pat
         measure_separation(artifact, answer, whole, data.test.images)
     with pytest.raises(ValueError, match="--images must be at most the 30 test images"):
         measure_separation(artifact, answer, data, data.test.images, 31)
+    others = replace(data, classes=("x", "y", "z"))
+    with pytest.raises(ArtifactError, match="classes: the artifact knows"):
+        measure_separation(artifact, answer, others, data.test.images)
+
+
+def test_without_a_right_answer_nothing_is_measured(artifact_folder: Path) -> None:
+    artifact, data = load_artifact(artifact_folder), tiny_data()
+    answer = answer_of_network(artifact.model, Preprocessing.from_metadata(artifact.metadata))
+    answers = torch.from_numpy(answer(data.test.images).logits).argmax(1)
+    wrong = replace(data, test=Split(data.test.images, (answers + 1) % 3))
+    with pytest.raises(ValueError, match="none of 30 test images is answered right"):
+        measure_separation(artifact, answer, wrong, data.test.images)

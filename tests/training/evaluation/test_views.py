@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 from models.artifact.store import load_artifact
 from tests.support.tiny_run import tiny_data
 from training.__main__ import main
+from training.data.cifar10 import Split
 from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import evaluate
 from training.evaluation.views import measure_views, show
@@ -31,6 +33,15 @@ def test_one_view_is_what_evaluate_measures_and_more_cost_more(exported: Path) -
     console = Console(record=True, width=120)
     show(gains, console)
     assert f"{gains[3].corrupted_accuracy:.2%}" in console.export_text()
+
+
+def test_without_a_right_answer_there_is_no_area(exported: Path) -> None:
+    artifact, data = load_artifact(exported), tiny_data()
+    engine = load_engine(artifact, "openvino", torch.device("cpu"))
+    answers = engine_logits(engine, data.test.images).argmax(1)
+    wrong = replace(data, test=Split(data.test.images, (answers + 1) % 3))
+    first, *_ = measure_views(artifact, engine, wrong, data.test.images, count=None, seed=0)
+    assert (first.accuracy, first.auroc) == (0, None)
 
 
 def test_the_command_prints_them(
