@@ -1,6 +1,7 @@
 """Several recipes over several seeds: what each reaches on the test set, and how well it uses the device."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ PEAK_TFLOPS = {
     "L40S": 362.0,
     "L4": 121.0,
 }
-"""Dense bfloat16 operations a second, in 10¹², by a part of the GPU's name: the makers' data sheets."""
+"""Dense bfloat16 operations a second, in 10¹², by words of the GPU's name: the makers' data sheets."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def share_of_peak(recipe: Recipe, images_per_second: float, hardware: str) -> fl
 
     A multiply-add is two operations; the backward pass does twice as many as the forward pass.
     """
-    peak = next((peak for part, peak in PEAK_TFLOPS.items() if part in hardware), None)
+    peak = next((peak for name, peak in PEAK_TFLOPS.items() if re.search(rf"\b{name}\b", hardware)), None)
     if peak is None:
         return None
     pixels = recipe.stages[-1].image_size

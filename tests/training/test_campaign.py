@@ -88,6 +88,8 @@ def test_the_share_of_the_peak_is_counted_from_the_networks_multiply_adds() -> N
     assert share is not None
     assert share == pytest.approx(20_000 * 6 * 555_422_720 / 989e12, abs=1e-4)
     assert share_of_peak(recipe, 20_000, "NVIDIA H100 PCIe") == pytest.approx(share * 989 / 756, abs=1e-4)
+    assert share_of_peak(recipe, 20_000, "NVIDIA A100-SXM4-80GB") is not None
+    assert share_of_peak(recipe, 20_000, "NVIDIA L40") is None  # which is neither an L4 nor an L40S
 
 
 def test_the_rate_leaves_out_smaller_images_and_the_epoch_that_compiles(tmp_path: Path) -> None:
