@@ -72,12 +72,12 @@ class ImageData:
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of uint8 images (N, C, H, W), in 0..1, exact.
 
-    Computed from counts of the 256 values, so that no float copy of the data set is made.
+    Computed from counts of the 256 values, so that no copy of the data set in larger numbers is made.
     """
     means, stds = [], []
     values = torch.arange(256, dtype=torch.float64) / 255
     for channel in images.unbind(1):
-        share = torch.bincount(channel.reshape(-1).int(), minlength=256).cpu().double() / channel.numel()
+        share = torch.bincount(channel.reshape(-1), minlength=256).cpu().double() / channel.numel()
         mean = (share * values).sum()
         means.append(round(mean.item(), 6))
         stds.append(round((share * (values - mean).square()).sum().sqrt().item(), 6))
