@@ -5,7 +5,11 @@ import numpy as np
 from training.evaluation.corruptions.picture import Picture, zoomed
 
 ENLARGEMENTS = (6, 11, 16, 21, 26)
-"""How many, by strength: from 1 on in steps of 0.01."""
+"""How many, by strength: from 1 on in steps of 0.01.
+
+The original has 7 and 12 at strengths 1 and 2, where the rounding of `np.arange(1, 1.06, 0.01)` adds the end
+that it is to leave out.
+"""
 
 
 def zoom_blur(picture: Picture, strength: int, _random: np.random.Generator) -> Picture:
