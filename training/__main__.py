@@ -112,7 +112,8 @@ def parser() -> argparse.ArgumentParser:
         "int8 network (default: %(default)s)",
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
-    sub.add_argument(
+    instead = sub.add_mutually_exclusive_group()
+    instead.add_argument(
         "--robustness",
         action="store_true",
         help="measure, in int8 too, under corruptions, encodings, sizes and movements instead",
@@ -122,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help=f"with --robustness: add the figures to the artifact, as {ROBUSTNESS_FILE} and in its card",
     )
-    sub.add_argument(
+    instead.add_argument(
         "--views",
         action="store_true",
         help="measure averaging over 1 to 4 views of each image instead, clean and corrupted",

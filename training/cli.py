@@ -147,11 +147,11 @@ def campaign_command(arguments: argparse.Namespace) -> None:
 
 
 def evaluate_command(arguments: argparse.Namespace) -> None:
+    if arguments.others is not None and not arguments.views:
+        raise ValueError("--others: only with --views")
     if arguments.robustness:
         robustness_command(arguments)
         return
-    if arguments.others is not None and not arguments.views:
-        raise ValueError("--others: only with --views")
     if arguments.views:
         views_command(arguments)
         return

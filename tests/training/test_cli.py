@@ -144,6 +144,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path
             ("evaluate", "--artifact", "/nowhere", "--images", "9", "--out", "x"),
             "error: --images, --out: only with --robustness",
         ),
+        (
+            ("evaluate", "--artifact", "/nowhere", "--robustness", "--others", "x"),
+            "error: --others: only with --views",
+        ),
         (("campaign", "--runs", "slow=5"), "error: runs must be RECIPE=SEEDS such as fast=5"),
         (("campaign", "--data", "/nowhere", "--device", "cpu"), "error: no intact CIFAR-10 in /nowhere"),
     ],
@@ -269,6 +273,10 @@ def test_int8_without_nncf_is_told_before_any_work(
         (("train",), "the following arguments are required: --recipe"),
         (("train", "--recipe", "vgg"), "choose from"),
         (("train", "--recipe", "lenet", "--epochs", "0"), "argument --epochs: must be at least 1, got 0"),
+        (
+            ("evaluate", "--artifact", "a", "--robustness", "--views"),
+            "argument --views: not allowed with argument --robustness",
+        ),
         ((), "the following arguments are required: command"),
     ],
 )
