@@ -29,7 +29,7 @@ router = APIRouter(tags=["predict"])
 DEFAULT_TOP_K = 5
 
 ENTRY_BYTES = 128
-"""Of the response for each file, and for each of its classes beside the label: never more."""
+"""Of the response for each file beside its name, and for each of its classes beside the label: never more."""
 
 INLINE_ENTRIES = 2_000
 """So many classes are written on the event loop, in less than a millisecond."""
@@ -212,6 +212,8 @@ def _check_top_k(top_k: int, classes: int) -> None:
 def _check_response_size(uploads: Sequence[Upload], top_k: int, model: ServedModel, max_bytes: int) -> None:
     entry = ENTRY_BYTES + max(len(to_json(label)) for label in model.metadata.classes)
     size = len(uploads) * (ENTRY_BYTES + min(top_k, len(model.metadata.classes)) * entry)
+    # Of names that cannot be shown, JSON takes six times the bytes that the request had.
+    size += sum(len(to_json(upload.filename)) for upload in uploads)
     if size > max_bytes:
         message = (
             f"the response may have {size} bytes, more than {max_bytes}: send fewer files at a time, or ask"

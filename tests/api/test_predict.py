@@ -16,6 +16,7 @@ from app.routes import predict
 from app.settings import Settings
 from models.engines import Floats, Images
 from tests.support.artifacts import CLASSES
+from tests.support.multipart_form import TYPE, form_of
 from tests.support.predicting import TOLERANCE, expected_of, file_field, noise_image, probabilities_of
 from tests.support.service import Client, chunks, error_of, png_of, running
 
@@ -198,8 +199,13 @@ def test_a_response_has_a_limit_too(model_dir: Path) -> None:
     """Known before anything is computed: ten classes of a file take many times the bytes of one."""
     settings = Settings(model_dir=model_dir, device="cpu", max_body_bytes=4_000)
     with running(create_app(settings)) as small:
-        files = [file_field(png_of(Image.new("RGB", (4, 4))))] * 6
+        image = png_of(Image.new("RGB", (4, 4)))
+        files = [file_field(image)] * 6
         rejected = small.post("/predict?top_k=10", files=files)
         error = error_of(rejected)
         assert (rejected.status_code, error["code"], error["field"]) == (413, "response_too_large", "top_k")
         assert small.post("/predict?top_k=1", files=files).status_code == 200
+        name = "\x01" * 1_000
+        named = form_of((f'form-data; name="file"; filename="{name}"', image))
+        rejected = small.post("/predict", content=named, headers={"Content-Type": TYPE})
+        assert (rejected.status_code, error_of(rejected)["code"]) == (413, "response_too_large")
