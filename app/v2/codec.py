@@ -84,10 +84,13 @@ class InferRequest:
     inputs: list[InputTensor]
     outputs: list[OutputRequest] | None
 
-    def wants_binary(self, output: OutputRequest | None) -> bool:
-        """Whether an output is wanted as binary data: by its own word, else by the request's."""
-        every = _flag(self.parameters, "binary_data_output", default=False)
-        return every if output is None else _flag(output.parameters, "binary_data", default=every)
+    def wants_binary(self, output: OutputRequest, where: str = "output") -> bool:
+        """Whether an output is wanted as binary data: by its own word, else by the request's.
+
+        Raises `ProtocolError`, which says `where` the output stands, if the word is neither true nor false.
+        """
+        every = _flag(self.parameters, "binary_data_output", "parameters", default=False)
+        return _flag(output.parameters, "binary_data", f"{where}.parameters", default=every)
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,9 @@ def _read_header(text: bytes) -> tuple[_Header, dict[str, Numbers]]:
         return _Header.model_validate(from_json(rest, allow_inf_nan=False)), numbers
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = _path(first["loc"])
-        raise ProtocolError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+        # The library's own words name the class of ours that it would make.
+        message = "must be an object" if first["type"] == "model_type" else first["msg"]
+        raise ProtocolError(f"{_path(first['loc']) or 'the JSON'}: {message}") from error
     except ValueError as error:
         raise ProtocolError(f"Invalid JSON: {error}") from error
 
@@ -186,10 +190,10 @@ def _path(location: Sequence[int | str]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
-def _flag(parameters: dict[str, Any], name: str, *, default: bool) -> bool:
+def _flag(parameters: dict[str, Any], name: str, where: str, *, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise ProtocolError(f"parameters.{name}: must be true or false, got {value!r}")
+        raise ProtocolError(f"{where}.{name}: must be true or false, got {value!r}")
     return value
 
 

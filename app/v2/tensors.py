@@ -94,7 +94,7 @@ def require_known_outputs(asked: InferRequest, classes: int, known: Sequence[str
             raise ProtocolError(f"{where}.parameters.classification: must be in 0..{classes}, got {count!r}")
         if count and output.name != PROBABILITIES:
             raise ProtocolError(f"{where}.parameters.classification: is for {PROBABILITIES} alone")
-        asked.wants_binary(output)
+        asked.wants_binary(output, where)
 
 
 def check_response_size(

@@ -115,7 +115,16 @@ def test_what_is_malformed_is_refused_in_words(client: Client, size: int, files:
             400,
             f"outputs[0].parameters.classification: must be in 0..{len(CLASSES)}, got 99",
         ),
-        (in_base64(files, parameters={"binary_data_output": 1}), 400, "must be true or false, got 1"),
+        (
+            in_base64(files, parameters={"binary_data_output": 1}),
+            400,
+            "parameters.binary_data_output: must be true or false, got 1",
+        ),
+        (
+            in_base64(files, outputs=[{"name": "label", "parameters": {"binary_data": "yes"}}]),
+            400,
+            "outputs[0].parameters.binary_data: must be true or false, got 'yes'",
+        ),
         (
             in_base64(files, outputs=[{"name": "label"}, {"name": "probabilities"}, {"name": "label"}]),
             400,
