@@ -35,6 +35,15 @@ def test_static_files_do_not_lead_out_of_their_folder(client: Client) -> None:
     _check(client.get("/static/%2e%2e/main.py"), 404, "not_found", None)
 
 
+@pytest.mark.parametrize("asked", ["bytes=a-b", "bytes=5-1", "bytes=9999999-", "items=0-1", "bytes=0-9", ","])
+@pytest.mark.parametrize("path", ["/", "/static/app.js"])
+def test_a_file_is_sent_whole_whatever_part_is_asked_for(client: Client, path: str, asked: str) -> None:
+    """RFC 9110, 14.2: a server may ignore Range, and must where it does not know the unit."""
+    whole = client.get(path)
+    response = client.get(path, headers={"Range": asked})
+    assert (response.status_code, response.content) == (200, whole.content)
+
+
 def test_wrong_method_is_405_and_says_which_are_right(client: Client) -> None:
     response = client.get("/predict")
     _check(response, 405, "method_not_allowed", None)
