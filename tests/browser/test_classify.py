@@ -166,3 +166,40 @@ def test_percentages_are_never_rounded_to_certainty(page: Page) -> None:
     shares = {0: "0.0%", 0.0004: "<0.1%", 0.1234: "12.3%", 0.9994: "99.9%", 0.99951: ">99.9%", 1: "100.0%"}
     percent = "share => import('/static/shared/words.js').then(({ percent }) => percent(share))"
     assert {share: page.evaluate(percent, share) for share in shares} == shares
+
+
+def test_of_a_thousand_classes_the_first_ones_are_named(page: Page) -> None:
+    listed = (
+        "count => import('/static/shared/words.js').then(({ listed }) => listed([...Array(count).keys()]))"
+    )
+    assert page.evaluate(listed, 2) == "0, 1"
+    assert page.evaluate(listed, 20).endswith("18, 19")
+    assert page.evaluate(listed, 1_020).endswith("18, 19 and 1,000 more")
+
+
+@pytest.mark.parametrize("label", ["<b>cat</b>", "חתול"])
+def test_a_label_is_shown_as_it_is_and_moves_no_number(page: Page, label: str) -> None:
+    """Hebrew is written from right to left, and would have the number behind it stand before it."""
+    drawn = page.evaluate(
+        """label => import("/static/augment/tiles.js").then(({ createTiles }) => {
+            const grid = document.createElement("ol");
+            document.querySelector("#classify").append(grid);
+            const prediction = { label, probability: 0.5 };
+            const tiles = [{ image: "", prediction }];
+            createTiles(grid, document.createElement("p")).show({ cols: 1, original: null, tiles });
+            const text = grid.querySelector(".says").firstChild;
+            const left = (start, end) => {
+                const range = document.createRange();
+                range.setStart(text, start);
+                range.setEnd(text, end);
+                return range.getBoundingClientRect().left;
+            };
+            const at = text.data.indexOf(label);
+            const places = [left(at, at + 1), left(text.data.length - 5, text.data.length)];
+            grid.remove();
+            return { text: text.data, inOrder: places[0] < places[1] };
+        })""",
+        label,
+    )
+    assert drawn["text"].replace("\u2068", "").replace("\u2069", "") == f"{label} 50.0%"
+    assert drawn["inOrder"]

@@ -1,7 +1,7 @@
 // The grid: a button per tile, which shows what was drawn for it, and what the model says of it.
 
 import { element, setVariable } from "../shared/dom.js";
-import { percent, readable } from "../shared/words.js";
+import { isolated, percent, readable } from "../shared/words.js";
 
 /** Draw answers of `/augment-preview` into `grid`, a list; `description` says what the chosen tile is made of. */
 export function createTiles(grid, description) {
@@ -41,7 +41,7 @@ export function createTiles(grid, description) {
         const { prediction } = tile;
         image.src = tile.image;
         words.textContent =
-          prediction === null ? "" : `${prediction.label} ${percent(prediction.probability)}`;
+          prediction === null ? "" : `${isolated(prediction.label)} ${percent(prediction.probability)}`;
         const broken = prediction !== null && prediction.label !== label;
         button.classList.toggle("broken", broken);
         const says =

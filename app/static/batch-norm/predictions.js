@@ -2,7 +2,7 @@
 
 import { element, setVariable } from "../shared/dom.js";
 import { addressOf, SAMPLES } from "../shared/picture.js";
-import { percent } from "../shared/words.js";
+import { isolated, percent } from "../shared/words.js";
 
 export function drawPredictions(container, { predictions, neighbours }, picture) {
   const [best] = predictions.eval;
@@ -28,7 +28,7 @@ export function drawPredictions(container, { predictions, neighbours }, picture)
     element(
       "p",
       { class: "summary", role: "status" },
-      `“${best.label}” ${percent(best.probability)} in eval mode, whoever is beside it; ${range} in training mode`,
+      `“${isolated(best.label)}” ${percent(best.probability)} in eval mode, whoever is beside it; ${range} in training mode`,
     ),
     element(
       "div",
@@ -67,7 +67,7 @@ function createRow(mode, company, names, top, best) {
     {},
     element("td", {}, mode),
     element("td", {}, company, " ", ...names.map(portrait)),
-    element("td", { class: same ? "" : "failure" }, `${top[0].label} ${percent(top[0].probability)}`),
+    element("td", { class: same ? "" : "failure" }, `${isolated(top[0].label)} ${percent(top[0].probability)}`),
     element("td", { class: "bar" }, element("span", { class: "track" }, fill)),
   );
 }

@@ -5,7 +5,7 @@ import { postFiles } from "../shared/api.js";
 import { askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
 import { choosePicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
 import { fillStrip } from "../shared/strip.js";
-import { percent } from "../shared/words.js";
+import { listed, percent } from "../shared/words.js";
 import { startCamera } from "./camera.js";
 import { createCard, showAnswer, showFailure, showWaiting } from "./cards.js";
 import { offerCorrection } from "./correction.js";
@@ -150,7 +150,7 @@ export async function start(section) {
       const model = await currentModel();
       const { metadata } = await currentDetails();
       if (model !== (await currentModel())) return; // another one was chosen meanwhile
-      known.textContent = `The model knows ${metadata.classes.join(", ")}, and takes every image for one of them.`;
+      known.textContent = `The model knows ${listed(metadata.classes)}, and takes every image for one of them.`;
       known.hidden = false;
     } catch {
       // The header says already that the service does not answer.

@@ -1,6 +1,7 @@
 // Which class is taken for which, as a table that shades what goes wrong.
 
 import { element, setVariable } from "../shared/dom.js";
+import { isolated } from "../shared/words.js";
 
 const MOST_CLASSES = 40; // more make a table that nobody can look through
 const LISTED = 20;
@@ -29,7 +30,11 @@ function mostOften(classes, pairs) {
     ...pairs
       .slice(0, LISTED)
       .map(({ truth, answer, count }) =>
-        element("li", {}, `${classes[truth]} is taken for ${classes[answer]}: ${times(count)}`),
+        element(
+          "li",
+          {},
+          `${isolated(classes[truth])} is taken for ${isolated(classes[answer])}: ${times(count)}`,
+        ),
       ),
   );
 }

@@ -1,7 +1,7 @@
 // The test images that the model was most sure about, and wrong.
 
 import { element } from "../shared/dom.js";
-import { percent } from "../shared/words.js";
+import { isolated, percent } from "../shared/words.js";
 
 const SHOWN = 12;
 
@@ -19,7 +19,12 @@ export function mistakeList(mistakes) {
           width: 32,
           height: 32,
         }),
-        element("span", {}, element("strong", {}, truth), ` taken for ${answer}, ${percent(probability)}`),
+        element(
+          "span",
+          {},
+          element("strong", {}, truth),
+          ` taken for ${isolated(answer)}, ${percent(probability)}`,
+        ),
       ),
     ),
   );

@@ -16,6 +16,22 @@ export function milliseconds(value) {
   return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A label that a number follows: written from right to left, it would have the number stand before it. */
+export function isolated(label) {
+  return RIGHT_TO_LEFT.test(label) ? `\u2068${label}\u2069` : label;
+}
+
+const LISTED = 20;
+
+/** Names with commas between them; of very many the first ones, and how many more there are. */
+export function listed(names) {
+  const more = names.length - LISTED;
+  if (more <= 0) return names.join(", ");
+  return `${names.slice(0, LISTED).join(", ")} and ${more.toLocaleString("en")} more`;
+}
+
 /** `random_resized_crop` as "Random resized crop". */
 export function readable(name) {
   const words = name.replaceAll("_", " ");
