@@ -9,11 +9,11 @@ from collections.abc import Callable
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app.errors import StartError
 from app.observability.metric_folder import MetricFolder
 from app.registry.plan_folder import PlanFolder
+from app.server.shared_folder import shared_folder
 from app.server.signals import StopSignals
 from app.server.worker import MARGIN_SECONDS, PULSE, work
 from app.settings import Settings
@@ -132,9 +132,9 @@ class Supervisor:
         """
         # Started by the first process otherwise, and it would unblock the signal that `Worker` blocks.
         resource_tracker.ensure_running()
-        with StopSignals() as signals, TemporaryDirectory(prefix="resnet-serve-") as path:
-            self._metrics = MetricFolder(Path(path))
-            self._plans = PlanFolder(Path(path))
+        with StopSignals() as signals, shared_folder() as folder:
+            self._metrics = MetricFolder(folder)
+            self._plans = PlanFolder(folder)
             self._due = dict.fromkeys(range(self._settings.workers), time.monotonic())
             try:
                 while not signals.take():
