@@ -162,7 +162,8 @@ class FeedbackDatabase:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, CommandError) as error:
+        except (SQLAlchemyError, CommandError, OSError) as error:
+            # The last where a migration cannot be read, as a process may have no more open files.
             # The driver's own words: SQLAlchemy's come with the statement and its values.
             cause = getattr(error, "orig", None) or error
             raise FeedbackError(" ".join(str(cause).split())) from error

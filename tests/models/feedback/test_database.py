@@ -167,6 +167,19 @@ def test_several_processes_may_prepare_and_write_at_once(url: str) -> None:
         each.close()
 
 
+def test_migrations_that_cannot_be_read_are_an_error_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where too many files are open; else it would end the pruning for good."""
+
+    def fail(_config: Config, _revision: str) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(database_module.command, "upgrade", fail)
+    with pytest.raises(FeedbackError, match="Too many open files"):
+        FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}").prepare()
+
+
 def test_a_locked_database_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "WAIT_SECONDS", 0.05)
     file = tmp_path / "feedback.db"
