@@ -151,12 +151,20 @@ class EngineWatch:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self._held_up = 0.0
         self._started: dict[object, float] = {}
         self._longest = 0.0
 
     def has_taken(self, seconds: float) -> None:
         """Say what a batch of the largest size takes, from having tried it."""
         self._longest = max(self._longest, seconds)
+
+    def was_held_up(self, seconds: float) -> None:
+        """Say that nothing of this process has run for so long, as in a container that was paused.
+
+        No batch is taken to have needed that time.
+        """
+        self._held_up += seconds
 
     def run(self, compute: Callable[[Batch], T], batch: Batch) -> T:
         """Compute a batch, on the thread that calls this."""
@@ -167,17 +175,20 @@ class EngineWatch:
     def computing(self) -> Iterator[None]:
         """To be entered for each batch, by the thread that computes it."""
         call = object()
-        started = self._started[call] = self._clock()
+        started = self._started[call] = self._now()
         try:
             yield
         finally:
             del self._started[call]
-            self.has_taken(self._clock() - started)
+            self.has_taken(self._now() - started)
 
     def stuck_seconds(self) -> float | None:
         """For how long a batch has been computed that hangs; None where none does."""
         oldest = min(list(self._started.values()), default=None)
         if oldest is None:
             return None
-        seconds = self._clock() - oldest
+        seconds = self._now() - oldest
         return seconds if seconds > max(STUCK_SECONDS, TIMES_LONGEST * self._longest) else None
+
+    def _now(self) -> float:
+        return self._clock() - self._held_up

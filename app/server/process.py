@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from time import monotonic
 from types import FrameType
 
 import uvicorn
@@ -138,6 +139,12 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def _beat(watch: EngineWatch, pulse: Callable[[str | None], None]) -> None:
     while True:
+        due = monotonic() + PULSE_SECONDS
         await asyncio.sleep(PULSE_SECONDS)
+        late = monotonic() - due
+        if late > PULSE_SECONDS:
+            watch.was_held_up(
+                late
+            )  # or only this loop was, and then a batch that hangs is found so much later
         stuck = watch.stuck_seconds()
         pulse(None if stuck is None else f"the engine has not finished a batch for {stuck:.0f} s")

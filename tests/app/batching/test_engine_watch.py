@@ -55,6 +55,19 @@ def test_where_batches_take_long_one_may_take_longer(tried: bool) -> None:
         assert watch.stuck_seconds() is not None
 
 
+def test_a_pause_of_the_process_is_no_time_of_a_batch() -> None:
+    clock = Clock()
+    watch = EngineWatch(clock)
+    with watch.computing():
+        clock.now += 1000
+        watch.was_held_up(999.5)
+        assert watch.stuck_seconds() is None
+    # Nor the measure for later ones.
+    with watch.computing():
+        clock.now += STUCK_SECONDS + 1
+        assert watch.stuck_seconds() == STUCK_SECONDS + 1
+
+
 def test_of_several_the_oldest_counts() -> None:
     clock = Clock()
     watch = EngineWatch(clock)

@@ -12,7 +12,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from app.batching import thread_pools
 from app.batching.thread_pools import EngineWatch
+from app.server import process
 from app.server.process import AnnouncingServer, _serve
 from app.server.signals import StopSignals
 from app.settings import Settings
@@ -61,3 +63,23 @@ def test_the_event_loop_reports_until_all_that_has_to_end_has_ended() -> None:
         server = AnnouncingServer(config, app, lambda: None, Settings())
         server.should_exit = True
         asyncio.run(_serve(app, server, listener, pulses.append))
+
+
+def test_a_batch_is_not_blamed_for_what_held_up_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a container is paused in the middle of a batch."""
+    monkeypatch.setattr(process, "PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(thread_pools, "STUCK_SECONDS", 0.5)
+    pulses: list[str | None] = []
+
+    async def pause() -> None:
+        watch = EngineWatch()
+        with watch.computing():
+            beating = asyncio.create_task(process._beat(watch, pulses.append))
+            await asyncio.sleep(0)
+            time.sleep(1)
+            while not pulses:
+                await asyncio.sleep(0.01)
+            beating.cancel()
+
+    asyncio.run(pause())
+    assert pulses[0] is None
