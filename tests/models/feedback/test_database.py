@@ -175,7 +175,7 @@ def test_migrations_that_cannot_be_read_are_an_error_as_any_other(
     def fail(_config: Config, _revision: str) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(database_module.command, "upgrade", fail)
+    monkeypatch.setattr(command, "upgrade", fail)
     with pytest.raises(FeedbackError, match="Too many open files"):
         FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}").prepare()
 
