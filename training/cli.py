@@ -94,7 +94,9 @@ def train_together(
     together = f" by {processes.count} processes" if processes.count > 1 else ""
     console.print(
         f"{recipe.name}: {recipe.epochs} epochs on {device}{together}, {len(images.train):,} images, "
-        f"into {out}"
+        f"into {out}",
+        markup=False,
+        soft_wrap=True,
     )
     try:
         state = train(
@@ -113,7 +115,9 @@ def train_together(
         again += [] if arguments.auto_resume else ["--resume"]
         starter = "python" if processes.count == 1 else "torchrun ..."
         console.print(
-            f"stopped and saved; go on with: {starter} -m training {shlex.join(again)}", soft_wrap=True
+            f"stopped and saved; go on with: {starter} -m training {shlex.join(again)}",
+            markup=False,
+            soft_wrap=True,
         )
         sys.exit(130)
     if processes.writes:
@@ -121,6 +125,7 @@ def train_together(
     following = ["--run", str(out)] + ([] if cifar10 else ["--data", str(arguments.data)])
     console.print(
         f"done in {state.seconds / 60:.1f} minutes; next: python -m training export {shlex.join(following)}",
+        markup=False,
         soft_wrap=True,
     )
 
@@ -211,7 +216,8 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
     about, console = artifact.metadata, Console(stderr=True)
     others, _, left_out = unfamiliar.read_pictures(arguments.others, Preprocessing.from_metadata(about))
     if left_out:
-        console.print(f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}")
+        words = f"{len(left_out)} files are no images that can be read, the first is {left_out[0]}"
+        console.print(words, markup=False, soft_wrap=True)
     held_out = RecordedRecipe.of(about).held_out
     images = load(arguments.data, held_out, about.input_size, Console(quiet=True))
     engine = load_engine(artifact, arguments.engine, torch.device("cpu"))
@@ -266,4 +272,4 @@ def slug(text: str) -> str:
 def report_command(arguments: argparse.Namespace) -> None:
     require_writable(arguments.out)
     written = write_report(arguments.artifact, arguments.out)
-    Console().print("\n".join(str(path) for path in written), soft_wrap=True)
+    Console().print("\n".join(str(path) for path in written), markup=False, soft_wrap=True)

@@ -41,11 +41,12 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     console = Console(stderr=True)
     if arguments.save:
         keep_robustness(arguments.artifact, robustness)
-        console.print(f"{FILE_NAME} added to {arguments.artifact}, its card written anew", soft_wrap=True)
+        words = f"{FILE_NAME} added to {arguments.artifact}, its card written anew"
+        console.print(words, markup=False, soft_wrap=True)
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / FILE_NAME).write_text(text, encoding="utf-8")
-        console.print(f"written to {arguments.out / FILE_NAME}", soft_wrap=True)
+        console.print(f"written to {arguments.out / FILE_NAME}", markup=False, soft_wrap=True)
 
 
 def add_robustness(folder: Path, data: ImageData, device: torch.device, count: int, console: Console) -> None:
@@ -61,4 +62,4 @@ def add_robustness(folder: Path, data: ImageData, device: torch.device, count: i
     )
     show(robustness, console)
     keep_robustness(folder, robustness)
-    console.print(f"{FILE_NAME} added to {folder}", soft_wrap=True)
+    console.print(f"{FILE_NAME} added to {folder}", markup=False, soft_wrap=True)

@@ -35,7 +35,8 @@ def reference_command(arguments: argparse.Namespace) -> None:
     logits = engine_logits(load_engine(artifact, "torch", device), images)
     reference = measure_reference(images.cpu().numpy(), logits.numpy(), about.classes, about.temperature)
     amend_artifact(arguments.artifact, {REFERENCE_FILE: reference.to_json()})
-    console.print(f"{REFERENCE_FILE}, of {reference.images:,} images, added to {arguments.artifact}")
+    words = f"{REFERENCE_FILE}, of {reference.images:,} images, added to {arguments.artifact}"
+    console.print(words, markup=False, soft_wrap=True)
 
 
 def photos_command(arguments: argparse.Namespace) -> None:

@@ -194,14 +194,15 @@ def test_a_terminal_that_knows_ascii_only_shows_escapes(
 ) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
-    out = tmp_path / os.fsdecode(b"\xff")
+    out = tmp_path / "[" / os.fsdecode(b"red]\xff")
     train_photos(photos, out, "--epochs", "1")
     sys.stdout.flush()
     shown = written.getvalue().decode("ascii")
     assert r"\u65e5\u672c: 14 to train on" in shown
     assert "[red]: 14 to train on" in shown
     assert r"left out \u65e5\u672c/caf\udce9.txt: " in shown
-    assert "done in" in shown
+    assert re.search(r"into \S+/\[/red\]\\udcff", shown)
+    assert re.search(r"done in .*--run \S+/\[/red\]\\udcff", shown)
     assert (out / "checkpoint.pt").is_file()
 
     train_photos(photos, out, "--epochs", "1", "--resume")

@@ -39,7 +39,8 @@ class Exported:
     def show(self, folder: Path, console: Console) -> None:
         for name, count in self.written.items():
             console.print(f"  {name:12} {count}", markup=False)
-        console.print(f"{sum(self.written.values())} images written to {folder}", soft_wrap=True)
+        words = f"{sum(self.written.values())} images written to {folder}"
+        console.print(words, markup=False, soft_wrap=True)
         for count, why in (
             (self.without_image, "have no image"),
             (self.superseded, "are of an image that was corrected once more"),

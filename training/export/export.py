@@ -229,7 +229,7 @@ def export_run(
         files[REFERENCE_FILE] = reference.to_json()
     files |= render_report(description, report)
     save_artifact(folder, model, description, files, prove=lambda fresh: prove(fresh, model))
-    console.print(f"artifact written to {folder}")
+    console.print(f"artifact written to {folder}", markup=False, soft_wrap=True)
 
 
 def prove(folder: Path, measured: nn.Module) -> None:
