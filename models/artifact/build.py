@@ -60,6 +60,7 @@ def describe_model(model: nn.Module, description: ModelDescription) -> ModelFact
 
 
 def blank_network(description: ModelDescription) -> nn.Module:
+    """The network that `description` names, on the meta device: shapes and types without values."""
     with torch.device("meta"):
         return create_model(description.architecture, len(description.classes), description.in_channels)
 

@@ -140,6 +140,7 @@ def detector_files(float32: Fitted, int8: Fitted | None) -> dict[str, bytes]:
 
 
 def metrics(evaluation: Evaluation) -> ModelMetrics:
+    """What of `evaluation` an artifact's metadata state."""
     return ModelMetrics(
         accuracy=evaluation.accuracy,
         images=evaluation.images,
@@ -211,7 +212,7 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     shown = render_report(description, report, load_robustness(folder, about))
     files |= {REPORT_FILE: report.to_json(), **shown}
     save_artifact(folder, artifact.model, description, files, prove=prove_detectors)
-    console.print(f"artifact written to {folder}")
+    console.print(f"artifact written to {folder}", markup=False, soft_wrap=True)
 
 
 def prove_detectors(folder: Path) -> None:

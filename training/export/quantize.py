@@ -120,11 +120,13 @@ def calibration_images(images: Tensor, preprocessing: Preprocessing) -> list[Ima
 
 
 def samples(split: Split, preprocessing: Preprocessing) -> list[Sample]:
+    """All images of `split`, whose pixels are of the network's size, normalised as for serving."""
     images = preprocessing.normalize(split.images.cpu()).unsqueeze(1).numpy()
     return list(zip(images, split.labels.tolist(), strict=True))
 
 
 def count_correct(logits: Tensor, split: Split) -> int:
+    """How many images of `split` their logits (N, classes) get right."""
     return int((logits.cpu().argmax(1) == split.labels.cpu()).sum())
 
 

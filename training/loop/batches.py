@@ -30,6 +30,7 @@ def step_seed(seed: int, epoch: int, step: int) -> int:
 
 
 def seeded(seed: int, epoch: int, step: int, device: torch.device) -> torch.Generator:
+    """The generator on `device` of one step."""
     return torch.Generator(device).manual_seed(step_seed(seed, epoch, step))
 
 

@@ -32,6 +32,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Compute inside in `dtype` where that is sound; float32 turns it off."""
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 

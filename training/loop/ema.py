@@ -19,6 +19,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
+        """Take in the weights of `model` after a step."""
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         averages, values = self.model.state_dict(), model.state_dict()

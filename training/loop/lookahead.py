@@ -31,6 +31,7 @@ class Lookahead:
             self._meet(model, 1.0)
 
     def load(self, slow: dict[str, Tensor]) -> None:
+        """Go on with the slow weights of a checkpoint."""
         for name, value in self.slow.items():
             value.copy_(slow[name])
 

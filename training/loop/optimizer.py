@@ -39,6 +39,7 @@ def set_learning_rate(optimizer: optim.Optimizer, rate: float) -> None:
 
 
 def create_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """The recipe's, over what of `model` takes a gradient."""
     groups = parameter_groups(model, recipe)
     if recipe.optimizer == "adam":
         return optim.Adam(groups, lr=recipe.learning_rate, fused=True)

@@ -106,6 +106,7 @@ class Run:
         self.state = state
 
     def save(self) -> None:
+        """Write the checkpoint, in the first process. Raises `CheckpointError` where that fails."""
         self.state.model = self.model.state_dict()
         self.state.optimizer = self.optimizer.state_dict()
         if self.ema is not None:
@@ -116,6 +117,7 @@ class Run:
             save_checkpoint(self.out, self.state)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The mean cross-entropy in nats of logits (N, classes) to what `Batches.batch` gives as targets."""
         smoothing = self.recipe.label_smoothing
         if self.class_weights is None:
             return F.cross_entropy(logits, targets, label_smoothing=smoothing)

@@ -164,6 +164,7 @@ class Recipe(Checked):
 
     @property
     def epochs(self) -> int:
+        """Of all stages together."""
         return sum(stage.epochs for stage in self.stages)
 
     def image_size_at(self, epoch: int) -> int:

@@ -29,6 +29,8 @@ _LARGEST_PIECE = 256 * 256
 
 @dataclass(frozen=True)
 class Heif:
+    """`content` is the whole file, `name` AVIF or HEIC; `width` and `height` are those that Pillow tells."""
+
     width: int
     height: int
     orientation: int

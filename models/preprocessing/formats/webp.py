@@ -20,6 +20,8 @@ _BYTES_PER_PIXEL = 24
 
 @dataclass(frozen=True)
 class WebP:
+    """`chunks` are the contents of ICCP and EXIF, `content` is the whole file."""
+
     width: int
     height: int
     chunks: dict[bytes, bytes]
