@@ -14,8 +14,8 @@ class DeploymentSettings(BaseModel):
     root_path: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-        description="Path below which a proxy offers the service, such as `/vision`; empty: none. A trusted"
-        " proxy may set another one with `X-Forwarded-Prefix`.",
+        description="Path prefix under which a proxy publishes the service, such as `/vision`; empty: none. A"
+        " trusted proxy may set another one with `X-Forwarded-Prefix`.",
     )
     keep_alive_seconds: int = Field(
         15,

@@ -9,7 +9,7 @@ class EngineSettings(BaseModel):
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto",
         description="Inference engine: `torch`, `openvino` (CPU only), or `auto`, which is `torch` on a CUDA"
-        " device and `openvino` on a CPU.",
+        " device or with `torch.compile`, and otherwise `openvino`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Inference device: `cpu`, `cuda`, or `auto`, which is `cuda` where there is one."
@@ -27,20 +27,20 @@ class EngineSettings(BaseModel):
         "none",
         description="`torch`: import PyTorch before the service is ready. `none`: import it for the first"
         " explanation, augmentation, view of batch norm or average over views, which then takes a few seconds"
-        " longer; until then a worker takes 850 MB less.",
+        " longer; until then a worker takes about 600 MiB less.",
     )
     engine_threads: int = Field(
         0,
         ge=0,
         le=1024,
         description="Number of CPU threads for inference in each worker. 0: the available cores divided by"
-        " the number of workers, but at least 2.",
+        " the number of workers, but at least 2 if there are 2 cores or more.",
     )
     throughput_network: bool = Field(
         default=True,
         description="Once the service is ready, compile the openvino engine's network a second time, for use"
-        " under load: one batch on each thread computes more images a second than one batch on all threads."
-        " Each model takes 60 MB more.",
+        " under load: one batch per thread gives more images per second than one batch on all threads. Each"
+        " model then takes 60 MB more.",
     )
     decode_threads: int = Field(
         2,

@@ -20,7 +20,12 @@ class LimitSettings(BaseModel):
         description="Timeout of a request in seconds; then it gets status 504. A request may set a shorter"
         " one in the header `X-Request-Timeout`.",
     )
-    max_files: int = Field(256, ge=1, le=10_000, description="Maximum number of images in one request.")
+    max_files: int = Field(
+        256,
+        ge=1,
+        le=10_000,
+        description="Maximum number of images in one request; beyond it, status 400 for a form, else 413.",
+    )
     views: int = Field(
         1,
         ge=1,

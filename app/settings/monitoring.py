@@ -10,8 +10,8 @@ class MonitoringSettings(BaseModel):
         1000,
         ge=0,
         le=100_000,
-        description="Number of the latest images of a model whose distance from its reference is measured, in"
-        " each worker. 0: none.",
+        description="Number of the latest images of each model that are compared with its reference to"
+        " measure drift, in each worker. 0: drift is not measured.",
     )
     feedback: bool = Field(
         default=False,
