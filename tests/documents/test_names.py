@@ -22,6 +22,7 @@ OTHER_VARIABLES = {
     "RAY_AUTH_MODE",
     "RAY_AUTH_TOKEN",
     "RAY_AUTH_TOKEN_PATH",
+    "RECIPE",  # of the Makefile
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
     "TMPDIR",
