@@ -23,6 +23,7 @@ OTHER_VARIABLES = {
     "RAY_AUTH_TOKEN",
     "RAY_AUTH_TOKEN_PATH",
     "RECIPE",  # of the Makefile
+    "SECONDS",  # of the Makefile
     "PORT",  # of hosting platforms
     "RESNET_SERVE_API_KEY",  # of the commands that ask a service
     "TMPDIR",
@@ -34,6 +35,7 @@ OTHER_VARIABLES = {
 CODE_NAMES = {
     "ARCHITECTURES",
     "AUGMENTATIONS",
+    "COMMANDS",
     "ENGINES",
     "PANELS",
     "PARTS",
