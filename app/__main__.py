@@ -29,9 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 for an orderly end, 1 for anything else."""
     parser = argparse.ArgumentParser(
         prog="resnet-serve",
-        description="Train an image classifier, serve it over HTTP, and ask a running service.",
+        description="Train an image classifier, serve it over HTTP, and query a running service.",
         epilog="commands:\n"
-        + "\n".join(f"  {name:<10} {command.summary}" for name, command in COMMANDS.items())
+        + "\n".join(f"  {name:<15} {command.summary}" for name, command in COMMANDS.items())
         + "\n\n`resnet-serve COMMAND --help` lists the options of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -104,20 +104,22 @@ def _of(package: str, name: str) -> Callable[[list[str]], int]:
 
 COMMANDS = {
     "serve": Command("start the service", _serve, "serve"),
-    "check": Command("check settings and models as the start does, and serve nothing", _check, "serve"),
-    "capacity": Command("plan how many replicas a rate needs", _capacity, "serve"),
-    "predict": Command("classify image files by a running service", _predict),
+    "check": Command("check settings and models as `serve` does, without serving", _check, "serve"),
+    "capacity": Command("plan how many replicas a request rate needs", _capacity, "serve"),
+    "predict": Command("classify image files with a running service", _predict),
     "models": Command("list the models that a running service serves", _models),
     "data": Command("download CIFAR-10", _of("training", "data"), "train"),
     "train": Command("train a recipe", _of("training", "train"), "train"),
-    "campaign": Command("train recipes over several seeds", _of("training", "campaign"), "train"),
+    "campaign": Command("train recipes with several seeds", _of("training", "campaign"), "train"),
     "evaluate": Command("measure an artifact on the test set", _of("training", "evaluate"), "train"),
     "compare": Command("compare two artifacts on the same test images", _of("training", "compare"), "train"),
-    "unfamiliar": Command("tell test images from other pictures", _of("training", "unfamiliar"), "train"),
+    "unfamiliar": Command(
+        "measure how well unfamiliar images are detected", _of("training", "unfamiliar"), "train"
+    ),
     "photos": Command("measure an artifact on your own photographs", _of("training", "photos"), "train"),
     "reference": Command("add the reference for drift to an artifact", _of("training", "reference"), "train"),
     "export-feedback": Command(
-        "make a folder of images of corrections", _of("training", "export-feedback"), "train"
+        "write corrected images to a folder for training", _of("training", "export-feedback"), "train"
     ),
     "export": Command("turn a finished run into an artifact", _of("training", "export"), "train"),
     "calibrate": Command(

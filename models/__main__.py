@@ -24,20 +24,22 @@ def parse_shape(text: str) -> tuple[int, int, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m models", description="Look into the networks.")
+    parser = argparse.ArgumentParser(
+        prog="python -m models", description="Describe networks, and complete stored models."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     summary = commands.add_parser(
-        "summary", help="every block's output shape, parameters and multiply-adds for one image"
+        "summary", help="print a network layer by layer: output shape, parameters and multiply-adds"
     )
-    summary.add_argument("architecture", choices=sorted(ARCHITECTURES))
+    summary.add_argument("architecture", choices=sorted(ARCHITECTURES), help="name of the network")
     summary.add_argument(
-        "--input", type=parse_shape, required=True, metavar="CxHxW", help="the image's shape, e.g. 3x32x32"
+        "--input", type=parse_shape, required=True, metavar="CxHxW", help="shape of an image, e.g. 3x32x32"
     )
-    summary.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
+    summary.add_argument("--classes", type=int, default=10, help="number of classes (default: %(default)s)")
     seal = commands.add_parser(
-        "seal", help="add to a stored model what it was stored without: digest, facts, network for OpenVINO"
+        "seal", help="add to a stored model what it lacks: digests, facts, network for OpenVINO"
     )
-    seal.add_argument("folder", type=Path, help="of the model, <name>/<version>")
+    seal.add_argument("folder", type=Path, help="folder of the model, <name>/<version>")
     options = parser.parse_args(arguments)
     if options.command == "seal":
         try:

@@ -36,87 +36,109 @@ def parser() -> argparse.ArgumentParser:
             "--data",
             type=Path,
             default=DEFAULT_FOLDER,
-            help="folder of cifar-10-batches-py, or of images in a sub-folder for each class",
+            help="folder with cifar-10-batches-py, or with a sub-folder of images for each class"
+            " (default: %(default)s)",
+        )
+
+    def takes_artifact(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--artifact", type=Path, required=True, help="folder of the artifact")
+
+    def takes_engine(sub: argparse.ArgumentParser, default: str, option: str = "--engine") -> None:
+        sub.add_argument(
+            option,
+            choices=tuple(ENGINE_CHOICES),
+            default=default,
+            help="engine and precision: the stored weights in float32 or bfloat16, or the int8 network"
+            " (default: %(default)s)",
         )
 
     def takes_device(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        sub.add_argument(
+            "--device",
+            choices=("auto", "cpu", "cuda"),
+            default="auto",
+            help="device to compute on (default: cuda if there is a GPU, else cpu)",
+        )
 
     takes_data(command("data", cli.data_command, "Download CIFAR-10."))
 
     sub = command("train", cli.train_command, "Train a recipe, with a checkpoint after each epoch.")
-    sub.add_argument("--recipe", choices=sorted(RECIPES), required=True)
+    sub.add_argument("--recipe", choices=sorted(RECIPES), required=True, help="what and how to train")
     takes_data(sub)
-    sub.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE-seedN)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the run (default: runs/RECIPE-seedN, for your own images runs/FOLDER-RECIPE-seedN)",
+    )
     takes_device(sub)
     sub.add_argument(
         "--epochs",
         type=positive,
-        help="run the recipe over this many epochs; with --resume, give a finished run more",
+        help="stretch or shorten the recipe to this many epochs; with --resume, give a finished run more",
     )
-    sub.add_argument("--seed", type=seed, default=0)
+    sub.add_argument("--seed", type=seed, default=0, help="seed of the random numbers (default: %(default)s)")
     resuming = sub.add_mutually_exclusive_group()
-    resuming.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    resuming.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
     resuming.add_argument(
         "--auto-resume",
         action="store_true",
-        help="the same where there is one, and begin where not: for what restarts a run by the same command",
+        help="continue if there is a checkpoint, otherwise start: for tools that restart the same command",
     )
     sub.add_argument(
         "--image-size",
         type=image_size,
-        help="of a folder of images: scale them to so many pixels (recipe's)",
+        help="size in pixels to which images of a folder are scaled (default: the recipe's)",
     )
     sub.add_argument(
         "--balance",
         choices=("none", "loss", "sampling"),
         default="none",
-        help="of unequal classes: weight the loss, or draw images, by inverse class frequency",
+        help="for imbalanced classes: weight the loss, or sample images, by inverse class frequency",
     )
     sub.add_argument("--init", help=f"start from the weights of this artifact folder, or of `{BUNDLED}`")
     sub.add_argument(
         "--sync-batch-norm",
         action="store_true",
-        help="of several processes, started by torchrun: normalise by the batch of all of them",
+        help="for several processes, started by torchrun: batch norm uses the batch of all of them",
     )
     sub.add_argument(
         "--peer-timeout",
         type=positive,
         metavar="SECONDS",
         default=PATIENCE.seconds,
-        help="of several processes: one that is silent for so long counts as lost (default: %(default)s)",
+        help="for several processes: one that is silent for so long counts as lost (default: %(default)s)",
     )
 
-    sub = command("campaign", cli.campaign_command, "Train recipes over seeds; call again to go on.")
+    sub = command(
+        "campaign", cli.campaign_command, "Train recipes with several seeds; call it again to continue."
+    )
     sub.add_argument(
         "--runs",
         nargs="+",
         metavar="RECIPE=SEEDS",
         default=[f"{name}={seeds}" for name, seeds in RUNS.items()],
-        help="how many seeds of which recipes (default: %(default)s)",
+        help="number of seeds of each recipe (default: %(default)s)",
     )
-    sub.add_argument("--minutes", type=positive, default=60, help="save and stop after so many (default: 60)")
-    sub.add_argument("--out", type=Path, default=Path("runs/campaign"), help="folder of the runs")
+    sub.add_argument(
+        "--minutes", type=positive, default=60, help="save and stop after this time (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--out", type=Path, default=Path("runs/campaign"), help="folder of the runs (default: %(default)s)"
+    )
     takes_data(sub)
     takes_device(sub)
 
     sub = command("evaluate", cli.evaluate_command, "Measure an artifact on the test set.")
-    sub.add_argument("--artifact", type=Path, required=True)
+    takes_artifact(sub)
     takes_data(sub)
     takes_device(sub)
-    sub.add_argument(
-        "--engine",
-        choices=tuple(ENGINE_CHOICES),
-        default="torch",
-        help="what computes: the stored weights in float32 or bfloat16 by the engine of that name, or the "
-        "int8 network (default: %(default)s)",
-    )
+    takes_engine(sub, "torch")
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
     instead = sub.add_mutually_exclusive_group()
     instead.add_argument(
         "--robustness",
         action="store_true",
-        help="measure, in int8 too, under corruptions, encodings, sizes and movements instead",
+        help="instead measure float32 and int8 under corruptions, encodings, sizes, rotations and shifts",
     )
     sub.add_argument(
         "--save",
@@ -126,14 +148,16 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--views",
         action="store_true",
-        help="measure averaging over 1 to 4 views of each image instead, clean and corrupted",
+        help="instead measure averaging over 1 to 4 views of each image, clean and corrupted",
     )
-    sub.add_argument("--others", type=Path, help="folder of pictures of other things, with --views")
+    sub.add_argument("--others", type=Path, help="with --views: folder of pictures of other things")
     sub.add_argument(
-        "--images", type=positive, help="of the test images, with --robustness or --views (default: all)"
+        "--images", type=positive, help="with --robustness or --views: number of test images (default: all)"
     )
     sub.add_argument(
-        "--seed", type=seed, help="of images and corruptions, with --robustness or --views (default: 0)"
+        "--seed",
+        type=seed,
+        help="with --robustness or --views: seed for choosing and corrupting the images (default: 0)",
     )
     sub.add_argument("--out", type=Path, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
 
@@ -142,8 +166,8 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("a", type=Path, metavar="A", help="folder of an artifact")
     sub.add_argument("b", type=Path, metavar="B", help="folder of another, or the same with another engine")
-    sub.add_argument("--engine-a", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes A")
-    sub.add_argument("--engine-b", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes B")
+    takes_engine(sub, "torch", "--engine-a")
+    takes_engine(sub, "torch", "--engine-b")
     takes_data(sub)
     takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -151,26 +175,29 @@ def parser() -> argparse.ArgumentParser:
     sub = command(
         "unfamiliar",
         cli.unfamiliar_command,
-        "Measure how well each score of unfamiliarity tells test images from other pictures.",
+        "Measure how well each score of unfamiliarity separates test images from other pictures.",
     )
-    sub.add_argument("--artifact", type=Path, required=True)
+    takes_artifact(sub)
     sub.add_argument("--others", type=Path, required=True, help="folder of pictures of other things")
     takes_data(sub)
-    sub.add_argument("--engine", choices=tuple(ENGINE_CHOICES), default="openvino", help="what computes")
-    sub.add_argument("--images", type=positive, help="of the test images (default: all)")
+    takes_engine(sub, "openvino")
+    sub.add_argument("--images", type=positive, help="number of test images (default: all)")
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
-    sub = command("photos", cli_serving.photos_command, "Measure an artifact on photographs of one's own.")
-    sub.add_argument("--artifact", type=Path, required=True)
+    sub = command("photos", cli_serving.photos_command, "Measure an artifact on your own photographs.")
+    takes_artifact(sub)
     sub.add_argument(
         "--folder",
         type=Path,
         required=True,
-        help="folder of photographs, in sub-folders named as classes; those in others are of other things",
+        help="folder of photographs, in sub-folders named after the classes; other sub-folders count as "
+        "pictures of other things",
     )
-    sub.add_argument("--engine", choices=tuple(ENGINE_CHOICES), default="torch", help="what computes")
+    takes_engine(sub, "torch")
     sub.add_argument(
-        "--data", type=Path, help="what it was trained on, to fit every score of unfamiliarity to"
+        "--data",
+        type=Path,
+        help="the artifact's training data, to which every score of unfamiliarity is fitted",
     )
     takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -178,30 +205,34 @@ def parser() -> argparse.ArgumentParser:
     sub = command(
         "reference",
         cli_serving.reference_command,
-        "Add to an artifact what its images and answers look like, for the service to tell drift by.",
+        "Add to an artifact the reference from which the service measures drift.",
     )
-    sub.add_argument("--artifact", type=Path, required=True)
+    takes_artifact(sub)
     takes_data(sub)
     takes_device(sub)
 
     sub = command(
         "export-feedback",
         cli_serving.export_feedback_command,
-        "Make of the corrections that a service keeps a folder of images by class, which --data takes.",
+        "Write the corrected images of a feedback database to a folder for --data, by class.",
     )
     sub.add_argument("--database", required=True, help="as in RESNET_SERVE_FEEDBACK_DATABASE", metavar="URL")
-    sub.add_argument("--out", type=Path, required=True, help="folder of the classes, which may hold images")
+    sub.add_argument(
+        "--out", type=Path, required=True, help="folder of the classes, which may already contain images"
+    )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("export", cli.export_command, "Turn a finished run into an artifact.")
-    sub.add_argument("--run", type=Path, required=True)
+    sub.add_argument("--run", type=Path, required=True, help="folder of the run")
+    sub.add_argument("--out", type=Path, help="folder of the artifact (default: models/weights/NAME/VERSION)")
     sub.add_argument(
-        "--out", type=Path, help="folder of the artifact (default: models/weights/RECIPE/VERSION)"
+        "--name",
+        type=slug,
+        help="the model's name (default: that of the recipe, or of your own data folder)",
     )
-    sub.add_argument("--name", type=slug, help="the model's name (default: the recipe's)")
-    sub.add_argument("--version", type=slug, default="1")
+    sub.add_argument("--version", type=slug, default="1", help="the model's version (default: %(default)s)")
     sub.add_argument(
-        "--no-int8", dest="int8", action="store_false", help="export no int8 network beside the weights"
+        "--no-int8", dest="int8", action="store_false", help="do not add an int8 network to the artifact"
     )
     sub.add_argument(
         "--robustness",
@@ -209,8 +240,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const=IMAGES,
         metavar="IMAGES",
-        help=f"measure on so many test images ({IMAGES:,}) under corruptions, encodings, sizes and movements "
-        "too, and keep it in the artifact: some minutes",
+        help=f"also measure IMAGES test images (default: {IMAGES:,}) under corruptions, encodings, sizes, "
+        "rotations and shifts, and store the figures in the artifact; takes some minutes",
     )
     takes_data(sub)
     takes_device(sub)
@@ -220,13 +251,13 @@ def parser() -> argparse.ArgumentParser:
         cli.calibrate_command,
         "Fit an artifact's temperatures and detectors of unfamiliar images again, and store them in it.",
     )
-    sub.add_argument("--artifact", type=Path, required=True)
+    takes_artifact(sub)
     takes_data(sub)
     takes_device(sub)
 
     sub = command("report", cli.report_command, "Write an artifact's page, model card and plots.")
-    sub.add_argument("--artifact", type=Path, required=True)
-    sub.add_argument("--out", type=Path, required=True)
+    takes_artifact(sub)
+    sub.add_argument("--out", type=Path, required=True, help="folder to write them into")
     return top
 
 

@@ -1,7 +1,7 @@
 """How many replicas a rate needs, what they cost, and which part in front of them breaks first."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.capacity.profile import Profile
 from app.capacity.simulation import Replica
@@ -12,18 +12,24 @@ OVERHEAD_BYTES = 500
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What stands in front of the replicas. No rate here is measured by this project: give your own."""
+    """What stands in front of the replicas. No rate here is measured by this project: give your own.
 
-    link_gbit: float = 25.0
-    """Of one ingress node's network, in each direction. A proxy sends on what it takes, so requests and
-    responses go in both."""
-    ingress_nodes: int = 3
-    ingress_rate: float = 50_000.0
-    """Requests a second that one ingress node proxies."""
-    balancer_rate: float = 1_000_000.0
-    """Requests a second that the balancer before the ingress nodes passes on."""
-    max_pods: int = 150_000
-    """Of one Kubernetes cluster (https://kubernetes.io/docs/setup/best-practices/cluster-large/)."""
+    `link_gbit` is in each direction: a proxy sends on what it takes, so requests and responses go in both. The
+    source of `max_pods` is https://kubernetes.io/docs/setup/best-practices/cluster-large/.
+    """
+
+    link_gbit: float = field(
+        default=25.0, metadata={"help": "Gbit/s of one ingress node's network, in each direction"}
+    )
+    ingress_nodes: int = field(default=3, metadata={"help": "number of ingress nodes"})
+    ingress_rate: float = field(
+        default=50_000.0, metadata={"help": "requests per second that one ingress node can proxy"}
+    )
+    balancer_rate: float = field(
+        default=1_000_000.0,
+        metadata={"help": "requests per second that the load balancer before the ingress nodes passes on"},
+    )
+    max_pods: int = field(default=150_000, metadata={"help": "pods that one Kubernetes cluster may have"})
 
 
 @dataclass(frozen=True)

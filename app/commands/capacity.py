@@ -24,26 +24,29 @@ def capacity(arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="resnet-serve capacity",
-        description="Say how many replicas a rate of images needs, from what one replica was measured to do.",
+        description="Plan how many replicas a rate of images needs, from the measurements of one replica.",
         epilog="What stands in front of the replicas is not measured: its defaults are assumptions.",
     )
-    parser.add_argument("--rate", type=_positive, required=True, help="images a second, one in each request")
+    parser.add_argument("--rate", type=_positive, required=True, help="images per second, one per request")
     parser.add_argument(
-        "--p99", type=_seconds, required=True, help="longest latency of 99 %%, such as 50ms or 1s"
-    )
-    parser.add_argument("--spare", type=_whole, default=1, help="replicas that may fail (%(default)s)")
-    parser.add_argument(
-        "--profile", type=Path, default=MEASURED, help="file of a measured replica (%(default)s)"
+        "--p99", type=_seconds, required=True, help="99th percentile of the latency, such as 50ms or 1s"
     )
     parser.add_argument(
-        "--measure", metavar="URL", help="measure the service there, which has nothing else to do"
+        "--spare", type=_whole, default=1, help="number of replicas that may fail (default: %(default)s)"
     )
-    parser.add_argument("--image", type=Path, default=SAMPLE, help="the image to measure with (%(default)s)")
-    parser.add_argument("--save", type=Path, help="write what was measured to this file, for --profile")
+    parser.add_argument(
+        "--profile", type=Path, default=MEASURED, help="file of a measured replica (default: %(default)s)"
+    )
+    parser.add_argument("--measure", metavar="URL", help="measure the service there, which must be idle")
+    parser.add_argument(
+        "--image", type=Path, default=SAMPLE, help="the image to measure with (default: %(default)s)"
+    )
+    parser.add_argument("--save", type=Path, help="write the measurements to this file, for --profile")
     for field in fields(Surroundings):
         name = f"--{field.name.replace('_', '-')}"
         kind = _whole_positive if isinstance(field.default, int) else _positive
-        parser.add_argument(name, type=kind, default=field.default, help="%(default)s")
+        help_text = f"{field.metadata['help']} (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=field.default, help=help_text)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     if options.measure:
@@ -55,7 +58,7 @@ def capacity(arguments: Sequence[str]) -> int:
     around = Surroundings(**{field.name: getattr(options, field.name) for field in fields(Surroundings)})
     fleet = plan(profile, options.rate, options.p99, options.spare, around)
     if fleet is None:
-        complain(f"no number of replicas answers 99 % within {options.p99:g} s on {profile.machine}")
+        complain(f"no number of replicas reaches a p99 of {options.p99:g} s on {profile.machine}")
         return 1
     show(json.dumps(asdict(fleet), indent=1) if options.json else _described(fleet, profile))
     return 0

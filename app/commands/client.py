@@ -23,13 +23,13 @@ def predict(arguments: Sequence[str]) -> int:
     Returns 0 if all were classified, else 1. Raises `ServiceError` where the service cannot be reached, and
     `OSError` where the answers cannot be written.
     """
-    parser = _parser("predict", "Classify image files by a running service.")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser = _parser("predict", "Classify image files with a running service.")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image file")
     parser.add_argument("--top-k", type=int, help="number of classes to show for each image (default: 5)")
     parser.add_argument("--model", help="name of the model (default: the default model of the service)")
     parser.add_argument("--version", help="version of the model (default: the one loaded last)")
     parser.add_argument(
-        "--views", type=int, help="views of each image to average over (default: the service's)"
+        "--views", type=int, help="number of views to average over (default: the service's setting)"
     )
     options = parser.parse_args(arguments)
     answers: list[PredictResponse] = []
@@ -83,7 +83,7 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"resnet-serve {command}",
         description=description,
-        epilog=f"The API key, where the service needs one, is read from the environment variable {API_KEY}.",
+        epilog=f"If the service needs an API key, it is read from the environment variable {API_KEY}.",
     )
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="URL of the service (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -108,7 +108,7 @@ def _described(answer: PredictResponse) -> Iterator[str]:
         )
         yield from _bars(prediction, block)
         if prediction.familiar is False:
-            yield "  unlike the pictures that the model knows: perhaps none of these"
+            yield "  unlike the pictures that the model knows: perhaps none of these is right"
 
 
 def _bars(prediction: Prediction, block: str) -> Iterator[str]:

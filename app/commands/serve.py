@@ -30,9 +30,7 @@ def serve(arguments: Sequence[str]) -> int:
 
 def check(arguments: Sequence[str]) -> int:
     """Load and check the models as the start does; returns 0. Raises `StartError` and `OSError`."""
-    settings = _settings(
-        "check", "Check settings and models as the start does, and serve nothing.", arguments
-    )
+    settings = _settings("check", "Check settings and models as `serve` does, without serving.", arguments)
     # Not at the top, as below.
     from app.main import check as check_models
 

@@ -91,7 +91,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     told = capsys.readouterr().out
     for name, command in COMMANDS.items():
-        assert f"  {name:<10} {command.summary}\n" in told
+        assert f"  {name:<15} {command.summary}\n" in told
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
