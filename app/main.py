@@ -198,7 +198,7 @@ def create_app(
 
     app = FastAPI(
         title="resnet-serve",
-        summary="Classify images, and see what the network saw when it learned.",
+        summary="Classify images, and see how the model was trained and how it computes.",
         version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,

@@ -14,8 +14,8 @@ OVERHEAD_BYTES = 500
 class Surroundings:
     """What stands in front of the replicas. No rate here is measured by this project: give your own.
 
-    `link_gbit` is in each direction: a proxy sends on what it takes, so requests and responses go in both. The
-    source of `max_pods` is https://kubernetes.io/docs/setup/best-practices/cluster-large/.
+    `link_gbit` is in each direction: a proxy sends on what it takes, so requests and responses go in both.
+    The source of `max_pods` is https://kubernetes.io/docs/setup/best-practices/cluster-large/.
     """
 
     link_gbit: float = field(

@@ -19,7 +19,7 @@ KEY_SCHEMES = {
 TIMEOUT = {
     "name": "X-Request-Timeout",
     "in": "header",
-    "description": "Seconds that the answer may take, if fewer than the service gives.",
+    "description": "Timeout of this request in seconds, if shorter than that of the service.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 """What every operation takes that may answer 504."""

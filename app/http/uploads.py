@@ -34,7 +34,7 @@ def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
     text = {
         "type": "string",
         "format": "byte",
-        "description": "An image file in Base64, or such a data URL as `data:image/png;base64,...`.",
+        "description": "An image file in Base64, or a data URL such as `data:image/png;base64,...`.",
     }
     json = {
         "type": "object",
@@ -47,7 +47,8 @@ def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "description": f"{description} Or one image in JSON. Content-Encoding may be gzip or deflate.",
+            "description": f"{description} Or one image as Base64 in JSON. Content-Encoding may be gzip or"
+            " deflate.",
             "content": {
                 "multipart/form-data": {"schema": form},
                 **{kind: {"schema": binary} for kind in (*types, "application/octet-stream")},

@@ -28,7 +28,7 @@ router = APIRouter(tags=["augment-preview"])
 
 
 class SampleQuery(PreviewQuery):
-    image: str = Field("cat", description="The sample.", json_schema_extra={"enum": list(SAMPLES)})
+    image: str = Field("cat", description="The sample image.", json_schema_extra={"enum": list(SAMPLES)})
 
 
 _OPTIONS: dict[str, Any] = {
@@ -40,7 +40,7 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 
-_BODY = upload_body("One image as the multipart field `file`, or as it is.")
+_BODY = upload_body("One image as the multipart field `file`, or as the raw body.")
 
 
 @router.get(
@@ -52,7 +52,7 @@ _BODY = upload_body("One image as the multipart field `file`, or as it is.")
 async def preview_sample(
     request: Request, context: ReadyContext, query: Annotated[SampleQuery, Query()]
 ) -> Response:
-    """Augment one of the sample images, at its own 32 by 32 pixels."""
+    """Augment one of the sample images, at its original size of 32 by 32 pixels."""
 
     async def read(_: RequestScope) -> Upload:
         return read_sample(query.image, "image")
@@ -69,7 +69,7 @@ async def preview_sample(
 async def preview_upload(
     request: Request, context: ReadyContext, query: Annotated[PreviewQuery, Query()]
 ) -> Response:
-    """Augment an image of your own. It is first scaled and cropped to the model's input, as in training."""
+    """Augment an image of your own. It is first scaled and cropped to the model's input size."""
 
     async def read(scope: RequestScope) -> Upload:
         return (await read_uploads(request, scope, max_files=1))[0]

@@ -22,9 +22,11 @@ class ParameterDescription(BaseModel):
     kind: Kind = Field(description="A `range` is two numbers, low and high, separated by a comma in a query.")
     description: str
     default: int | float | tuple[float, float] | str
-    minimum: int | float | None = Field(description="Least legal number, of a range for both ends.")
-    maximum: int | float | None
-    choices: tuple[str, ...] | None = Field(description="Of a `choice`, which has no minimum and maximum.")
+    minimum: int | float | None = Field(description="Smallest valid value, in a range for both ends.")
+    maximum: int | float | None = Field(description="Largest valid value, in a range for both ends.")
+    choices: tuple[str, ...] | None = Field(
+        description="Valid values of a `choice`, which has no minimum and maximum."
+    )
 
 
 class OperationDescription(BaseModel):
@@ -45,7 +47,7 @@ class OperationList(BaseModel):
     dependencies=NO_QUERY,
 )
 async def list_augmentations() -> OperationList:
-    """The operations of `/augment-preview`, their parameters, and what is legal for each."""
+    """The operations of `/augment-preview`, their parameters, and the valid values of each."""
     return OperationList(
         operations=[
             OperationDescription(

@@ -38,18 +38,20 @@ SET_SIZES = (1, 3, 7, 15)
 
 class BatchNormQuery(VersionQuery):
     layer: str | None = Field(
-        None, description="One of `batch_norms` of `/models/{name}`; by default the first of them."
+        None, description="One of the `batch_norms` of `/models/{name}`; by default the first."
     )
     channel: int | None = Field(
-        None, ge=0, description="Whose values the histograms count; by default those of all channels."
+        None, ge=0, description="The channel that the histograms count; by default all channels."
     )
     batch: int = Field(
         DEFAULT_NEIGHBOURS,
         ge=1,
         le=len(SAMPLES) - 1,
-        description="How many sample images to take as neighbours, where none are sent.",
+        description="Number of sample images to use as neighbours, if none are sent.",
     )
-    seed: int = Field(0, ge=0, le=2**53 - 1, description="Decides which neighbours are in which set.")
+    seed: int = Field(
+        0, ge=0, le=2**53 - 1, description="Seed by which the neighbours of each set are chosen."
+    )
 
 
 class SampleBatchNormQuery(BatchNormQuery):
@@ -62,50 +64,54 @@ class Neighbours(BaseModel):
     """The rest of the batch around the image."""
 
     source: Literal["request", "samples"] = Field(
-        description="Whether they were sent along, or are sample images of the service."
+        description="Whether they came with the request, or are sample images of the service."
     )
-    names: list[str | None] = Field(description="Of their files; null for one that was sent without.")
+    names: list[str | None] = Field(description="Names of their files; null for one sent without a name.")
 
 
 class ChannelStatistics(BaseModel):
-    """A number for each channel of the layer."""
+    """Each list has one number per channel of the layer."""
 
     batch_mean: list[float]
-    batch_var: list[float] = Field(description="Divided by the number of values: what training mode uses.")
+    batch_var: list[float] = Field(description="Biased variance, which training mode normalises by.")
     running_mean: list[float]
     running_var: list[float]
     weight: list[float] | None = Field(description="The scale after normalising; null if there is none.")
-    bias: list[float] = Field(description="The shift after that.")
+    bias: list[float] = Field(description="The shift after scaling.")
 
 
 class NeighbourSet(BaseModel):
-    neighbours: int = Field(description="How many, drawn from all of them.")
+    neighbours: int = Field(description="Number of neighbours, chosen at random from all of them.")
     names: list[str | None]
-    top: list[ClassProbability] = Field(description=f"The image's {TOP} most probable classes among them.")
+    top: list[ClassProbability] = Field(
+        description=f"The image's {TOP} most probable classes in a batch with them."
+    )
 
 
 class Predictions(BaseModel):
-    """Of the same image each time; only its company and the mode of all batch norms change."""
+    """All of the same image; only its neighbours and the mode of all batch norms differ."""
 
-    eval: list[ClassProbability] = Field(description="Alone, by running statistics, as the service predicts.")
-    eval_with_neighbours: list[ClassProbability] = Field(
-        description="Among all neighbours: the same, up to float rounding."
+    eval: list[ClassProbability] = Field(
+        description="Alone, with the running statistics, as the service predicts."
     )
-    training: list[NeighbourSet] = Field(description="By the statistics of the batch, for several batches.")
+    eval_with_neighbours: list[ClassProbability] = Field(
+        description="With all neighbours: the same, up to float rounding."
+    )
+    training: list[NeighbourSet] = Field(description="With the statistics of the batch, for several batches.")
 
 
 class BatchNormResponse(BaseModel):
-    """All by a copy of the stored weights in float32; what is served stays in eval mode."""
+    """Computed by a copy of the stored weights in float32; the served network stays in eval mode."""
 
     model: ModelId
     layer: str
-    channels: int = Field(description="Of the layer.")
+    channels: int = Field(description="Number of channels of the layer.")
     channel: int | None
-    image: str | None = Field(description="Name of its file; null for a raw body.")
+    image: str | None = Field(description="Name of the image's file; null for a raw body.")
     neighbours: Neighbours
     histogram: Histograms = Field(
-        description="Of the whole batch: what reaches the layer in eval mode, and what the layer makes of it"
-        " by the statistics of the batch, and by its running ones."
+        description="Of the whole batch: the input of the layer in eval mode, and the layer's output with the"
+        " statistics of the batch and with the running statistics."
     )
     statistics: ChannelStatistics
     predictions: Predictions
@@ -130,7 +136,7 @@ Name = Annotated[str, Path(max_length=100)]
 async def view_sample(
     request: Request, context: ReadyContext, name: Name, query: Annotated[SampleBatchNormQuery, Query()]
 ) -> BatchNormResponse:
-    """As POST does, for one of the sample images among others of them."""
+    """The same as POST, for one of the sample images with others as its neighbours."""
 
     async def read(_: RequestScope) -> Batch:
         sample = read_sample(query.sample, "sample")

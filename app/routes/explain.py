@@ -19,30 +19,32 @@ router = APIRouter(tags=["explain"])
 
 class ExplainQuery(ModelQuery):
     label: str | None = Field(
-        None, alias="class", description="Whose evidence to look for; by default the most probable class."
+        None, alias="class", description="The class to explain; by default the most probable one."
     )
     format: Literal["json", "png"] = Field(
-        "json", description="`json` is the map in numbers, `png` the image under the map in colours."
+        "json", description="`json`: the map as numbers. `png`: the map in colours over the image."
     )
 
 
 class ExplainResponse(BaseModel):
-    """All by the stored weights in float32, whatever the engine of `/predict` computes in."""
+    """Computed with the stored weights in float32, whatever the precision of `/predict`."""
 
     model: ModelId
     label: str
     probability: float = Field(description="Of the label; calibrated, 0..1.")
     logit: float = Field(description="Of the label, before calibration: the mean of `map`, plus `bias`.")
-    bias: float = Field(description="What the label gets whatever the image.")
+    bias: float = Field(description="The part of the logit that does not depend on the image.")
     map: list[list[float]] = Field(
-        description="Rows from top to bottom: what speaks for the label in each of h × w equal parts of the"
-        " image, as the network sees it, or against it where below 0."
+        description="Rows from top to bottom: the evidence for the label in each of h × w equal parts of the"
+        " image, as the network sees it; below 0 it is evidence against the label."
     )
-    input_size: int = Field(description="Side in pixels of what the network sees: the image's centre square.")
+    input_size: int = Field(
+        description="Side in pixels of what the network sees, which is the central square of the image."
+    )
     top: list[ClassProbability] = Field(description=f"The {TOP} most probable classes.")
 
 
-_BODY = upload_body("One image as the multipart field `file`, or as it is.")
+_BODY = upload_body("One image as the multipart field `file`, or as the raw body.")
 _PNG: dict[str, Any] = {
     "responses": {"200": {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 }
@@ -59,12 +61,11 @@ _PNG: dict[str, Any] = {
 async def explain(
     request: Request, context: ReadyContext, query: Annotated[ExplainQuery, Query()]
 ) -> Response:
-    """The class activation map: for a network that ends in global average pooling and one linear layer, each
-    part's own share in the logit, exactly. Other networks are refused with `no_class_activation`, and
-    `/models/{name}` tells beforehand.
+    """The class activation map: the exact contribution of each part of the image to the logit.
 
-    It takes the stored weights in float32. Where `/predict` computes in int8, its probabilities differ a
-    little.
+    It exists for networks that end in global average pooling and one linear layer. Others are rejected with
+    `no_class_activation`; `class_activation` of `/models/{name}` says so beforehand. It uses the stored
+    weights in float32: where `/predict` computes in int8, its probabilities differ a little.
     """
     async with request_scope(request, context, query.model, query.version) as scope:
         _require_class_activation(scope.model)

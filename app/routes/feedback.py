@@ -32,11 +32,11 @@ JSON_TYPE = "application/json"
 
 
 class FeedbackTerms(BaseModel):
-    """What the service keeps."""
+    """Which corrections the service accepts, and for how long it keeps them."""
 
-    enabled: bool = Field(description="Whether corrections are taken at all.")
-    images: bool = Field(description="Whether a correction may bring its image.")
-    days: int = Field(description="For how many days all of it is kept, unless it is deleted before.")
+    enabled: bool = Field(description="Whether corrections are accepted at all.")
+    images: bool = Field(description="Whether a correction may include its image.")
+    days: int = Field(description="Number of days for which corrections are kept, unless deleted before.")
 
 
 class Feedback(BaseModel):
@@ -48,14 +48,14 @@ class Feedback(BaseModel):
 
     request_id: str = Field(
         pattern=r"^[A-Za-z0-9._~:/+=@-]{1,128}$",
-        description="Of the prediction, from the header X-Request-ID of its answer.",
+        description="Id of the prediction's request, from the header X-Request-ID of its response.",
     )
     label: str = Field(min_length=1, max_length=200, description="The right class.")
-    item: int = Field(0, ge=0, lt=10_000, description="Which image of that request it is about, from 0.")
+    item: int = Field(0, ge=0, lt=10_000, description="Number of the image within that request, from 0.")
     image: str | None = Field(
         None,
-        description="That image's file in Base64, or as a data URL, to be kept with the correction where the"
-        " service takes images.",
+        description="The image's file in Base64, or as a data URL, to be kept with the correction, if the"
+        " service accepts images.",
     )
 
 
@@ -66,12 +66,12 @@ class PredictionMade(BaseModel):
 
 
 class FeedbackKept(BaseModel):
-    id: str = Field(description="By which it can be deleted; whoever knows it can.")
+    id: str = Field(description="The id with which the correction can be deleted, by anybody who knows it.")
     prediction: PredictionMade | None = Field(
-        description="What was answered then, as far as the service remembers; it is kept with the correction."
+        description="The prediction, which is kept with the correction; null if the service has forgotten it."
     )
-    image_bytes: int = Field(description="Of the image that is kept; 0 without one.")
-    days: int = Field(description="After which it is deleted.")
+    image_bytes: int = Field(description="Size of the image that is kept; 0 without one.")
+    days: int = Field(description="Number of days after which the correction is deleted.")
 
 
 def _body() -> dict[str, Any]:
@@ -84,9 +84,9 @@ def _body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {JSON_TYPE: {"schema": schema}}}}
 
 
-@router.get("/feedback", summary="Say whether corrections are taken", responses=documented(422, 503))
+@router.get("/feedback", summary="Say whether corrections are accepted", responses=documented(422, 503))
 async def terms(context: ReadyContext) -> FeedbackTerms:
-    """Whether, and what of them is kept for how long: to be told to whoever is asked for one."""
+    """What is kept of a correction, and for how long: tell the user before you ask for one."""
     settings = context.settings
     return FeedbackTerms(
         enabled=settings.feedback,
@@ -103,10 +103,10 @@ async def terms(context: ReadyContext) -> FeedbackTerms:
     openapi_extra=_body(),
 )
 async def correct(request: Request, context: ReadyContext) -> FeedbackKept:
-    """Keep the right class of an image that was classified before, with what was answered then.
+    """Store the right class of an image that was classified before, together with the prediction.
 
-    The image itself is not known to the service any more: the correction may bring it once more, where the
-    service takes images. Several corrections of the same image are all kept; the last one counts.
+    The service no longer has the image itself: if it accepts images, the correction may include it again.
+    Several corrections of the same image are all kept; the last one counts.
     """
     store = _store(request, context)
     async with request_scope(request, context) as scope:
@@ -133,9 +133,11 @@ async def correct(request: Request, context: ReadyContext) -> FeedbackKept:
 async def remove(
     request: Request,
     context: ReadyContext,
-    known: Annotated[str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="As it was answered.")],
+    known: Annotated[
+        str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="The `id` that POST returned.")
+    ],
 ) -> Response:
-    """Delete it, and the image that came with it."""
+    """Delete a correction, and the image that came with it."""
     if not await _store(request, context).delete(known):
         raise ApiError(404, "unknown_feedback", f"there is no correction {known}", "id")
     return Response(status_code=204)

@@ -30,7 +30,7 @@ async def live() -> Live:
 async def ready(request: Request, _: ReadyContext) -> Ready:
     """Status 200 once the model is loaded, checked and warm; 503 before, and while stopping.
 
-    However much there is to do: too much is answered by 429, which leaves the process in its place.
+    It does not depend on the load: an overloaded service stays ready and answers 429.
     """
     if request.app.state.is_leaving:
         raise ApiError(503, "stopping", "the service is being stopped")

@@ -11,7 +11,7 @@ router = APIRouter(tags=["metrics"])
 
 @router.get(
     "/metrics",
-    summary="Counts and timings",
+    summary="Metrics for Prometheus",
     response_class=PlainTextResponse,
     response_description="Text in the exposition format of Prometheus.",
 )

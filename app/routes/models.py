@@ -24,10 +24,10 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=SINGLE_QUERY)
 class ModelEntry(BaseModel):
     name: str
     version: str
-    current: bool = Field(description="Whether it answers the requests that name the model and no version.")
+    current: bool = Field(description="Whether it answers requests that name the model but no version.")
     architecture: str
     classes: tuple[str, ...]
-    accuracy: float = Field(description="On the test set, as a share of 1, of the network that answers.")
+    accuracy: float = Field(description="On the test set, 0..1, of the network that is served.")
 
 
 class ModelList(BaseModel):
@@ -39,15 +39,15 @@ class EngineDescription(BaseModel):
     version: str
     device: str
     precision: str
-    concurrency: int = Field(description="Batches computed at the same time at most.")
-    max_batch: int = Field(description="Most images computed together.")
-    reason: str = Field(description="Why it is this engine.")
+    concurrency: int = Field(description="Maximum number of batches computed at the same time.")
+    max_batch: int = Field(description="Maximum number of images in a batch.")
+    reason: str = Field(description="Why this engine was chosen.")
 
 
 class ModelDetails(BaseModel):
-    metadata: ModelMetadata = Field(description="All that the stored model says about itself.")
+    metadata: ModelMetadata = Field(description="The metadata of the stored model.")
     metrics: ModelMetrics = Field(
-        description="On the test set, of the network that answers: in int8, int8's."
+        description="On the test set, of the network that is served: if that is int8, those of int8."
     )
     engine: EngineDescription
     layers: list[LayerSummary] = Field(description="Every block: output shape, parameters, multiply-adds.")
@@ -55,17 +55,17 @@ class ModelDetails(BaseModel):
         description="Every batch norm: mode, batches seen, range of the running statistics."
     )
     augmentation: list[dict[str, JsonValue]] | None = Field(
-        description="What training did to its images, as `preset=training` of `/augment-preview` does it;"
-        " null where its recipe does not tell."
+        description="The augmentation of training, as `preset=training` of `/augment-preview` applies it;"
+        " null if the recipe does not state it."
     )
-    class_activation: bool = Field(description="Whether `/explain` can answer for it.")
-    report: bool = Field(description="Whether the artifact has one for `/models/{name}/report`.")
+    class_activation: bool = Field(description="Whether `/explain` works for this model.")
+    report: bool = Field(description="Whether the artifact has a report for `/models/{name}/report`.")
     robustness: bool = Field(description="Whether the artifact has figures for `/models/{name}/robustness`.")
 
 
 @router.get("", summary="List the models", responses=documented(422, 503), dependencies=NO_QUERY)
 async def list_models(context: ReadyContext) -> ModelList:
-    """All versions of all models; the first is the one for requests that name none."""
+    """All versions of all models; the first answers requests that name no model."""
     plan = context.control.plan
     default = context.model
     others = (loaded.model for loaded in context.control.models() if loaded.model is not default)
@@ -90,7 +90,7 @@ async def describe_model(
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
 ) -> ModelDetails:
-    """The version that was loaded last, or the one given."""
+    """The version that was loaded last, or `version`."""
     loaded = context.control.find(name, query.version)
     model, engine = loaded.model, loaded.model.engine
     return ModelDetails(
@@ -115,16 +115,16 @@ async def describe_model(
 
 
 @router.get(
-    "/{name}/report", summary="Tell how one model was trained and tested", responses=documented(404, 422, 503)
+    "/{name}/report", summary="Show how one model was trained and tested", responses=documented(404, 422, 503)
 )
 async def report(
     context: ReadyContext,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
 ) -> TrainingReport:
-    """The epochs of training and, on the test set, confusion, calibration and the worst mistakes.
+    """The epochs of training and, on the test set, confusion matrix, calibration and the worst mistakes.
 
-    From the report.json beside the stored weights; `no_report` where there is none, or one of another kind.
+    These come from the artifact's report.json; without a valid one, the error is `no_report`.
     """
     model = context.control.find(name, query.version).model
     try:
@@ -135,7 +135,7 @@ async def report(
 
 @router.get(
     "/{name}/robustness",
-    summary="Tell how one model fares when something happened to the picture",
+    summary="Show how robust one model is",
     responses=documented(404, 422, 503),
 )
 async def robustness(
@@ -143,10 +143,9 @@ async def robustness(
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
 ) -> Robustness:
-    """Accuracy, and answers that change, under corruptions, encodings, sizes and movements of test images.
+    """Accuracy and changed predictions when test images are corrupted, encoded, scaled, rotated or shifted.
 
-    From the robustness.json beside the stored weights; `no_robustness` where there is none, or one of another
-    kind.
+    These come from the artifact's robustness.json; without a valid one, the error is `no_robustness`.
     """
     model = context.control.find(name, query.version).model
     try:

@@ -39,14 +39,14 @@ class PredictQuery(ModelQuery):
     top_k: int = Field(
         DEFAULT_TOP_K,
         ge=1,
-        description="How many classes to answer per image, the most probable first.",
+        description="Number of classes to return for each image, the most probable first.",
     )
     views: int | None = Field(
         None,
         ge=1,
         le=len(VIEWS),
-        description=f"How many views of each image to average over, of: {', '.join(VIEWS)}. Each takes the"
-        " time of an image; by default the service's setting.",
+        description=f"Number of views of each image to average over, the first of: {', '.join(VIEWS)}. Each"
+        " takes the time of an image. By default the service's setting.",
     )
 
 
@@ -55,27 +55,28 @@ DEFAULT_QUERY = PredictQuery()
 
 class Prediction(BaseModel):
     filename: str | None = Field(description="As sent with the file; null for a raw body.")
-    width: int = Field(description="Of the image as sent and turned upright, in pixels.")
+    width: int = Field(description="Of the image as sent, rotated upright, in pixels.")
     height: int
     top: list[ClassProbability]
     familiar: bool | None = Field(
-        description="Whether the image is like those that the model knows; where it is not, the classes are"
-        " hardly right. 95 % of images of the known classes are. Null where the model cannot tell."
+        description="Whether the image is like those that the model knows, as 95 % of images of the known"
+        " classes are; if it is not, the predicted classes are probably wrong. Null if the model has no"
+        " detector."
     )
     unfamiliarity: float | None = Field(
-        description="How unlike the known images it is, 0..1: up to 0.95 the share of these that are less"
-        " so, and above 0.95 for an image that is not familiar. Null where the model cannot tell."
+        description="How unlike the known images it is, 0..1: up to 0.95, the share of known images that are"
+        " less unfamiliar; above 0.95, the image is not familiar. Null if the model has no detector."
     )
 
 
 class Timings(BaseModel):
-    """Milliseconds of each stage, and of all of them from the first byte of the request.
+    """Milliseconds of each stage, and in total from the first byte of the request.
 
     The images of one request may be computed in several batches. While any of them is, the time counts as
     `inference`, and between batches as `queue`.
     """
 
-    receive: float = Field(description="Until the body had arrived and its form was read.")
+    receive: float = Field(description="Until the body had arrived and was parsed.")
     decode: float
     preprocess: float
     queue: float = Field(description="Waiting for a decoding thread and for a free engine.")
@@ -124,7 +125,7 @@ class PredictResponse(BaseModel):
     response_model=PredictResponse,
     responses=documented(400, 404, 408, 413, 415, 422, 429, 501, 503, 504),
     openapi_extra=upload_body(
-        "One or several images as the multipart field `file`, or one image as it is.", several=True
+        "One or several images as the multipart field `file`, or one image as the raw body.", several=True
     ),
 )
 async def predict(
@@ -132,8 +133,9 @@ async def predict(
 ) -> Response:
     """Classify each image.
 
-    JPEG, PNG, WebP, GIF (first frame), BMP and AVIF are told by their content. If one of several files cannot
-    be used, the whole request is refused and the message says which one it is.
+    The format is told by the content: JPEG, PNG, WebP, GIF (first frame), BMP, AVIF, and HEIC if the service
+    has the extra for it. If one of several files cannot be used, the whole request is rejected, and the
+    message says which file it is.
     """
     async with request_scope(request, context, query.model, query.version) as scope:
         model = scope.model

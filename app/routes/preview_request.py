@@ -19,23 +19,27 @@ class PreviewQuery(ModelQuery):
     )
     preset: Literal["training"] | None = Field(
         None,
-        description="In place of `ops`: `training` is what the model itself was trained with, without what"
-        " changes labels.",
+        description="Instead of `ops`: `training` takes the operations that the model was trained with,"
+        " without those that change labels.",
     )
-    rows: int = Field(2, ge=1, le=16)
-    cols: int = Field(4, ge=1, le=16)
-    seed: int = Field(0, ge=0, le=2**53 - 1, description="The same seed gives the same bytes.")
-    scale: int = Field(4, ge=1, le=16, description="Size of a pixel in the answer.")
+    rows: int = Field(2, ge=1, le=16, description="Rows of the grid.")
+    cols: int = Field(4, ge=1, le=16, description="Columns of the grid.")
+    seed: int = Field(0, ge=0, le=2**53 - 1, description="The same seed gives the same response.")
+    scale: int = Field(
+        4, ge=1, le=16, description="Enlargement: each pixel becomes `scale` × `scale` pixels."
+    )
     format: Literal["png", "json"] = Field(
-        "png", description="`png` is the grid, `json` every tile by itself with its sampled parameters."
+        "png", description="`png`: the grid. `json`: every tile with its sampled parameters."
     )
     predict: bool = Field(
-        default=False, description="Ask the model about the image and every tile too; for `format=json`."
+        default=False, description="Also classify the image and every tile; only with `format=json`."
     )
 
 
 class TileDescription(BaseModel):
-    parameters: dict[str, JsonValue] = Field(description="What was drawn for this tile, as `operation.key`.")
+    parameters: dict[str, JsonValue] = Field(
+        description="The parameters sampled for this tile, as `operation.parameter`."
+    )
     image: str = Field(description="The tile as PNG, in a data URL.")
     prediction: ClassProbability | None = Field(
         description="Its most probable class; null without `predict=true`."
@@ -43,15 +47,16 @@ class TileDescription(BaseModel):
 
 
 class PreviewResponse(BaseModel):
-    operations: list[dict[str, JsonValue]] = Field(description="With all their parameters, in order.")
+    operations: list[dict[str, JsonValue]] = Field(description="In order, with all their parameters.")
     rows: int
     cols: int
     seed: int
     scale: int
     tiles: list[TileDescription] = Field(description="Row by row.")
     original: ClassProbability | None = Field(
-        description="The most probable class of the image as it was; null without `predict=true`."
+        description="The most probable class of the unchanged image; null without `predict=true`."
     )
     kept: float | None = Field(
-        description="Share 0..1 of the tiles with the label of `original`; null without `predict=true`."
+        description="Share, 0..1, of the tiles with the same label as `original`; null without"
+        " `predict=true`."
     )

@@ -16,13 +16,13 @@ class VersionQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: str | None = Field(
-        None, max_length=100, description="Of the model; by default the one that was loaded last."
+        None, max_length=100, description="Version of the model; by default the one loaded last."
     )
 
 
 class ModelQuery(VersionQuery):
     model: str | None = Field(
-        None, max_length=100, description="Its name; by default the first of `/models`."
+        None, max_length=100, description="Name of the model; by default the first of `/models`."
     )
 
 
@@ -33,7 +33,7 @@ class ModelId(BaseModel):
 
 class ClassProbability(BaseModel):
     label: str
-    probability: float = Field(description="Calibrated, 0..1; over all classes the sum is 1.")
+    probability: float = Field(description="Calibrated, 0..1; the sum over all classes is 1.")
 
 
 def model_id(model: ServedModel) -> ModelId:

@@ -104,7 +104,7 @@ def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
 async def index(
     context: ReadyContext, asked: Annotated[IndexRequest, Depends(_from_body(IndexRequest))]
 ) -> list[RepositoryEntry]:
-    """What is served, and what of the model repository could be loaded besides."""
+    """The models that are served, and those of the model repository that could be loaded."""
     plan = context.control.plan
     states: dict[tuple[str, str], Literal["READY", "LOADING"]] = {}
     if plan.staged is not None:
@@ -139,11 +139,11 @@ async def load(
     name: Name,
     asked: Annotated[LoadRequest, Depends(_from_body(LoadRequest))],
 ) -> Response:
-    """Load a model, or load it anew, while all that is served goes on being served.
+    """Load or reload a model while all others are served.
 
-    Once it is proven fit, by every worker process, it takes the place of the same version if there was one,
-    and answers the requests that name no version. A model that is not fit changes nothing. Earlier versions
-    stay until they are unloaded; loading one of them again is the way back.
+    Once every worker process has checked it, it replaces the same version, if that was loaded, and answers
+    requests that name no version. A model that fails its checks changes nothing. Earlier versions stay loaded
+    until they are unloaded; to roll back, load one of them again.
     """
     repository = _managed(request, context)
     limit = context.settings.max_models

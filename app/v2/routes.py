@@ -102,7 +102,7 @@ async def live() -> ServerLiveResponse:
 
 @router.get("/health/ready", summary="Can it take requests?", responses={503: {"model": ServerReadyResponse}})
 async def ready(request: Request) -> JSONResponse:
-    """Status 200 once the model is ready; 503 before, and while stopping. So says the body."""
+    """Status 200 once the model is ready; 503 before, and while stopping. The body says the same."""
     is_ready = request.app.state.context is not None and not request.app.state.is_leaving
     return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
 
@@ -166,10 +166,10 @@ _INFER: dict[str, Any] = {
 async def infer(request: Request, context: ReadyContext, name: Name) -> Response:
     """One input: `image_bytes` (BYTES, [N]; in JSON in Base64) or `images` (UINT8, or FP32 in 0..1).
 
-    Outputs: `probabilities` (FP32, [N, classes]), `label` (BYTES, [N]) and, of a model that can tell,
-    `unfamiliarity` (FP32 in 0..1, [N]; above 0.95 the image is unlike those that the model knows): all unless
-    some are named. With the parameter `classification` = k, `probabilities` gives the k best as
-    "probability:index:label".
+    Outputs: `probabilities` (FP32, [N, classes]), `label` (BYTES, [N]) and, for a model with a detector,
+    `unfamiliarity` (FP32 in 0..1, [N]; above 0.95 the image is unlike those that the model knows). By default
+    all are returned. With the parameter `classification` = k, `probabilities` gives the k most probable
+    classes as "probability:index:label".
     """
     return await _infer(request, context, name, None)
 
@@ -178,7 +178,7 @@ async def infer(request: Request, context: ReadyContext, name: Name) -> Response
     "/models/{name}/versions/{version}/infer", summary="Classify images by a version of a model", **_INFER
 )
 async def infer_by_version(request: Request, context: ReadyContext, name: Name, version: Version) -> Response:
-    """As without a version."""
+    """The same with a given version."""
     return await _infer(request, context, name, version)
 
 

@@ -27,7 +27,7 @@ def _input(name: str, datatypes: list[str], shape: dict[str, Any], data: dict[st
 
 
 def _output(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    binary = {"type": "boolean", "description": "Whether it is to come behind the JSON, as binary data."}
+    binary = {"type": "boolean", "description": "Whether to send it after the JSON, as binary data."}
     return {
         "type": "object",
         "title": name,
@@ -40,13 +40,17 @@ def _output(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 _COUNT = {"type": "integer", "minimum": 1}
-_CLASSIFICATION = {"type": "integer", "minimum": 0, "description": "The k best as text, for k above 0."}
+_CLASSIFICATION = {
+    "type": "integer",
+    "minimum": 0,
+    "description": "Above 0: return that many of the most probable classes, as text.",
+}
 
 REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
-        "id": {"type": ["string", "null"], "description": "Comes back with the answer."},
+        "id": {"type": ["string", "null"], "description": "Returned in the response."},
         "parameters": {**_PARAMETERS, "properties": {"binary_data_output": {"type": "boolean"}}},
         "inputs": {
             "type": "array",
@@ -61,7 +65,7 @@ REQUEST: dict[str, Any] = {
                             "items": _COUNT,
                             "minItems": 1,
                             "maxItems": 1,
-                            "description": "How many files.",
+                            "description": "Number of files.",
                         },
                         {"items": {"type": "string", "format": "byte"}, "description": "Files in Base64."},
                     ),
@@ -69,7 +73,7 @@ REQUEST: dict[str, Any] = {
                         IMAGES,
                         ["UINT8", "FP32"],
                         {"items": _COUNT, "minItems": 4, "maxItems": 4, "description": "[N, C, S, S]"},
-                        {"description": "Numbers, flat or in rows: 0..255, or of FP32 0..1."},
+                        {"description": "Numbers, flat or nested: 0..255, or for FP32 0..1."},
                     ),
                 ]
             },
@@ -84,7 +88,7 @@ REQUEST: dict[str, Any] = {
                 ]
             },
             "maxItems": 3,
-            "description": "All that the model has, unless some are named, each of which comes once.",
+            "description": "The outputs to return, each once; by default all that the model has.",
         },
     },
 }
@@ -94,9 +98,9 @@ class OutputTensor(BaseModel):
     name: str
     datatype: str
     shape: list[int]
-    data: list[float] | list[str] | None = Field(None, description="Flat; not there where they are binary.")
+    data: list[float] | list[str] | None = Field(None, description="Flat; missing if the data are binary.")
     parameters: dict[str, JsonValue] | None = Field(
-        None, description="Where they are binary, `binary_data_size`: their length in bytes."
+        None, description="For binary data, `binary_data_size`: their length in bytes."
     )
 
 
@@ -114,13 +118,13 @@ DOCUMENTED: dict[str, Any] = {
         {
             "name": "Inference-Header-Content-Length",
             "in": "header",
-            "description": "How many bytes of the body are JSON, where binary data follow.",
+            "description": "Length in bytes of the JSON at the start of the body, if binary data follow it.",
             "schema": {"type": "integer", "minimum": 0},
         }
     ],
     "requestBody": {
         "required": True,
-        "description": "The protocol's JSON, with the tensors in it or behind it as binary data.",
+        "description": "The protocol's JSON, with the tensors in it or after it as binary data.",
         "content": {
             "application/json": {"schema": REQUEST, "example": EXAMPLE},
             "application/octet-stream": {"schema": _BINARY},

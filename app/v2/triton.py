@@ -54,14 +54,12 @@ class SharedMemoryRegion(BaseModel):
     name: str
 
 
-@router.get("/models/stats", summary="Count what was computed", responses=v2_documented(422, 503))
+@router.get("/models/stats", summary="Statistics of all models", responses=v2_documented(422, 503))
 async def all_statistics(context: ReadyContext) -> Statistics:
     return Statistics(model_stats=[_statistics(loaded) for loaded in context.control.models()])
 
 
-@router.get(
-    "/models/{name}/stats", summary="Count what a model computed", responses=v2_documented(404, 422, 503)
-)
+@router.get("/models/{name}/stats", summary="Statistics of a model", responses=v2_documented(404, 422, 503))
 async def model_statistics(context: ReadyContext, name: Name) -> Statistics:
     """Of all its versions that are served."""
     versions = context.control.versions(context.control.find(name).model.metadata.name)
@@ -70,7 +68,7 @@ async def model_statistics(context: ReadyContext, name: Name) -> Statistics:
 
 @router.get(
     "/models/{name}/versions/{version}/stats",
-    summary="Count what a version of a model computed",
+    summary="Statistics of a version of a model",
     responses=v2_documented(404, 422, 503),
 )
 async def version_statistics(context: ReadyContext, name: Name, version: Version) -> Statistics:
