@@ -91,7 +91,7 @@ class ServiceMetrics:
         )
         self._rejections = Counter(
             "resnet_serve_rejections_total",
-            "Requests and connections rejected by a limit or for the state of the service, by reason.",
+            "Requests and connections rejected by a limit or because of the state of the service, by reason.",
             ["reason"],
             registry=own,
         )
