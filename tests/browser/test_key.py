@@ -31,7 +31,7 @@ def test_key_is_asked_for_once_and_kept_for_the_tab(
     expect(page.locator("#key")).to_contain_text("This service asks for a key. It stays in this tab only.")
     field.fill("two words")
     page.keyboard.press("Enter")
-    expect(page.locator("#key")).to_contain_text("letters, digits and signs")
+    expect(page.locator("#key")).to_contain_text("visible ASCII characters")
     field.fill("wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#key")).to_contain_text("The service does not know this key.")

@@ -1,4 +1,4 @@
-"""The part of the model's panel that tells what happens when something happened to the picture."""
+"""The part of the model's panel that shows the accuracy on corrupted and otherwise changed images."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from models.artifact.store import read_metadata
 from tests.support.panels import classify_sample, open_page
 from tests.support.robustness import made_up
 
-TITLE = "When something happened to the picture"
+TITLE = "Accuracy on changed images"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_every_figure_is_shown(model: Page, stored: Robustness) -> None:
     expect(model.get_by_role("heading", name=TITLE)).to_be_visible()
     card = model.locator("#model-card")
     mean = stored.mean_corrupted["float32"]
-    expect(card).to_contain_text(f"Of 1,234 test images 95.0% are answered right as they are, and {mean:.1%}")
+    expect(card).to_contain_text(f"Of 1,234 test images 95.0% are classified correctly as they are, and {mean:.1%}")
     rows = {
         row.locator("th").inner_text().split("\n")[0].lower().replace(" ", "_"): row
         for row in model.locator(".robustness tbody tr:not(:has(.kind))").all()
@@ -65,9 +65,9 @@ def test_every_figure_is_shown(model: Page, stored: Robustness) -> None:
                 f"{each.level}: {round(accuracy * 100, 1):g}%"
                 for each, accuracy in zip(own, accuracies, strict=True)
             ]
-    strengths = model.get_by_role("img", name="Right, by strength of the 15 corruptions")
+    strengths = model.get_by_role("img", name="Accuracy by strength of the 15 corruptions")
     assert (strengths.locator("path").get_attribute("d") or "").count("L") == 4
-    qualities = model.get_by_role("img", name="Right, by quality of the file")
+    qualities = model.get_by_role("img", name="Accuracy by quality of the file")
     expect(qualities.locator("path")).to_have_count(2)
 
 

@@ -107,7 +107,7 @@ def test_share_of_kept_labels_is_that_of_the_tiles(blank_page: Page, server: str
 
 def test_tiles_without_the_model(studio: Page) -> None:
     with studio.expect_response("**/augment-preview?*predict=false*"):
-        studio.get_by_label("Ask the model about every tile").uncheck()
+        studio.get_by_label("Classify every tile").uncheck()
     expect(studio.locator(".summary")).to_have_text("8 variations, drawn by the code that training runs")
     expect(studio.locator(".says").first).to_be_empty()
     assert shown_query(studio)["predict"] == ["false"]
@@ -140,7 +140,7 @@ def test_link_reproduces_the_picture(studio: Page) -> None:
     seed = studio.get_by_label("Seed").input_value()
     studio.wait_for_function("seed => location.hash.includes(`seed=${seed}&`)", arg=seed)
     with studio.expect_response("**/augment-preview?*"):
-        studio.get_by_label("Ask the model about every tile").uncheck()
+        studio.get_by_label("Classify every tile").uncheck()
     expect(studio.locator(".says").first).to_be_empty()
     sources, address = tile_sources(studio), studio.url
     studio.goto("about:blank")

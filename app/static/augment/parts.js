@@ -38,7 +38,7 @@ export function createStudioParts(section) {
       element("label", {}, "Seed", parts.seed),
       parts.newSeed,
     ),
-    element("label", {}, parts.predict, "Ask the model about every tile"),
+    element("label", {}, parts.predict, "Classify every tile"),
   );
   parts.drawn = element("div", { class: "drawn" }, parts.summary, parts.grid, parts.description);
   section.replaceChildren(

@@ -30,9 +30,9 @@ export function createNormsParts(section, most) {
   parts.drawn = element(
     "div",
     { class: "drawn" },
-    part("The same image, alone and in company", parts.predictions),
+    part("The same image, alone and with neighbours", parts.predictions),
     part("What the layer makes of the batch", parts.values),
-    part("What it goes by", parts.statistics),
+    part("Statistics of the batch and running statistics", parts.statistics),
   );
   section.replaceChildren(
     element("h2", {}, "Why does a model in training mode answer differently?"),

@@ -150,7 +150,7 @@ export async function start(section) {
       const model = await currentModel();
       const { metadata } = await currentDetails();
       if (model !== (await currentModel())) return; // another one was chosen meanwhile
-      known.textContent = `The model knows ${listed(metadata.classes)}, and takes every image for one of them.`;
+      known.textContent = `The model knows ${listed(metadata.classes)}, and assigns every image to one of them.`;
       known.hidden = false;
     } catch {
       // The header says already that the service does not answer.

@@ -85,7 +85,7 @@ export async function start(section) {
       figure("Latency, median", latest.median === null ? "–" : milliseconds(latest.median)),
       figure("Latency, 99th percentile", latest.slow === null ? "–" : milliseconds(latest.slow)),
       figure("Images waiting", number(latest.waiting)),
-      figure("Turned away", number(last.rejected)),
+      figure("Rejected", number(last.rejected)),
     );
     const x = points.map((_, index) => index - points.length + 1);
     const of = (key) => points.map((point) => point[key]);

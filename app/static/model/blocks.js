@@ -73,7 +73,7 @@ function residual(before, after) {
   const projected = before.join() !== after.join();
   const words = projected
     ? "Residual block: two 3×3 convolutions, beside a 1×1 convolution that fits the shape"
-    : "Residual block: two 3×3 convolutions, and what came in is added";
+    : "Residual block: two 3×3 convolutions, plus their input";
   return svg(
     "svg",
     { viewBox: "0 0 210 56", class: "block", role: "img", "aria-label": words },

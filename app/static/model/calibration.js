@@ -9,13 +9,13 @@ export function calibration({ bin_accuracy: right, bin_share: share, expected_ca
   const edges = Array.from({ length: bins + 1 }, (_, index) => index / bins);
   const words = `on average its percentages are off by ${(error * 100).toFixed(1)} points`;
   const text =
-    `If it says 80% it should be right four times of five: the bars should reach the dashed line. ` +
-    `${words[0].toUpperCase()}${words.slice(1)}. In ${percent(share.at(-1))} of the images it is surer than ${percent(edges.at(-2))}.`;
+    `Of the predictions with 80%, four out of five should be right: the bars should reach the dashed line. ` +
+    `${words[0].toUpperCase()}${words.slice(1)}. In ${percent(share.at(-1))} of the images its confidence is above ${percent(edges.at(-2))}.`;
   return element(
     "div",
     { class: "beside" },
     columnChart({
-      title: "Right how often, by how sure it was",
+      title: "Accuracy by confidence",
       words,
       edges,
       series: [{ name: "right", values: right }],

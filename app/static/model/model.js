@@ -81,12 +81,12 @@ function partsOf(details, report, robustness) {
       element(
         "p",
         { class: "note" },
-        "This model has no report: its curves and its confusion are not known.",
+        "This model has no report, and so no training curves and no confusion matrix.",
       ),
     );
   } else {
     parts.push(
-      part("What is taken for what", confusionTable(classes, report.evaluation)),
+      part("Confusion", confusionTable(classes, report.evaluation)),
       part("Can its percentages be trusted?", calibration(report.evaluation)),
       part("Training", trainingCurves(report.history)),
     );
@@ -94,7 +94,7 @@ function partsOf(details, report, robustness) {
   }
   if (robustness !== null) {
     const children = robustnessParts(robustness, details.engine.precision);
-    parts.push(part("When something happened to the picture", ...children));
+    parts.push(part("Accuracy on changed images", ...children));
   }
   return [...parts, part("Recipe", recipeList(metadata))];
 }

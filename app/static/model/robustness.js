@@ -1,4 +1,4 @@
-// How often it is right when something happened to the picture: noise, blur, compression, a turn.
+// How robust the model is: accuracy on images with noise, blur, compression, rotation and other changes.
 
 import { lineChart } from "../shared/charts/lines.js";
 import { element, setVariable } from "../shared/dom.js";
@@ -7,8 +7,8 @@ import { percent, readable } from "../shared/words.js";
 const KINDS = {
   corruption: "Corruptions",
   encoding: "Encodings",
-  size: "Scaled and back",
-  movement: "Movements",
+  size: "Scaled down or up and back",
+  movement: "Rotations and shifts",
   colour: "Colour",
 };
 
@@ -20,16 +20,16 @@ export function robustnessParts({ images, clean, mean_corrupted: mean, condition
   const strengths = unique(corruptions.map(({ level }) => level));
   const changed = average(corruptions.map(({ figures }) => figures[served].changed));
   const words =
-    `Of ${images.toLocaleString("en")} test images ${percent(clean[served])} are answered right as they are, and ` +
+    `Of ${images.toLocaleString("en")} test images ${percent(clean[served])} are classified correctly as they are, and ` +
     `${percent(mean[served])} on average under 15 kinds of corruption, each at five strengths. Corruption changes ` +
-    `${percent(changed)} of all answers.`;
+    `${percent(changed)} of all predictions.`;
   return [
     element("p", { class: "note" }, words),
     element(
       "div",
       { class: "charts pairs" },
       lineChart({
-        title: "Right, by strength of the 15 corruptions",
+        title: "Accuracy by strength of the 15 corruptions",
         x: strengths.map(Number),
         ends: [`strength ${strengths[0]}`, strengths.at(-1)],
         series: precisions.map((name) => ({
@@ -55,7 +55,7 @@ function encodings(conditions, served) {
   if (levels.length === 0 || series.some(({ values }) => values.length !== levels.length)) return [];
   return [
     lineChart({
-      title: "Right, by quality of the file",
+      title: "Accuracy by quality of the file",
       x: levels.map((_, index) => index),
       ends: [levels[0], levels.at(-1)],
       series,
@@ -70,7 +70,7 @@ function thingTable(conditions, precisions, served) {
   const rows = names.map((name) => conditions.filter((each) => each.name === name));
   return element(
     "div",
-    { class: "table", tabIndex: 0, role: "region", ariaLabel: "Accuracy by what happened" },
+    { class: "table", tabIndex: 0, role: "region", ariaLabel: "Accuracy on changed images" },
     element(
       "table",
       { class: "figures robustness" },
@@ -81,7 +81,7 @@ function thingTable(conditions, precisions, served) {
         element(
           "tr",
           {},
-          element("th", { scope: "col" }, "What happened"),
+          element("th", { scope: "col" }, "Change"),
           element("td", { class: "bar" }),
           ...precisions.map((name) => element("th", { class: "number", scope: "col" }, name)),
           element("th", { class: "number", scope: "col" }, "Changed"),

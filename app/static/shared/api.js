@@ -42,7 +42,8 @@ export async function postFiles(path, files, signal, read = json) {
   } catch (error) {
     // A server may hang up on a body that is too large before the browser reads its answer.
     if (error.code === "unreachable" && (await isAlive())) {
-      throw new ApiError("upload_broken_off", "The server broke off the upload. The file may be too large.", {
+      const message = "The server closed the connection during the upload. The file may be too large.";
+      throw new ApiError("upload_broken_off", message, {
         field: "file",
         retriable: true,
       });

@@ -33,7 +33,7 @@ form.addEventListener("submit", (event) => {
   const key = input.value.trim();
   // Headers carry no other characters.
   if (!/^[!-~]+$/.test(key)) {
-    status.textContent = "A key has letters, digits and signs of the ASCII set only, and no spaces.";
+    status.textContent = "A key consists of visible ASCII characters only, without spaces.";
     return;
   }
   sessionStorage.setItem(STORED_AS, key);
