@@ -49,7 +49,9 @@ def test_every_figure_is_shown(model: Page, stored: Robustness) -> None:
     expect(model.get_by_role("heading", name=TITLE)).to_be_visible()
     card = model.locator("#model-card")
     mean = stored.mean_corrupted["float32"]
-    expect(card).to_contain_text(f"Of 1,234 test images 95.0% are classified correctly as they are, and {mean:.1%}")
+    expect(card).to_contain_text(
+        f"Of 1,234 test images 95.0% are classified correctly as they are, and {mean:.1%}"
+    )
     rows = {
         row.locator("th").inner_text().split("\n")[0].lower().replace(" ", "_"): row
         for row in model.locator(".robustness tbody tr:not(:has(.kind))").all()

@@ -59,10 +59,10 @@ def model_card(
 {description.architecture} on {literal(data.name)}: {len(description.classes)} classes, input {size}.
 
 **Test accuracy {evaluation.accuracy:.2%}** on {evaluation.images:,} images: one run (n = 1), one forward pass
-an image, no test-time augmentation. Negative log-likelihood {evaluation.negative_log_likelihood:.3f} nats,
+per image, no test-time augmentation. Negative log-likelihood {evaluation.negative_log_likelihood:.3f} nats,
 expected calibration error {evaluation.expected_calibration_error:.3f} at temperature
-{description.temperature}. The weights are stored as {description.weights_dtype},
-and these figures are theirs in float32 arithmetic.
+{description.temperature}. The weights are stored as {description.weights_dtype};
+these figures were computed with them in float32.
 
 {_int8_paragraph(description.int8)}
 
@@ -83,9 +83,9 @@ and these figures are theirs in float32 arithmetic.
 
 {description.training_seconds / 60:.0f} minutes on {description.hardware},
 torch {description.library_versions["torch"]}.
-Trained on {data.train_images:,} images, {data.held_out_images:,} more are the validation set.
-An epoch's {watched} accuracy is taken at the image size of that epoch. It chose nothing: the result is
-the weights after the last step.
+Trained on {data.train_images:,} images; {data.held_out_images:,} more are the validation set.
+An epoch's {watched} accuracy is measured at the image size of that epoch. It was not used to choose
+anything: the result is the weights after the last step.
 
 {epochs}
 
@@ -110,9 +110,10 @@ The recipe:
 def limits_of_use(description: ModelDescription) -> str:
     size = f"{description.input_size}×{description.input_size}"
     classes = len(description.classes)
-    return f"""It knows {classes} classes and nothing else: a picture of anything else gets one of them all
-the same, often with confidence. Larger pictures are reduced to {size} pixels around their centre, so small
-or off-centre objects are lost. The probabilities are calibrated on images like those of the data set."""
+    return f"""It knows {classes} classes and nothing else: a picture of anything else is assigned to one of
+them too, often with high confidence. Larger pictures are cropped to their central square and scaled down to
+{size} pixels, so small or off-centre objects are lost. The probabilities are calibrated on images like those
+of the data set."""
 
 
 def _robustness_section(description: ModelDescription, robustness: Robustness) -> str:
@@ -138,13 +139,13 @@ def _robustness_section(description: ModelDescription, robustness: Robustness) -
         for grid in grids(robustness, precision)
     )
     folder = f"{description.name}/{description.version}"
-    return f"""## Pictures that something happened to
+    return f"""## Accuracy on changed images
 
     python -m training evaluate --artifact {folder} --robustness --images {robustness.images}
 
 Accuracy on {robustness.images:,} test images (chosen by seed {robustness.seed}) under each of
-{len(robustness.conditions)} conditions; `changed` is the share of answers that are others than
-to the images as they are.
+{len(robustness.conditions)} conditions; `changed` is the share of predictions that differ from those for
+the unchanged images.
 
 {means}
 
@@ -157,11 +158,11 @@ to the images as they are.
 
 def _mistakes_section(report: StoredReport) -> str:
     if report.mistakes is None:
-        return "The artifact does not hold any: it was exported before they were kept."
+        return "The artifact does not contain any: it was exported before they were stored."
     if not report.mistakes:
-        return "There are none: every test image is answered right."
+        return "There are none: every test image is classified correctly."
     rows = table(
-        ["test image", "true class", "answer", "its probability", "that of the true class"],
+        ["test image", "true class", "prediction", "its probability", "probability of the true class"],
         [
             [
                 str(m.number),
@@ -173,7 +174,7 @@ def _mistakes_section(report: StoredReport) -> str:
             for m in report.mistakes
         ],
     )
-    return f"""The wrong answers on the test set that it was surest of:
+    return f"""The wrong predictions on the test set with the highest probability:
 
 ![worst mistakes](mistakes.png)
 
@@ -182,19 +183,21 @@ def _mistakes_section(report: StoredReport) -> str:
 
 def _augmentation_section(report: StoredReport) -> str:
     if not report.augmentation:
-        return "The artifact holds no samples of the augmentation: it was exported before they were kept."
-    return """Training images, and what the recipe's augmentation may make of them in five epochs:
+        return (
+            "The artifact contains no samples of the augmentation: it was exported before they were stored."
+        )
+    return """Training images, and how the recipe's augmentation may change them in five epochs:
 
 ![augmentation](augmentation.png)"""
 
 
 def _int8_paragraph(int8: Int8 | None) -> str:
     if int8 is None:
-        return "There is no int8 network beside them."
+        return "There is no int8 network."
     return f"""**In int8 {int8.metrics.accuracy:.2%}** of the same images: {int8.method} quantisation by NNCF,
 with ranges from {int8.calibration_images:,} training images, run by OpenVINO. Of the {int8.held_out_images:,}
-validation images, on which it was admitted, int8 gets {int8.held_out_accuracy:.2%} right and float32
-{int8.held_out_accuracy_float32:.2%}; more than 0.1 points less would not have been exported."""
+validation images, int8 gets {int8.held_out_accuracy:.2%} right and float32
+{int8.held_out_accuracy_float32:.2%}; export rejects an int8 network that is more than 0.1 points worse."""
 
 
 def _honesty_paragraph(description: ModelDescription) -> str:
@@ -202,10 +205,10 @@ def _honesty_paragraph(description: ModelDescription) -> str:
     lines = []
     if (about := description.calibration) is not None:
         lines.append(
-            f"The temperature is that of {about.held_out_images:,} validation images, as they are and once\n"
-            f"each under one of the 15 corruptions of CIFAR-10-C. Of {about.test_images:,} test images so\n"
-            f"corrupted {about.accuracy:.2%} are answered right, with an expected calibration error of "
-            f"{about.expected_calibration_error:.3f}."
+            f"The temperature was fitted to {about.held_out_images:,} validation images, clean and again\n"
+            f"with each under one of the 15 corruptions of CIFAR-10-C. Of {about.test_images:,} test images\n"
+            f"corrupted in the same way, {about.accuracy:.2%} are classified correctly, with an expected\n"
+            f"calibration error of {about.expected_calibration_error:.3f}."
         )
         if description.int8 is not None and (int8 := description.int8.calibration) is not None:
             lines.append(
@@ -215,10 +218,13 @@ def _honesty_paragraph(description: ModelDescription) -> str:
             )
     if (detector := description.unfamiliarity) is not None:
         lines.append(
-            f"It tells unfamiliar images by `{detector.score}`, fitted to {detector.reference_images:,}\n"
+            f"Unfamiliar images are detected by `{detector.score}`, fitted to {detector.reference_images:,}\n"
             f"training images; {detector.kept:.0%} of the validation images are familiar."
         )
-    return "\n".join(lines) or "It was not calibrated on corrupted images, and does not tell unfamiliar ones."
+    return (
+        "\n".join(lines)
+        or "It was not calibrated on corrupted images, and has no detector of unfamiliar ones."
+    )
 
 
 def _watched(description: ModelDescription) -> str:

@@ -15,7 +15,7 @@ TITLES = {
     "corruption": "Corruptions, by strength",
     "encoding": "Encodings, by quality",
     "size": "Scaled to a size and back",
-    "movement": "Turned and shifted",
+    "movement": "Rotated and shifted",
     "colour": "Without colour",
 }
 

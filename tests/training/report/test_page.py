@@ -70,7 +70,7 @@ def test_the_worst_mistakes_are_shown_with_their_answers(exported: Path) -> None
     assert "<strong>bright</strong> taken for <strong>dark</strong>" in page
     assert "98.70%, the true class 1.23%; test image 7" in page
     assert page.count(mistake.picture) == 2
-    assert "every test image is answered right" in report_page(loaded, replace(report, mistakes=[]))
+    assert "every test image is classified correctly" in report_page(loaded, replace(report, mistakes=[]))
 
 
 def test_an_older_artifact_gets_a_page_that_says_what_is_absent() -> None:

@@ -40,7 +40,7 @@ def test_a_class_of_any_name_leaves_the_tables_whole(exported: Path) -> None:
 def test_the_card_says_where_there_is_no_int8_network(exported: Path) -> None:
     metadata = load_artifact(exported).metadata.model_copy(update={"int8": None})
     card = model_card(metadata, load_report(exported))
-    assert "There is no int8 network beside them." in card
+    assert "There is no int8 network." in card
     assert "**In int8" not in card
 
 
@@ -59,10 +59,10 @@ def test_the_card_shows_mistakes_and_augmentation_or_says_what_is_absent(exporte
     assert "![worst mistakes](mistakes.png)" in card
     assert "![augmentation](augmentation.png)" in card
     older = model_card(metadata, replace(report, mistakes=None, augmentation=None))
-    assert "does not hold any: it was exported before" in older
-    assert "holds no samples of the augmentation" in older
+    assert "does not contain any: it was exported before" in older
+    assert "contains no samples of the augmentation" in older
     assert "mistakes.png" not in older
-    assert "every test image is answered right" in model_card(metadata, replace(report, mistakes=[]))
+    assert "every test image is classified correctly" in model_card(metadata, replace(report, mistakes=[]))
 
 
 def test_an_older_report_is_read_without_what_it_lacks(exported: Path, tmp_path: Path) -> None:

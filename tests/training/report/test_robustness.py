@@ -14,7 +14,7 @@ from training.report.page import report_page
 from training.report.plots import render
 from training.report.robustness import grids, robustness_figure
 
-TITLE = "Pictures that something happened to"
+TITLE = "Accuracy on changed images"
 
 
 @pytest.fixture
