@@ -3,8 +3,7 @@
 #     docker build -t resnet-serve . && docker run --init --read-only --tmpfs /tmp -p 8000:8000 resnet-serve
 #
 # Targets, by `--target`; the default is the last one:
-#     slim   classifies by the network that a model is stored with for OpenVINO, and holds no PyTorch: 501 for what
-#            needs it
+#     slim   classifies with a model's stored OpenVINO network, without PyTorch: 501 for what needs it
 #     train  `python -m training`, with its packages
 #     serve  the whole service
 #

@@ -45,7 +45,7 @@ help: ## List these commands
 serve: $(VENV)/.installed-serve ## Start the service with the bundled model on http://127.0.0.1:8000
 	@exec $(BIN)/python -m app serve $(ARGS)
 
-test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests, and tell how much of the code they cover (COVERAGE=no: not that)
+test: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Run all tests (COVERAGE=yes or no: with or without line coverage)
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(filter yes,$(COVERAGE)),--cov --cov-report=) $(ARGS)
 	@$(if $(filter yes,$(COVERAGE)),echo "==> Covered lines of the three packages: $$($(BIN)/coverage report --format=total) %",:)
 
@@ -54,49 +54,49 @@ check: $(VENV)/.installed-test ## Lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
-docs: $(VENV)/.installed-test ## Write anew the tables in the documents that follow from the code
+docs: $(VENV)/.installed-test ## Update the tables in the documents and the dashboard, which follow from the code
 	$(BIN)/python -m tests.documents.tables
 	$(BIN)/python -m tests.documents.dashboard
 
-train: $(VENV)/.installed-train ## Train the bundled model anew (RECIPE=... for another one)
+train: $(VENV)/.installed-train ## Train a model: hours on a CPU (RECIPE=cpu: about an hour, RECIPE=lenet: minutes)
 	@exec $(BIN)/python -m training train --recipe $(RECIPE) $(ARGS)
 
 data: $(VENV)/.installed-train ## Download CIFAR-10 into data/ (about 170 MB)
 	@exec $(BIN)/python -m training data --data data $(ARGS)
 
-fuzz: $(VENV)/.installed-test ## Feed decoding, forms and V2 bodies with mutated files (TARGET=, SECONDS=)
+fuzz: $(VENV)/.installed-test ## Fuzz decoding, forms and V2 bodies (TARGET=, SECONDS=)
 	@exec $(BIN)/python -m tests.fuzz $(or $(TARGET),decoding) -max_total_time=$(or $(SECONDS),600) $(ARGS)
 
-bench: $(VENV)/.installed-test ## Load the service, and measure what bounds it (ARGS=--quick: briefly)
+bench: $(VENV)/.installed-test ## Measure the service under load, and the limits of the machine (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.serving $(ARGS)
 
 bench-reliability: $(VENV)/.installed-test ## Overload the service, reload its model, kill its workers (ARGS=--quick: briefly)
 	@exec $(BIN)/python -m tests.bench.reliability $(ARGS)
 
-bench-attacks: $(VENV)/.installed-test ## Attack the service, and see what others see (ARGS=semicolons: one attack)
+bench-attacks: $(VENV)/.installed-test ## Attack the service, and measure the effect on other clients (ARGS=semicolons: one attack)
 	@exec $(BIN)/python -m tests.bench.attacks $(ARGS)
 
-soak: $(VENV)/.installed-test ## Good and bad load for 20 minutes: what is answered, what is held (ARGS="--minutes 2")
+soak: $(VENV)/.installed-test ## Good and bad requests for 20 minutes: responses and memory (ARGS="--minutes 2": shorter)
 	@exec $(BIN)/python -m tests.bench.soak $(ARGS)
 
 bench-engines: $(VENV)/.installed-test ## Compare every engine and precision, at batches of 1 to 128
 	@exec $(BIN)/python -m tests.bench.engines $(ARGS)
 
-bench-page: $(VENV)/.installed-test ## Measure how soon the page is there, and how fast its grid follows
+bench-page: $(VENV)/.installed-test ## Measure how fast the page loads, and how fast its grid follows a slider
 	@exec $(BIN)/python -m tests.bench.page $(ARGS)
 
-bench-peers: $(VENV)/.installed-bench ## Compare with other servers around the same model
+bench-peers: $(VENV)/.installed-bench ## Compare with other servers of the same model
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
 audit: $(AUDIT)/.installed ## Ask PyPI whether a pinned package has a known vulnerability
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict $(ARGS)
 
-docker-test: $(VENV)/.installed-serve ## Build the container images, run them and hold them to what they promise (ARGS=slim: one)
+docker-test: $(VENV)/.installed-serve ## Build the container images, run and check them (ARGS=slim: one of them)
 	$(BIN)/python -m tests.containers $(ARGS)
 
 setup: $(VENV)/.installed-test $(KSERVE)/.installed-or-not ## Install everything, for serving, training and tests, and run nothing
 
-lock: $(BIN)/pip ## Write constraints.txt anew (UPGRADE=1: with the newest releases)
+lock: $(BIN)/pip ## Update constraints.txt for pyproject.toml (UPGRADE=1: to the newest releases)
 	$(INSTALL) pip-tools
 	@echo "==> Resolving all packages; some minutes"
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet $(if $(UPGRADE),--upgrade) \
