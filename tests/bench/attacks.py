@@ -1,4 +1,4 @@
-"""What becomes of the service, and of its other clients, while someone means it harm or its machine fails.
+"""What happens to the service and to its other clients during an attack, or when the machine fails.
 
     python -m tests.bench.attacks [--checkout FOLDER] [NAME ...]
 
@@ -121,9 +121,11 @@ def attacks(names: list[str], checkout: Path) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.attacks", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(ATTACKS)}; or all")
     parser.add_argument(
-        "--checkout", type=Path, default=ROOT, help="folder whose server is met (default: this)"
+        "names", nargs="*", metavar="NAME", help=f"attacks to run (default: all): {', '.join(ATTACKS)}"
+    )
+    parser.add_argument(
+        "--checkout", type=Path, default=ROOT, help="folder of the code to attack (default: this one)"
     )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in ATTACKS]:

@@ -1,4 +1,4 @@
-"""How near to the engine binary tensors of the Open Inference Protocol come.
+"""How close binary tensors of the Open Inference Protocol come to the rate of the engine alone.
 
     python -m tests.bench.binary [--batch 32] [--rounds 3] [--seconds 3]
 

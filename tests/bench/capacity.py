@@ -1,4 +1,4 @@
-"""Whether the simulation behind `resnet-serve capacity` tells the latency that is measured.
+"""Whether the simulation behind `resnet-serve capacity` predicts the measured latency.
 
     python -m tests.bench.capacity [--save FILE]
 
@@ -73,8 +73,10 @@ def _measured(address: str, rate: float, seconds: int) -> list[float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--save", type=Path, help="file to write what was measured to")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each load (%(default)s)")
+    parser.add_argument("--save", type=Path, help="file to write the measurements to")
+    parser.add_argument(
+        "--seconds", type=int, default=SECONDS, help="seconds of each load (default: %(default)s)"
+    )
     options = parser.parse_args()
     return program.run(lambda: benchmark(options.save, options.seconds))
 

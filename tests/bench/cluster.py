@@ -118,8 +118,10 @@ def _on_ray() -> Iterator[dict[str, str]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is loaded (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=3, help="of each load (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of load for each case (default: %(default)s)"
+    )
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each load (default: %(default)s)")
     options = parser.parse_args()
     return program.run(lambda: benchmark(options.rounds, options.seconds))
 

@@ -195,8 +195,12 @@ def _table(rows: Mapping[str, Comparison]) -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--photos", type=Path, help="a folder of JPEG files")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="where CIFAR-10 is")
-    parser.add_argument("--images", type=int, default=1000, help="of the CIFAR-10 test set")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="folder of CIFAR-10 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images", type=int, default=1000, help="number of CIFAR-10 test images (default: %(default)s)"
+    )
     options = parser.parse_args()
     if options.images < 1:
         parser.error("--images must be at least 1")

@@ -103,7 +103,9 @@ def _print(medians: Mapping[str, Mapping[int, float]]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each figure and round")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="seconds for each figure and round (default: %(default)s)"
+    )
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds must be at least 1, --seconds above 0")

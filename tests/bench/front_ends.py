@@ -1,4 +1,4 @@
-"""Are workers better that share one engine in a process of its own? Against workers with an engine each.
+"""Workers that share one engine in a separate process, compared with workers that have an engine each.
 
     python -m tests.bench.front_ends [--workers 2 4] [--rounds 3] [--seconds 3]
 

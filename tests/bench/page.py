@@ -141,8 +141,8 @@ def _summary(values: list[float]) -> dict[str, float | int]:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.page", description=__doc__)
-    parser.add_argument("--loads", type=int, default=7, help="of the page, with an empty cache each")
-    parser.add_argument("--moves", type=int, default=40, help="of a slider in the studio")
+    parser.add_argument("--loads", type=int, default=7, help="page loads, each with an empty cache")
+    parser.add_argument("--moves", type=int, default=40, help="slider moves in the Augment panel")
     return parser.parse_args()
 
 

@@ -178,9 +178,9 @@ def _print(medians: Mapping[str, Mapping[str, Load]], memory: Mapping[str, float
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of load, for each case and round")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of load for each case and round")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
-    parser.add_argument("--int8", type=Path, help="another int8 file for mosec and LitServe than the model's")
+    parser.add_argument("--int8", type=Path, help="int8 file for mosec and LitServe instead of the model's")
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds < 1:
         parser.error("--rounds and --seconds must be at least 1")

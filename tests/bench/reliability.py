@@ -1,4 +1,4 @@
-"""What becomes of requests when the service has too much to do, loads models, or loses processes.
+"""What happens to requests when the service is overloaded, loads models, or loses processes.
 
     python -m tests.bench.reliability [--quick] [PART ...]
 
@@ -243,8 +243,10 @@ PARTS: dict[str, Callable[..., Mapping[str, Any]]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.reliability", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="a few seconds of each")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"parts to run (default: all): {', '.join(PARTS)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="only a few seconds of each part")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")

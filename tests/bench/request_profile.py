@@ -121,7 +121,7 @@ async def measure(requests: int, *, raw: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=3000)
-    parser.add_argument("--raw", action="store_true", help="the image as the body, without a form")
+    parser.add_argument("--raw", action="store_true", help="send the image as the raw body instead of a form")
     arguments = parser.parse_args()
     result = asyncio.run(measure(arguments.requests, raw=arguments.raw))
     for row in result["functions"]:

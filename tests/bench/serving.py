@@ -210,10 +210,14 @@ def _print(figures: Mapping[str, Any]) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of load, for each case and round")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of load for each case and round")
     parser.add_argument("--cases", nargs="+", default=["*"], help="patterns such as '32x32-jpeg/*/32'")
-    parser.add_argument("--memory", type=int, default=0, help="requests over which to watch the memory")
-    parser.add_argument("--quick", action="store_true", help="one round of one second, a first impression")
+    parser.add_argument(
+        "--memory", type=int, default=0, help="number of requests over which to measure memory"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of one second, for a first impression"
+    )
     options = parser.parse_args()
     if options.quick:
         options.rounds = options.seconds = 1

@@ -1,4 +1,4 @@
-"""A service under good and bad requests for a long time: what it answers, and what it holds on to.
+"""A service under good and bad requests for a long time: its responses, memory and descriptors.
 
     python -m tests.bench.soak [--minutes 20] [--every 60] [--clients 8]
 
@@ -226,9 +226,9 @@ def _sample(server: Server, seconds: float, statuses: Counter[str]) -> Sample:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=20, help="how long (default: 20)")
+    parser.add_argument("--minutes", type=float, default=20, help="duration in minutes (default: 20)")
     parser.add_argument("--every", type=float, default=60, help="seconds between two lines (default: 60)")
-    parser.add_argument("--clients", type=int, default=8, help="how many ask at once (default: 8)")
+    parser.add_argument("--clients", type=int, default=8, help="concurrent clients (default: 8)")
     options = parser.parse_args(arguments)
     if not (options.minutes > 0 and options.every > 0 and options.clients > 0):
         parser.error("--minutes, --every and --clients must be above 0")
