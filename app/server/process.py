@@ -143,8 +143,7 @@ async def _beat(watch: EngineWatch, pulse: Callable[[str | None], None]) -> None
         await asyncio.sleep(PULSE_SECONDS)
         late = monotonic() - due
         if late > PULSE_SECONDS:
-            watch.was_held_up(
-                late
-            )  # or only this loop was, and then a batch that hangs is found so much later
+            # Or only this loop was, and then a batch that hangs is found so much later.
+            watch.was_held_up(late)
         stuck = watch.stuck_seconds()
         pulse(None if stuck is None else f"the engine has not finished a batch for {stuck:.0f} s")
