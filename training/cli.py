@@ -41,8 +41,8 @@ from training.stop_on_signal import StopOnSignal
 
 def run_folder(recipe: Recipe, data_folder: Path, seed: int) -> Path:
     """Where a run goes that is not told: runs over a folder of images do not meet those of CIFAR-10."""
-    name = recipe.name if holds_cifar10(data_folder) else f"{slug(data_folder.resolve().name)}-{recipe.name}"
-    return Path("runs") / f"{name}-seed{seed}"
+    images = "" if holds_cifar10(data_folder) else f"{slugified(data_folder.resolve().name)}-"
+    return Path("runs") / f"{images}{recipe.name}-seed{seed}"
 
 
 def data_command(arguments: argparse.Namespace) -> None:
@@ -246,7 +246,7 @@ def export_command(arguments: argparse.Namespace) -> None:
         require_nncf()
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console)
     # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
-    default = recipe.name if holds_cifar10(arguments.data) else slug(images.name)
+    default = recipe.name if holds_cifar10(arguments.data) else slugified(images.name)
     name = arguments.name or default
     folder = arguments.out or Path("models/weights") / name / arguments.version
     require_place_for_artifact(folder)
@@ -264,7 +264,7 @@ def export_command(arguments: argparse.Namespace) -> None:
         add_robustness(folder, images, device, arguments.robustness, console)
 
 
-def slug(text: str) -> str:
+def slugified(text: str) -> str:
     """A model's name from that of a folder."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:LONGEST_SLUG] or "images"
 
