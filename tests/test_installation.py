@@ -149,7 +149,7 @@ def test_without_an_extra_only_httpx_is_installed(installed: Environment) -> Non
     ("arguments", "status", "out", "error"),
     [
         (["predict", "--help"], 0, "usage: resnet-serve predict ", ""),
-        (["predict", str(SAMPLE), "--url", "nowhere://"], 1, "", "the service cannot be reached: "),
+        (["predict", str(SAMPLE), "--url", "nowhere://"], 1, "", "'nowhere://' is not the URL of a service"),
         (["serve"], 1, "", "serve needs more packages: pip install 'resnet-serve[serve]' ("),
         (["train"], 1, "", "train needs more packages: pip install 'resnet-serve[train]' ("),
     ],

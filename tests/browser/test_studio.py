@@ -95,7 +95,7 @@ def test_ends_of_a_range_push_each_other(blank_page: Page, server: str) -> None:
 
 
 def test_share_of_kept_labels_is_that_of_the_tiles(blank_page: Page, server: str) -> None:
-    open_studio(blank_page, server, "image=dog&ops=cutout&cutout.size=28&rows=4&cols=4")
+    open_studio(blank_page, server, "image=dog&ops=cutout&cutout.size=10&rows=4&cols=4")
     expect(blank_page.locator(".grid img")).to_have_count(16)
     labels = [text.split()[0] for text in blank_page.locator(".says").all_inner_texts()]
     broken = blank_page.locator(".grid .broken")
