@@ -11,7 +11,7 @@ from training.recipes.resnet18_cifar10 import RESNET18_CIFAR10
 
 RESNET18_CIFAR10_CYCLE = RESNET18_CIFAR10.changed(
     name="resnet18-cifar10-cycle",
-    stages=(Stage(epochs=2, image_size=24), Stage(epochs=1, image_size=32)),
+    stages=(Stage(epochs=1, image_size=24), Stage(epochs=3, image_size=32)),
     learning_rate=0.05,
     warmup=0.1,
 )
