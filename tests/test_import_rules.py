@@ -25,10 +25,10 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("app.routes", "app.v2"),
     ("app.http",),
     ("app.inference",),
-    ("app.registry",),
+    ("app.registry", "app.capacity"),
     ("app.batching", "app.feedback"),
     ("app.observability", "app.drawing"),
-    ("app.settings", "app.client", "app.capacity"),
+    ("app.settings", "app.client"),
     ("app.errors",),
 )
 """The rooms of the service from the street inwards: each imports from itself and from those further in."""

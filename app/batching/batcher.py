@@ -34,6 +34,16 @@ LEAST_TOGETHER, LEAST_BESIDE = 4, 8
 one that begins while others run. Fewer wait for the end of those, or for company."""
 
 
+def sizes_side_by_side(waiting: int, running: int, max_batch: int, concurrency: int) -> list[int]:
+    """The size of each batch to start beside those that are `running`, where so many items wait.
+
+    They are shared out evenly, so that the batches take equally long.
+    """
+    least = min(LEAST_BESIDE if running else LEAST_TOGETHER, max_batch)
+    batches = min(concurrency - running, waiting // least)
+    return [min(max_batch, -(-waiting // batches))] * batches if batches else []
+
+
 class Throughput:
     """How many items a second were finished recently; the past fades exponentially. `clock` gives seconds."""
 
@@ -225,19 +235,13 @@ class Batcher(Generic[Item, Result]):
             self._on_batch(len(batch))
 
     def _next_sizes(self) -> list[int]:
-        """The largest size of each batch that is to be started now; sets the way to run them.
-
-        Side by side, what waits is shared out evenly, so that the batches take equally long.
-        """
+        """The largest size of each batch that is to be started now; sets the way to run them."""
         if not self._runs:
             is_crowd = self._depth >= 2 * LEAST_TOGETHER
             self._way = (self._for_throughput if is_crowd else None) or self._for_latency
-        free = self._way.concurrency - len(self._runs)
         if self._way is self._for_latency:
-            return [self._way.max_batch] * free
-        least = min(LEAST_BESIDE if self._runs else LEAST_TOGETHER, self._way.max_batch)
-        batches = min(free, self._depth // least)
-        return [min(self._way.max_batch, -(-self._depth // batches))] * batches if batches else []
+            return [self._way.max_batch] * (self._way.concurrency - len(self._runs))
+        return sizes_side_by_side(self._depth, len(self._runs), self._way.max_batch, self._way.concurrency)
 
     def _take(self, size: int, now: float) -> _Batch[Item, Result]:
         """The items of the next batch, at most `size`; empty if nothing waits that is still wanted."""

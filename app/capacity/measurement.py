@@ -33,11 +33,18 @@ class Effort:
     """How long as many connections as make full batches ask without a pause."""
 
 
-def measure(url: str, image: Path, effort: Effort = Effort(), api_key: str | None = None) -> Profile:
+def measure(
+    url: str,
+    image: Path,
+    effort: Effort = Effort(),
+    api_key: str | None = None,
+    cores: int | None = None,
+) -> Profile:
     """Measure the service at `url` with the file `image`, which nobody else may use meanwhile.
 
-    It must not cache results. Raises `StartError` if it cannot be reached, or answers with an error or as no
-    such service does, and `OSError` if the file cannot be read.
+    It must not cache results. `cores` is how many it computes on, None for those that are usable here.
+    Raises `StartError` if it cannot be reached, or answers with an error or as no such service does, and
+    `OSError` if the file cannot be read.
     """
     content = image.read_bytes()
     client = _Client(url, api_key)
@@ -57,7 +64,7 @@ def measure(url: str, image: Path, effort: Effort = Effort(), api_key: str | Non
     return Profile(
         machine=cpu_name() or "unknown",
         model=single[0].model,
-        cores=usable_cores(),
+        cores=cores or usable_cores(),
         loop_seconds=statistics.median(answer.loop for answer in single),
         delay_seconds=statistics.median(answer.seconds - answer.inference - answer.loop for answer in single),
         batch_seconds=batches,

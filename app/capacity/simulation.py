@@ -1,26 +1,30 @@
 """A replica as a queue: requests that arrive at random, an event loop, and batches as the batcher forms them.
 
 The event loop does one piece of work after the other: what comes before the engine, and the response after
-it. The engine takes one batch at a time, of all images that wait, up to the largest. Both share the cores:
-the more there is to do, the slower is the engine, and at full load it is as slow as was measured.
+it. The engine runs batches as the batcher has OpenVINO run them: one at a time on all cores, or where enough
+images wait, one on each core. Loop and engine share the cores evenly wherever both have work. In a crowd both
+take less for each image than alone, by as much as makes the rate at full load the measured one.
 """
 
 import random
 from collections import deque
-from heapq import heappop, heappush
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from app.batching.batcher import LEAST_TOGETHER, sizes_side_by_side
 from app.capacity.profile import Profile, between
 
 BEFORE = 0.6
 """The share of the event loop's work on a request that comes before the engine."""
 
+CROWD = 2 * LEAST_TOGETHER
+"""So many requests at a time take less each than one alone."""
+
 REQUESTS = 20_000
 STEPS = 500
 """Into which the distribution of times is divided."""
-
-Event = Literal["arrival", "loop", "engine"]
 
 
 class Replica:
@@ -28,13 +32,11 @@ class Replica:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._engine = [profile.engine_seconds(size) for size in range(profile.max_batch + 1)]
-        self._jitter = [between(profile.jitter, (step + 0.5) / STEPS) for step in range(STEPS)]
-        # At full load every batch is full, and the loop works beside the engine.
-        seconds_each = 1 / profile.images_per_second
-        alone = self._engine[-1] / profile.max_batch * fmean(self._jitter)
-        self._slowdown = seconds_each / alone - 1
-        self._loop = min(profile.loop_seconds, seconds_each)
+        self.engine_seconds = [profile.engine_seconds(size) for size in range(profile.max_batch + 1)]
+        self.jitter = [between(profile.jitter, (step + 0.5) / STEPS) for step in range(STEPS)]
+        # Of all cores together, for an image of a full batch.
+        alone = profile.loop_seconds + profile.cores * self.engine_seconds[-1] / profile.max_batch
+        self.crowd_factor = profile.cores / profile.images_per_second / (alone * fmean(self.jitter))
 
     def latencies(self, rate: float, requests: int = REQUESTS, seed: int = 0) -> list[float]:
         """Seconds from arrival to response of so many requests, which arrive at `rate` a second (Poisson).
@@ -48,8 +50,7 @@ class Replica:
         for _ in range(requests):
             at += chance.expovariate(rate)
             arrivals.append(at)
-        load = min(rate / self.profile.images_per_second, 1.0)
-        return self._run(arrivals, 1 + self._slowdown * load, chance)
+        return _Run(self, arrivals, chance).latencies()
 
     def p99(self, rate: float, requests: int = REQUESTS, seed: int = 0) -> float:
         """The 99th percentile of `latencies`, in seconds."""
@@ -64,42 +65,91 @@ class Replica:
             low, high = (middle, high) if self.p99(middle) <= p99 else (low, middle)
         return low
 
-    def _run(self, arrivals: list[float], slowdown: float, chance: random.Random) -> list[float]:
-        events: list[tuple[float, int, Event, list[int]]] = [
-            (at, number, "arrival", [number]) for number, at in enumerate(arrivals)
-        ]
-        loop, images, is_answered = deque[int](), deque[int](), [False] * len(arrivals)
 
-        loop_is_busy = engine_is_busy = False
-        latencies = [0.0] * len(arrivals)
-        order = len(arrivals)
-        while events:
-            now, _, kind, requests = heappop(events)
-            if kind == "arrival":
-                loop.extend(requests)
-            elif kind == "engine":
-                engine_is_busy = False
-                for request in requests:
-                    is_answered[request] = True
-                loop.extend(requests)
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A piece of work that runs, and the requests that it is for."""
+
+    kind: Literal["before", "engine", "after"]
+    requests: list[int]
+    left: float
+    """Seconds that it still takes where it has its cores for itself."""
+    cores: int
+
+
+class _Run:
+    """One simulation, from the first arrival to the last response."""
+
+    def __init__(self, replica: Replica, arrivals: Sequence[float], chance: random.Random) -> None:
+        self._replica, self._profile = replica, replica.profile
+        self._arrivals, self._chance = arrivals, chance
+        self._for_loop = deque[tuple[Literal["before", "after"], int]]()
+        self._for_engine = deque[int]()
+        self._running: list[_Work] = []
+        self._batches = 0
+        self._is_side_by_side = False
+        self._present = 0
+        """Requests that have arrived and have no response yet."""
+
+    def latencies(self) -> list[float]:
+        latencies = [0.0] * len(self._arrivals)
+        now, arrived = 0.0, 0
+        while arrived < len(self._arrivals) or self._running:
+            speed = min(1.0, self._profile.cores / max(1, sum(work.cores for work in self._running)))
+            first = min(self._running, key=lambda work: work.left, default=None)
+            passes = first.left / speed if first else float("inf")
+            if arrived < len(self._arrivals) and self._arrivals[arrived] - now <= passes:
+                passes, first = self._arrivals[arrived] - now, None
+            now += passes
+            for work in self._running:
+                work.left -= passes * speed
+            if first is None:
+                self._for_loop.append(("before", arrived))
+                self._present += 1
+                arrived += 1
             else:
-                loop_is_busy = False
-                (request,) = requests
-                if is_answered[request]:
-                    latencies[request] = now - arrivals[request] + self.profile.delay_seconds
+                self._running.remove(first)
+                if first.kind == "after":
+                    (request,) = first.requests
+                    latencies[request] = now - self._arrivals[request] + self._profile.delay_seconds
+                    self._present -= 1
                 else:
-                    images.append(request)
-            if loop and not loop_is_busy:
-                loop_is_busy = True
-                request = loop.popleft()
-                share = 1 - BEFORE if is_answered[request] else BEFORE
-                order += 1
-                took = share * self._loop * chance.choice(self._jitter)
-                heappush(events, (now + took, order, "loop", [request]))
-            if images and not engine_is_busy:
-                engine_is_busy = True
-                batch = [images.popleft() for _ in range(min(len(images), self.profile.max_batch))]
-                order += 1
-                took = self._engine[len(batch)] * slowdown * chance.choice(self._jitter)
-                heappush(events, (now + took, order, "engine", batch))
+                    self._pass_on(first)
+            self._start()
         return latencies
+
+    def _pass_on(self, work: _Work) -> None:
+        """To what comes next for the requests of `work`, which is done."""
+        if work.kind == "engine":
+            self._batches -= 1
+            self._for_loop.extend(("after", request) for request in work.requests)
+        else:
+            self._for_engine.extend(work.requests)
+
+    def _start(self) -> None:
+        """Start all that waits and that nothing stands in the way of."""
+        if self._for_loop and len(self._running) == self._batches:
+            kind, request = self._for_loop.popleft()
+            share = BEFORE if kind == "before" else 1 - BEFORE
+            seconds = share * self._profile.loop_seconds
+            self._running.append(_Work(kind, [request], self._taken(seconds), cores=1))
+        for size in self._next_sizes():
+            batch = [self._for_engine.popleft() for _ in range(min(size, len(self._for_engine)))]
+            cores = 1 if self._is_side_by_side else self._profile.cores
+            seconds = self._replica.engine_seconds[len(batch)] * self._profile.cores / cores
+            self._batches += 1
+            self._running.append(_Work("engine", batch, self._taken(seconds), cores))
+
+    def _next_sizes(self) -> list[int]:
+        """The largest size of each batch that starts now, as `Batcher` has them."""
+        waiting, cores = len(self._for_engine), self._profile.cores
+        if not self._batches:
+            self._is_side_by_side = cores > 1 and waiting >= 2 * LEAST_TOGETHER
+        if self._is_side_by_side:
+            return sizes_side_by_side(waiting, self._batches, self._profile.max_batch, cores)
+        return [self._profile.max_batch] if waiting and not self._batches else []
+
+    def _taken(self, seconds: float) -> float:
+        """How long work takes now that takes so many seconds as a rule, where it is alone."""
+        factor = self._replica.crowd_factor if self._present >= CROWD else 1.0
+        return seconds * factor * self._chance.choice(self._replica.jitter)

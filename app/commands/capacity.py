@@ -41,6 +41,9 @@ def capacity(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--image", type=Path, default=SAMPLE, help="the image to measure with (default: %(default)s)"
     )
+    parser.add_argument(
+        "--cores", type=_whole_positive, help="cores of the measured service (default: those usable here)"
+    )
     parser.add_argument("--save", type=Path, help="write the measurements to this file, for --profile")
     for field in fields(Surroundings):
         name = f"--{field.name.replace('_', '-')}"
@@ -50,7 +53,8 @@ def capacity(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     if options.measure:
-        profile = measure(options.measure, options.image, api_key=os.environ.get(API_KEY) or None)
+        api_key = os.environ.get(API_KEY) or None
+        profile = measure(options.measure, options.image, api_key=api_key, cores=options.cores)
         if options.save:
             write_profile(profile, options.save)
     else:

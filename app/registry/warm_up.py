@@ -11,7 +11,7 @@ MEASURED_SIZES = (16, 32, 64, 128, 256)
 """Up to 16 any engine gains, and a machine that is busy at the start is not to fix a smaller limit."""
 
 MEASUREMENTS = 3
-"""Of which the fastest counts: other load only ever makes one slower."""
+"""Of which the fastest counts: other load only ever makes one slower, and so does being the first."""
 
 ENOUGH = 0.95
 """Share of the best rate at which a smaller batch, whose images wait less, is the better one."""
@@ -57,7 +57,12 @@ def warm_up(
         engine.predict(image.repeat(size, axis=0))
         return perf_counter() - start
 
-    limit = max_batch or engine.max_batch or _measured_limit(run)
+    limit = max_batch or engine.max_batch
+    if limit is None:
+        found = _measure(run)
+        if engine.concurrency == 1:
+            return found  # each of these sizes has been run
+        limit = found.max_batch
     begun = perf_counter()
     seconds = 0.0
     with ThreadPoolExecutor(engine.concurrency) as others:
@@ -84,16 +89,23 @@ def _sizes(limit: int) -> Iterator[int]:
     yield limit
 
 
-def _measured_limit(run: Callable[[int], float]) -> int:
+def _measure(run: Callable[[int], float]) -> Warmth:
+    """Run every doubling until a larger batch is not worth it."""
+    half = MEASURED_SIZES[0] // 2
+    for size in _sizes(half):
+        run(size)
+    rate = half / run(half)
+    taken: dict[int, list[float]] = {}
     rates: dict[int, float] = {}
-    seconds, gain = 0.0, WORTH_WAITING
     for size in MEASURED_SIZES:
+        taken[size] = [run(size), run(size)]
+        if min(taken[size]) <= LONG_BATCH_SECONDS:  # else the start would wait too
+            taken[size] += [run(size) for _ in range(MEASUREMENTS - 2)]
+        seconds = min(taken[size])
+        rates[size] = size / seconds
+        gain, rate = rates[size] / rate, rates[size]
         if 2 * seconds > LONG_BATCH_SECONDS and gain < WORTH_WAITING:
             break
-        run(size)
-        seconds = run(size)
-        if seconds <= LONG_BATCH_SECONDS:  # else the start would wait too
-            seconds = min(seconds, *(run(size) for _ in range(MEASUREMENTS - 1)))
-        rates[size] = size / seconds
-        gain = rates[size] / rates.get(size // 2, rates[size] / WORTH_WAITING)
-    return min(size for size, rate in rates.items() if rate >= ENOUGH * max(rates.values()))
+    enough = ENOUGH * max(rates.values())
+    limit = min(size for size, rate in rates.items() if rate >= enough)
+    return Warmth(limit, max(taken[limit]))

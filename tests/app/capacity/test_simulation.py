@@ -15,13 +15,15 @@ BATCHES = {1: 0.004, 4: 0.008, 16: 0.02}
 INSTANT = 1e-9
 
 
-def profile(batches: dict[int, float], rate: float | None = None, loop: float = INSTANT) -> Profile:
+def profile(
+    batches: dict[int, float], rate: float | None = None, loop: float = INSTANT, cores: int = 1
+) -> Profile:
     """A replica whose times never vary; by default its engine is as fast at full load as alone."""
     largest = max(batches)
     return Profile(
         machine="some",
         model="some 1",
-        cores=2,
+        cores=cores,
         loop_seconds=loop,
         delay_seconds=INSTANT,
         batch_seconds=batches,
@@ -33,9 +35,10 @@ def profile(batches: dict[int, float], rate: float | None = None, loop: float = 
 
 
 @pytest.mark.parametrize("load", [0.2, 0.5, 0.9])
-def test_it_batches_as_the_batcher_does(load: float) -> None:
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_it_batches_as_the_batcher_does(load: float, cores: int) -> None:
     """The same arrivals and the same engine give every request the same latency."""
-    replica = Replica(profile(BATCHES))
+    replica = Replica(profile(BATCHES, cores=cores))
     rate, requests = load * replica.profile.images_per_second, 1500
 
     async def served() -> list[float]:
@@ -43,7 +46,13 @@ def test_it_batches_as_the_batcher_does(load: float) -> None:
             await asyncio.sleep(replica.profile.engine_seconds(len(items)))
             return items
 
+        async def run_on_one_core(items: list[int]) -> list[int]:
+            await asyncio.sleep(cores * replica.profile.engine_seconds(len(items)))
+            return items
+
         batcher = Batcher[int, int](run, max_batch=16, max_queue=requests)
+        if cores > 1:
+            batcher.use_for_throughput(run_on_one_core, max_batch=16, concurrency=cores)
         loop, chance = asyncio.get_running_loop(), random.Random(7)
 
         async def ask(number: int) -> float:

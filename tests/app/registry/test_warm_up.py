@@ -85,6 +85,36 @@ def test_without_a_limit_the_smallest_batch_near_the_best_rate_is_found(
     assert warmth.batch_seconds == pytest.approx(seconds_per_batch(limit))  # type: ignore[operator]
 
 
+def test_where_twice_as_large_a_batch_gains_nothing_no_larger_one_delays_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 0.0
+
+    class Steady(FakeEngine):
+        def predict(self, images: Images) -> Floats:
+            nonlocal clock
+            clock += 0.006 * len(images)
+            return super().predict(images)
+
+    monkeypatch.setattr(module, "perf_counter", lambda: clock)
+    engine = Steady(1, max_batch=None)
+    assert warm_up(engine, IMAGE, None).max_batch == 16
+    assert engine.sizes == {1: 1, 2: 1, 4: 1, 8: 2, 16: 3}
+
+
+def test_a_limit_that_was_measured_on_one_thread_is_run_on_all() -> None:
+    class Several(FakeEngine):
+        def predict(self, images: Images) -> Floats:
+            self.sizes[len(images)] += 1
+            self.callers[threading.get_ident()] += 1
+            return np.zeros((len(images), 2), np.float32)
+
+    engine = Several(2, max_batch=None)
+    limit = warm_up(engine, IMAGE, None).max_batch
+    on_others = engine.callers.total() - engine.callers[threading.get_ident()]
+    assert on_others == len([1, 2, 4, 8, 16]) + (limit // 16).bit_length() - 1
+
+
 @pytest.mark.parametrize(
     ("limit", "sizes"),
     [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (16, [1, 2, 4, 8, 16]), (20, [1, 2, 4, 8, 16, 20])],
