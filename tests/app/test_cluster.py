@@ -223,7 +223,7 @@ def test_who_waits_as_long_as_told_is_answered_by_one_replica_or_another(
         cluster.wait_until(lambda: {200, 429} <= {status for status, _ in answers})
 
     # Each replica keeps places for those whom it sent away itself. Who comes back to the other one may be
-    # sent away again: here, where eight ask at a time for two places, more often than a client tries by default.
+    # sent away again: where eight ask at a time for two places, more often than a client tries by default.
     def ask(_: int) -> str:
         with Client(f"{address}/vision", api_key=KEY, retries=30) as client:
             return client.predict(IMAGE).predictions[0].top[0].label
