@@ -65,6 +65,9 @@ def plan(profile: Profile, rate: float, p99: float, spare: int, around: Surround
     if highest == 0:
         return None
     needed = math.ceil(rate / highest)
+    while (slowest := replica.p99(rate / needed)) > p99:  # near full load, two simulations differ
+        needed += math.ceil(needed / 100)
+        highest = rate / needed
     replicas = needed + spare
     cores = replicas * profile.cores
     bits = 8 * (profile.request_bytes + profile.response_bytes + OVERHEAD_BYTES)
@@ -82,7 +85,7 @@ def plan(profile: Profile, rate: float, p99: float, spare: int, around: Surround
         replicas=replicas,
         cores=cores,
         core_hours_per_million=cores / (rate * 3600) * 1e6,
-        p99_seconds=replica.p99(rate / needed),
+        p99_seconds=slowest,
         parts=tuple(parts),
     )
 

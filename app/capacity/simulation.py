@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from app.batching.batcher import LEAST_TOGETHER, sizes_side_by_side
 from app.capacity.profile import Profile, between
@@ -66,11 +66,14 @@ class Replica:
         return low
 
 
+Kind: TypeAlias = Literal["before", "engine", "after"]
+
+
 @dataclass(slots=True, eq=False)
 class _Work:
     """A piece of work that runs, and the requests that it is for."""
 
-    kind: Literal["before", "engine", "after"]
+    kind: Kind
     requests: list[int]
     left: float
     """Seconds that it still takes where it has its cores for itself."""
@@ -86,35 +89,39 @@ class _Run:
         self._for_loop = deque[tuple[Literal["before", "after"], int]]()
         self._for_engine = deque[int]()
         self._running: list[_Work] = []
+        self._cores_wanted = 0
         self._batches = 0
         self._is_side_by_side = False
         self._present = 0
         """Requests that have arrived and have no response yet."""
 
     def latencies(self) -> list[float]:
-        latencies = [0.0] * len(self._arrivals)
+        arrivals, running, cores = self._arrivals, self._running, self._profile.cores
+        latencies = [0.0] * len(arrivals)
         now, arrived = 0.0, 0
-        while arrived < len(self._arrivals) or self._running:
-            speed = min(1.0, self._profile.cores / max(1, sum(work.cores for work in self._running)))
-            first = min(self._running, key=lambda work: work.left, default=None)
-            passes = first.left / speed if first else float("inf")
-            if arrived < len(self._arrivals) and self._arrivals[arrived] - now <= passes:
-                passes, first = self._arrivals[arrived] - now, None
-            now += passes
-            for work in self._running:
-                work.left -= passes * speed
-            if first is None:
+        while arrived < len(arrivals) or running:
+            speed = cores / self._cores_wanted if self._cores_wanted > cores else 1.0
+            done: _Work | None = None
+            left = (arrivals[arrived] - now) * speed if arrived < len(arrivals) else float("inf")
+            for work in running:
+                if work.left < left:
+                    done, left = work, work.left
+            for work in running:
+                work.left -= left
+            now += left / speed
+            if done is None:
                 self._for_loop.append(("before", arrived))
                 self._present += 1
                 arrived += 1
             else:
-                self._running.remove(first)
-                if first.kind == "after":
-                    (request,) = first.requests
-                    latencies[request] = now - self._arrivals[request] + self._profile.delay_seconds
+                running.remove(done)
+                self._cores_wanted -= done.cores
+                if done.kind == "after":
+                    (request,) = done.requests
+                    latencies[request] = now - arrivals[request] + self._profile.delay_seconds
                     self._present -= 1
                 else:
-                    self._pass_on(first)
+                    self._pass_on(done)
             self._start()
         return latencies
 
@@ -131,14 +138,20 @@ class _Run:
         if self._for_loop and len(self._running) == self._batches:
             kind, request = self._for_loop.popleft()
             share = BEFORE if kind == "before" else 1 - BEFORE
-            seconds = share * self._profile.loop_seconds
-            self._running.append(_Work(kind, [request], self._taken(seconds), cores=1))
-        for size in self._next_sizes():
+            self._run(kind, [request], share * self._profile.loop_seconds, cores=1)
+        for size in self._next_sizes() if self._for_engine else ():
             batch = [self._for_engine.popleft() for _ in range(min(size, len(self._for_engine)))]
             cores = 1 if self._is_side_by_side else self._profile.cores
             seconds = self._replica.engine_seconds[len(batch)] * self._profile.cores / cores
             self._batches += 1
-            self._running.append(_Work("engine", batch, self._taken(seconds), cores))
+            self._run("engine", batch, seconds, cores)
+
+    def _run(self, kind: Kind, requests: list[int], seconds: float, cores: int) -> None:
+        """Start work that takes so many seconds as a rule, where it is alone."""
+        factor = self._replica.crowd_factor if self._present >= CROWD else 1.0
+        left = seconds * factor * self._chance.choice(self._replica.jitter)
+        self._running.append(_Work(kind, requests, left, cores))
+        self._cores_wanted += cores
 
     def _next_sizes(self) -> list[int]:
         """The largest size of each batch that starts now, as `Batcher` has them."""
@@ -147,9 +160,4 @@ class _Run:
             self._is_side_by_side = cores > 1 and waiting >= 2 * LEAST_TOGETHER
         if self._is_side_by_side:
             return sizes_side_by_side(waiting, self._batches, self._profile.max_batch, cores)
-        return [self._profile.max_batch] if waiting and not self._batches else []
-
-    def _taken(self, seconds: float) -> float:
-        """How long work takes now that takes so many seconds as a rule, where it is alone."""
-        factor = self._replica.crowd_factor if self._present >= CROWD else 1.0
-        return seconds * factor * self._chance.choice(self._replica.jitter)
+        return [] if self._batches else [self._profile.max_batch]

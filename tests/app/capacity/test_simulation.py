@@ -8,7 +8,7 @@ import pytest
 
 from app.batching.batcher import Batcher
 from app.capacity.profile import Profile
-from app.capacity.simulation import Replica
+from app.capacity.simulation import Replica, _Run
 from tests.support import virtual_clock
 
 BATCHES = {1: 0.004, 4: 0.008, 16: 0.02}
@@ -73,14 +73,30 @@ def test_one_image_at_a_time_waits_as_long_as_the_formula_says() -> None:
     """The mean of an M/D/1 queue at load r, in service times: 1 + r / (2 (1 - r)), as Pollaczek found."""
     replica = Replica(profile({1: 0.01}))
     for load in (0.3, 0.7):
-        mean = fmean(replica.latencies(load / 0.01, 100_000))
+        mean = fmean(replica.latencies(load / 0.01, 40_000))
         assert mean == pytest.approx(0.01 * (1 + load / (2 * (1 - load))), rel=0.05)
 
 
-def test_at_full_load_it_answers_as_many_as_were_measured() -> None:
-    replica = Replica(profile(BATCHES, rate=400))
-    latencies = replica.latencies(4000, 4000)
-    assert 4000 / (4000 / 4000 + max(latencies)) == pytest.approx(400, rel=0.05)
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("loop", [INSTANT, 0.0005])
+@pytest.mark.parametrize("rate", [400, 900])
+def test_at_full_load_it_answers_as_many_as_were_measured(rate: int, loop: float, cores: int) -> None:
+    """Whether that is more or fewer than loop and engine would alone."""
+    replica = Replica(profile(BATCHES, rate=rate, loop=loop, cores=cores))
+    latencies = replica.latencies(10 * rate, 10 * rate)
+    assert 10 * rate / (1 + max(latencies)) == pytest.approx(rate, rel=0.05)
+
+
+@pytest.mark.parametrize(("cores", "seconds"), [(1, 0.014), (2, 0.013)])
+def test_loop_and_engine_share_the_cores_evenly(cores: int, seconds: float) -> None:
+    """Alone, the first request takes 2 ms of the loop and 10 of the engine: 12 ms.
+
+    Beside its batch the loop works 1.2 ms on the second request, and beside its response, 0.8 ms, runs the
+    next batch. One core that two share is half as fast, and two that three want are two thirds as fast.
+    """
+    replica = Replica(profile({1: 0.01}, loop=0.002, cores=cores))
+    replica.crowd_factor = 1.0
+    assert _Run(replica, [0.0, 0.005], random.Random(0)).latencies()[0] == pytest.approx(seconds, abs=1e-6)
 
 
 def test_more_load_is_slower_and_the_highest_rate_keeps_the_bound() -> None:
