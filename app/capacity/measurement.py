@@ -5,11 +5,11 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from app.capacity.profile import Profile
@@ -19,6 +19,7 @@ from models.hardware import cpu_name, usable_cores
 BATCHES = (1, 2, 4, 8, 16)
 QUANTILES = 50
 CONNECTIONS = 32
+ANOTHER_PROGRAM = "what answered is not this service"
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,13 @@ def measure(
         client.classify([content] * 20)  # so that nothing is the first of its kind
         single = [client.classify([content]) for _ in range(effort.single)]
         batches = {1: statistics.median(answer.inference for answer in single)}
-        for size in BATCHES[1:]:
+        largest = client.engine(single[0].model).max_batch
+        for size in (each for each in BATCHES[1:] if each <= largest):
             answers = [client.classify([content] * size) for _ in range(effort.repeated)]
             batches[size] = statistics.median(answer.inference for answer in answers)
         rate = _rate_when_never_idle(url, api_key, content, effort.seconds)
+        # Asked again now: a new service may have gone on preparing for many images.
+        engine = client.engine(single[0].model)
     except (OSError, http.client.HTTPException) as error:
         raise StartError(f"{url}: {error}") from error
     finally:
@@ -63,7 +67,7 @@ def measure(
     middle = statistics.median(answer.seconds for answer in single)
     return Profile(
         machine=cpu_name() or "unknown",
-        model=single[0].model,
+        model=" ".join(single[0].model),
         cores=cores or usable_cores(),
         loop_seconds=statistics.median(answer.loop for answer in single),
         delay_seconds=statistics.median(answer.seconds - answer.inference - answer.loop for answer in single),
@@ -72,6 +76,8 @@ def measure(
         images_per_second=rate,
         request_bytes=len(content),
         response_bytes=single[0].bytes,
+        device=engine.device,
+        concurrency=engine.concurrency,
     )
 
 
@@ -81,8 +87,16 @@ class _Answer:
     inference: float
     loop: float
     """What the service itself took beside the engine, in seconds."""
-    model: str
+    model: tuple[str, str]
+    """Its name and version."""
     bytes: int
+
+
+@dataclass(frozen=True)
+class _Engine:
+    device: str
+    concurrency: int
+    max_batch: int
 
 
 class _Client:
@@ -99,7 +113,7 @@ class _Client:
             raise StartError(wrong)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(host, port, timeout=60)
-        self._path = parts.path.rstrip("/") + "/predict"
+        self._prefix = parts.path.rstrip("/")
         self._key = {"X-API-Key": api_key} if api_key else {}
 
     def classify(self, files: Sequence[bytes]) -> _Answer:
@@ -114,23 +128,37 @@ class _Client:
         body = b"".join(head + file + b"\r\n" for file in files) + f"--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", **self._key}
         started = time.perf_counter()
-        self._connection.request("POST", self._path, body, headers)
-        response = self._connection.getresponse()
-        content = response.read()
+        content = self._ask("POST", "/predict", body, headers)
         seconds = time.perf_counter() - started
-        if response.status != http.client.OK:
-            text = content[:300].decode(errors="replace")
-            raise StartError(f"the service answered {response.status}: {text}")
         try:
             answer = json.loads(content)
             timings = {stage: milliseconds / 1000 for stage, milliseconds in answer["timings_ms"].items()}
             inference, beside = timings["inference"], timings["total"] - timings["queue"]
-            model = f"{answer['model']['name']} {answer['model']['version']}"
+            model = str(answer["model"]["name"]), str(answer["model"]["version"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StartError("what answered is not this service") from error
+            raise StartError(ANOTHER_PROGRAM) from error
         if not inference:
             raise StartError("the service has the results in its cache: set RESNET_SERVE_CACHE_FILES=0")
         return _Answer(seconds, inference, beside - inference, model, len(content))
+
+    def engine(self, model: tuple[str, str]) -> _Engine:
+        """What computes a model. Raises as `classify` does."""
+        name, version = map(quote, model)
+        content = self._ask("GET", f"/models/{name}?version={version}", b"", self._key)
+        try:
+            told = json.loads(content)["engine"]
+            return _Engine(str(told["device"]), int(told["concurrency"]), int(told["max_batch"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StartError(ANOTHER_PROGRAM) from error
+
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        self._connection.request(method, self._prefix + path, body, dict(headers))
+        response = self._connection.getresponse()
+        content = response.read()
+        if response.status != http.client.OK:
+            text = content[:300].decode(errors="replace")
+            raise StartError(f"the service answered {response.status}: {text}")
+        return content
 
     def close(self) -> None:
         self._connection.close()

@@ -21,8 +21,9 @@ class Profile(BaseModel):
 
     `loop_seconds` is what a request of one image takes of the event loop, before and after the engine, and
     `delay_seconds` what its client waits beside that. `batch_seconds` maps sizes of batches, in images, to
-    what the engine takes for one. `jitter` maps quantiles, 0 to 1, to how much of its median a time then is.
-    `images_per_second` is how many images a second it answered when it was never idle.
+    what the engine takes for one that runs alone. `jitter` maps quantiles, 0 to 1, to how much of its median
+    a time then is. `images_per_second` is how many images a second it answered when it was never idle.
+    `device` is what the engine computes on, and `concurrency` how many batches run at a time at most.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,6 +38,8 @@ class Profile(BaseModel):
     images_per_second: float = Field(gt=0)
     request_bytes: int = Field(ge=1)
     response_bytes: int = Field(ge=1)
+    device: str = "cpu"
+    concurrency: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _require_a_batch_of_one(self) -> "Profile":
@@ -48,6 +51,11 @@ class Profile(BaseModel):
     def max_batch(self) -> int:
         """The largest batch that was measured, and that is simulated."""
         return max(self.batch_seconds)
+
+    @property
+    def computes_on_cores(self) -> bool:
+        """Whether the engine takes the cores that the event loop has too, as one on a GPU does not."""
+        return self.device.lower().startswith("cpu")
 
     def engine_seconds(self, images: int) -> float:
         """What the engine takes for a batch of 1 to `max_batch` images, between sizes on a straight line."""

@@ -1,9 +1,10 @@
 """A replica as a queue: requests that arrive at random, an event loop, and batches as the batcher forms them.
 
 The event loop does one piece of work after the other: what comes before the engine, and the response after
-it. The engine runs batches as the batcher has OpenVINO run them: one at a time on all cores, or where enough
-images wait, one on each core. Loop and engine share the cores evenly wherever both have work. In a crowd both
-take less for each image than alone, by as much as makes the rate at full load the measured one.
+it. The engine runs batches as the batcher has them run: one at a time, or where enough images wait, as many
+side by side as it can. An engine that computes on the processor shares the cores evenly with the loop where
+both have work. In a crowd, an image takes another time than alone: by as much as makes the rate at full load
+the measured one.
 """
 
 import random
@@ -20,7 +21,7 @@ BEFORE = 0.6
 """The share of the event loop's work on a request that comes before the engine."""
 
 CROWD = 2 * LEAST_TOGETHER
-"""So many requests at a time take less each than one alone."""
+"""So many requests at a time take another time each than one alone."""
 
 REQUESTS = 20_000
 STEPS = 500
@@ -34,9 +35,18 @@ class Replica:
         self.profile = profile
         self.engine_seconds = [profile.engine_seconds(size) for size in range(profile.max_batch + 1)]
         self.jitter = [between(profile.jitter, (step + 0.5) / STEPS) for step in range(STEPS)]
-        # Of all cores together, for an image of a full batch.
-        alone = profile.loop_seconds + profile.cores * self.engine_seconds[-1] / profile.max_batch
-        self.crowd_factor = profile.cores / profile.images_per_second / (alone * fmean(self.jitter))
+        mean = fmean(self.jitter)
+        loop = profile.loop_seconds * mean
+        each = self.engine_seconds[-1] / profile.max_batch * mean
+        full = 1 / profile.images_per_second
+        if profile.computes_on_cores:
+            self.loop_factor = self.engine_factor = profile.cores * full / (loop + profile.cores * each)
+        else:
+            # One of the two was never idle.
+            self.loop_factor = full / loop if loop > each / profile.concurrency else 1.0
+            self.engine_factor = (
+                1.0 if loop > each / profile.concurrency else profile.concurrency * full / each
+            )
 
     def latencies(self, rate: float, requests: int = REQUESTS, seed: int = 0) -> list[float]:
         """Seconds from arrival to response of so many requests, which arrive at `rate` a second (Poisson).
@@ -78,6 +88,7 @@ class _Work:
     left: float
     """Seconds that it still takes where it has its cores for itself."""
     cores: int
+    """Of the processor; 0 for what computes elsewhere."""
 
 
 class _Run:
@@ -102,13 +113,13 @@ class _Run:
         while arrived < len(arrivals) or running:
             speed = cores / self._cores_wanted if self._cores_wanted > cores else 1.0
             done: _Work | None = None
-            left = (arrivals[arrived] - now) * speed if arrived < len(arrivals) else float("inf")
+            passes = arrivals[arrived] - now if arrived < len(arrivals) else float("inf")
             for work in running:
-                if work.left < left:
-                    done, left = work, work.left
+                if (takes := work.left / speed if work.cores else work.left) < passes:
+                    done, passes = work, takes
             for work in running:
-                work.left -= left
-            now += left / speed
+                work.left -= passes * speed if work.cores else passes
+            now += passes
             if done is None:
                 self._for_loop.append(("before", arrived))
                 self._present += 1
@@ -141,23 +152,28 @@ class _Run:
             self._run(kind, [request], share * self._profile.loop_seconds, cores=1)
         for size in self._next_sizes() if self._for_engine else ():
             batch = [self._for_engine.popleft() for _ in range(min(size, len(self._for_engine)))]
-            cores = 1 if self._is_side_by_side else self._profile.cores
-            seconds = self._replica.engine_seconds[len(batch)] * self._profile.cores / cores
+            seconds, cores = self._replica.engine_seconds[len(batch)], self._profile.cores
+            if not self._profile.computes_on_cores:
+                cores = 0
+            elif self._is_side_by_side:
+                cores = max(1, cores // self._profile.concurrency)
+                seconds *= self._profile.cores / cores
             self._batches += 1
             self._run("engine", batch, seconds, cores)
 
     def _run(self, kind: Kind, requests: list[int], seconds: float, cores: int) -> None:
         """Start work that takes so many seconds as a rule, where it is alone."""
-        factor = self._replica.crowd_factor if self._present >= CROWD else 1.0
-        left = seconds * factor * self._chance.choice(self._replica.jitter)
+        left = seconds * self._chance.choice(self._replica.jitter)
+        if self._present >= CROWD:
+            left *= self._replica.engine_factor if kind == "engine" else self._replica.loop_factor
         self._running.append(_Work(kind, requests, left, cores))
         self._cores_wanted += cores
 
     def _next_sizes(self) -> list[int]:
         """The largest size of each batch that starts now, as `Batcher` has them."""
-        waiting, cores = len(self._for_engine), self._profile.cores
+        waiting, concurrency = len(self._for_engine), self._profile.concurrency
         if not self._batches:
-            self._is_side_by_side = cores > 1 and waiting >= 2 * LEAST_TOGETHER
+            self._is_side_by_side = concurrency > 1 and waiting >= 2 * LEAST_TOGETHER
         if self._is_side_by_side:
-            return sizes_side_by_side(waiting, self._batches, self._profile.max_batch, cores)
+            return sizes_side_by_side(waiting, self._batches, self._profile.max_batch, concurrency)
         return [] if self._batches else [self._profile.max_batch]

@@ -1,6 +1,6 @@
 """Whether the simulation behind `resnet-serve capacity` predicts the measured latency.
 
-    python -m tests.bench.capacity [--save FILE]
+    python -m tests.bench.capacity [--engine timer] [--save FILE]
 
 measures a service as the command does, predicts the 99th percentile at 50, 70 and 90 % of what it can, and
 then measures that with requests that come at random: the same arrivals in both, as a minute at high load
@@ -14,7 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,23 +31,33 @@ SERIES = 3
 """Of arrivals, for each load."""
 
 
-def benchmark(save: Path | None, seconds: int) -> Mapping[str, Any]:
+ENGINES: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {
+    "own": (server.OURS, {}),
+    "timer": (("tests.bench.noop_server", "serve"), {"BATCH_SECONDS": "0.008", "IMAGE_SECONDS": "0.005"}),
+}
+"""What is served, each with its environment. The second takes the same time always, whatever else is
+computed on this machine and beside it, and so shows how good the simulation is by itself."""
+
+
+def benchmark(engine: str, save: Path | None, seconds: int) -> Mapping[str, Any]:
     machine = program.machine("openvino")
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise program.BenchError("this takes two cores: one for the service, one for who sends the requests")
     of_the_service = cores[: len(cores) // 2]
     os.sched_setaffinity(0, of_the_service)
-    with server.running(server.OURS, {}) as ours:
+    module, environment = ENGINES[engine]
+    with server.running(module, environment) as running:
         os.sched_setaffinity(0, cores[len(cores) // 2 :])
-        profile = measure(ours.address, SAMPLE, cores=len(of_the_service))
+        profile = measure(running.address, SAMPLE, cores=len(of_the_service))
         if save is not None:
             write_profile(profile, save)
         replica = Replica(profile)
-        found = [_compare(replica, ours.address, load, seconds) for load in LOADS]
-        after = measure(ours.address, SAMPLE).images_per_second
+        found = [_compare(replica, running.address, load, seconds) for load in LOADS]
+        after = measure(running.address, SAMPLE).images_per_second
     return {
         "benchmark": "capacity",
+        "engine": engine,
         "images_per_second": round(profile.images_per_second, 1),
         "images_per_second_after": round(after, 1),
         "loads": found,
@@ -91,12 +101,15 @@ def _measured(address: str, rate: float, seconds: int, seed: int) -> list[float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="own", help="what computes (default: %(default)s)"
+    )
     parser.add_argument("--save", type=Path, help="file to write the measurements to")
     parser.add_argument(
         "--seconds", type=int, default=SECONDS, help="seconds of each load (default: %(default)s)"
     )
     options = parser.parse_args()
-    return program.run(lambda: benchmark(options.save, options.seconds))
+    return program.run(lambda: benchmark(options.engine, options.save, options.seconds))
 
 
 if __name__ == "__main__":

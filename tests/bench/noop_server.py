@@ -1,9 +1,14 @@
 """The service with an engine that computes nothing: what HTTP, decoding and batching take by themselves.
 
-python -m tests.bench.noop_server serve
+    python -m tests.bench.noop_server serve
+
+With BATCH_SECONDS and IMAGE_SECONDS it takes that long for a batch, and for each image in it. Meanwhile it
+leaves the processor to the rest, as an accelerator does.
 """
 
+import os
 import sys
+import time
 from unittest.mock import patch
 
 import numpy as np
@@ -14,13 +19,17 @@ from models import engines
 from models.artifact.store import Artifact
 from models.engines import EngineOptions, Floats, Images, Precision
 
+BATCH_SECONDS, IMAGE_SECONDS = (
+    float(os.environ.get(name, "0")) for name in ("BATCH_SECONDS", "IMAGE_SECONDS")
+)
+
 
 class NoopEngine:
-    """All logits are 0, at once."""
+    """All logits are 0."""
 
     name = "no-op"
     version = "0"
-    device = "cpu"
+    device = "cpu" if BATCH_SECONDS + IMAGE_SECONDS == 0 else "timer"
     precision: Precision = "float32"
     concurrency = 1
     max_batch: int | None = 16
@@ -30,6 +39,8 @@ class NoopEngine:
         self._features = artifact.facts.features or 0
 
     def predict(self, images: Images) -> Floats:
+        if seconds := BATCH_SECONDS + IMAGE_SECONDS * len(images):
+            time.sleep(seconds)
         return np.zeros((len(images), self._classes), np.float32)
 
     def predict_with_features(self, images: Images) -> tuple[Floats, Floats]:

@@ -23,18 +23,25 @@ def test_a_service_is_measured_and_planned_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, file = save_small_artifact(tmp_path / "lenet-test" / "1"), tmp_path / "profile.json"
-    monkeypatch.setattr(measurement.measure, "__defaults__", (BRIEF, None))
+    monkeypatch.setattr(measurement.measure, "__defaults__", (BRIEF, None, None))
     with running(model) as (_, address, _):
         command = ["capacity", "--rate", "500", "--p99", "60s", "--measure", address, "--save", str(file)]
-        assert main([*command, "--json"]) == 0
+        assert main([*command, "--cores", "7", "--json"]) == 0
     fleet = json.loads(capsys.readouterr().out)
     assert fleet["replicas"] >= 2
     profile = load_profile(file)
     assert profile.model == "lenet-test 1"
     assert set(profile.batch_seconds) == set(BATCHES)
+    assert (profile.cores, profile.device) == (7, "cpu")
     assert profile.request_bytes == SAMPLE.stat().st_size
     assert main(["capacity", "--rate", "500", "--p99", "60s", "--profile", str(file)]) == 0
     assert "lenet-test 1 on" in capsys.readouterr().out
+
+
+def test_no_batch_is_measured_that_is_larger_than_the_service_makes(tmp_path: Path) -> None:
+    model = save_small_artifact(tmp_path / "lenet-test" / "1")
+    with running(model, {"RESNET_SERVE_MAX_BATCH": "4"}) as (_, address, _):
+        assert measure(address, SAMPLE, BRIEF).max_batch == 4
 
 
 def test_results_from_a_cache_measure_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ INSTANT = 1e-9
 
 
 def profile(
-    batches: dict[int, float], rate: float | None = None, loop: float = INSTANT, cores: int = 1
+    batches: dict[int, float],
+    rate: float | None = None,
+    loop: float = INSTANT,
+    cores: int = 1,
+    device: str = "cpu",
 ) -> Profile:
     """A replica whose times never vary; by default its engine is as fast at full load as alone."""
     largest = max(batches)
@@ -31,6 +35,8 @@ def profile(
         images_per_second=rate or largest / batches[largest],
         request_bytes=1000,
         response_bytes=500,
+        concurrency=cores,
+        device=device,
     )
 
 
@@ -95,8 +101,25 @@ def test_loop_and_engine_share_the_cores_evenly(cores: int, seconds: float) -> N
     next batch. One core that two share is half as fast, and two that three want are two thirds as fast.
     """
     replica = Replica(profile({1: 0.01}, loop=0.002, cores=cores))
-    replica.crowd_factor = 1.0
     assert _Run(replica, [0.0, 0.005], random.Random(0)).latencies()[0] == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rate", "loop"),
+    [(700, 0.0005), (900, 0.0005), (300, 0.003), (400, 0.003)],
+    ids=["slower engine", "faster engine", "slower loop", "faster loop"],
+)
+def test_at_full_load_beside_an_accelerator_too(rate: int, loop: float) -> None:
+    replica = Replica(profile(BATCHES, rate=rate, loop=loop, device="cuda:0"))
+    latencies = replica.latencies(10 * rate, 10 * rate)
+    assert 10 * rate / (1 + max(latencies)) == pytest.approx(rate, rel=0.05)
+
+
+def test_an_accelerator_takes_none_of_the_loops_core() -> None:
+    replica = Replica(profile({1: 0.01}, loop=0.002, device="cuda:0"))
+    assert _Run(replica, [0.0, 0.005], random.Random(0)).latencies() == pytest.approx(
+        [0.012, 0.0170], abs=1e-6
+    )
 
 
 def test_more_load_is_slower_and_the_highest_rate_keeps_the_bound() -> None:
