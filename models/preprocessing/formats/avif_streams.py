@@ -8,6 +8,8 @@ Sources: ISO/IEC 14496-12 for the boxes, ISO/IEC 23008-12 for the items, and the
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.preprocessing.formats.avif_boxes import Bits, StreamError, boxes, tables
+
 MOST_UNITS = 4096
 """In all streams of a file, and the most pieces that they are of; a picture has four units in one piece."""
 
@@ -16,13 +18,6 @@ SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6
 
 SWITCH_FRAME, KEY_FRAME = 3, 0
 CHOSEN_BY_FRAME = 2
-
-_BEFORE_CHILDREN = {b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0, b"meta": 4}
-"""Bytes of each box that holds others before the first of them."""
-
-
-class StreamError(ValueError):
-    """The streams of the file cannot be found or read."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ def frames_of(content: bytes) -> Frames:
                 units += 1
                 if units > MOST_UNITS:
                     raise StreamError(f"there are more than {MOST_UNITS} units")
-                unit = _Bits(stream[start : min(end, start + 256)])
+                unit = Bits(stream[start : min(end, start + 256)])
                 if kind == SEQUENCE_HEADER:
                     header = _SequenceHeader(unit)
                 elif kind in (FRAME, FRAME_HEADER) and header is not None:
@@ -56,86 +51,40 @@ def frames_of(content: bytes) -> Frames:
     return Frames(max(sizes), sum(sizes))
 
 
-class _Bits:
-    """Reads numbers of any count of bits. Raises `IndexError` behind the end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def read(self, count: int) -> int:
-        first, self._at = self._at, self._at + count
-        end = (self._at + 7) // 8
-        if end > len(self._data):
-            raise IndexError
-        value = int.from_bytes(self._data[first // 8 : end], "big")
-        return value >> (8 * end - self._at) & ((1 << count) - 1)
-
-    def skip_if(self, count: int) -> bool:
-        """Whether the next bit is set; then so many more are passed over."""
-        is_set = bool(self.read(1))
-        if is_set:
-            self.read(count)
-        return is_set
-
-
 def _streams(content: bytes) -> Iterator[bytes]:
     """The data of each item of type `av01`, and the first sample of each track."""
-    pieces = left = 0
-    for name, boxes in _tables(content, 0, len(content)):
+    left = 2 * len(content)
+    for name, found in tables(content):
+        held = dict(found)
         if name == b"stbl":
-            yield _first_sample(content, boxes)
-            continue
-        kinds = _kinds(boxes.get(b"iinf", b""))
-        for item, places in _places(boxes.get(b"iloc", b"")):
-            pieces += len(places)
-            if kinds.get(item) != b"av01":
-                continue
-            stream = b""
-            for in_idat, start, length in places:
-                source = boxes.get(b"idat", b"") if in_idat else content
-                stream += source[start : start + length if length else None]
-                left += length or len(source)
-                if pieces > MOST_UNITS or left > 2 * len(content):
-                    raise StreamError("the same bytes are used again and again")
+            stream = _first_sample(content, held)
+            left -= len(stream)
+            _require_left(left)
             yield stream
-
-
-def _tables(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
-    """Each box `meta` and `stbl`, and what the boxes in it hold."""
-    for name, inner, behind in _boxes(content, start, end):
-        if name not in _BEFORE_CHILDREN:
             continue
-        inner += _BEFORE_CHILDREN[name]
-        if name in (b"meta", b"stbl"):
-            yield name, {child: content[first:last] for child, first, last in _boxes(content, inner, behind)}
-        else:
-            yield from _tables(content, inner, behind)
+        kinds = _kinds(held.get(b"iinf", b""))
+        for item, places in _places(held.get(b"iloc", b"")):
+            parts = []
+            for in_idat, start, length in places:
+                source = held.get(b"idat", b"") if in_idat else content
+                parts.append(memoryview(source)[start : start + length if length else None])
+                left -= len(parts[-1])
+                _require_left(left)
+            if kinds.get(item) == b"av01":
+                yield b"".join(parts)
 
 
-def _boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each box between two places, and where what it holds begins and ends."""
-    count = 0
-    while start + 8 <= end:
-        count += 1
-        if count > MOST_UNITS:
-            raise StreamError(f"there are more than {MOST_UNITS} boxes side by side")
-        size, inner = int.from_bytes(content[start : start + 4], "big"), start + 8
-        if size == 1:
-            size, inner = int.from_bytes(content[inner : inner + 8], "big"), start + 16
-        behind = start + size if size else end
-        if behind > end or behind < inner:
-            raise StreamError("a box is cut off")
-        yield content[start + 4 : start + 8], inner, behind
-        start = behind
+def _require_left(left: int) -> None:
+    if left < 0:
+        raise StreamError("the same bytes are used again and again")
 
 
 def _kinds(iinf: bytes) -> dict[int, bytes]:
     """The type of each item."""
     kinds = {}
-    for name, start, end in _boxes(iinf, 8 if iinf[:1] > b"\0" else 6, len(iinf)):
+    for name, start, end in boxes(iinf, 8 if iinf[:1] > b"\0" else 6, len(iinf)):
         if name == b"infe":
-            bits = _Bits(iinf[start : min(end, start + 16)])
+            bits = Bits(iinf[start : min(end, start + 16)])
             version = bits.read(32) >> 24
             item = bits.read(32 if version == 3 else 16)
             bits.read(16)
@@ -147,17 +96,20 @@ def _places(iloc: bytes) -> Iterator[tuple[int, list[tuple[bool, int, int]]]]:
     """Each item, and for each of its pieces whether it is in `idat`, where it begins, and its length."""
     if not iloc:
         return
-    bits = _Bits(iloc)
+    bits = Bits(iloc)
     version = bits.read(32) >> 24
     offset_size, length_size, base_size, index_size = (8 * bits.read(4) for _ in range(4))
+    pieces = 0
     for _ in range(bits.read(32 if version == 2 else 16)):
         item = bits.read(32 if version == 2 else 16)
         in_idat = version > 0 and bits.read(16) & 15 == 1
         bits.read(16)
         base = bits.read(base_size)
         count = bits.read(16)
-        if count > MOST_UNITS:
-            raise StreamError(f"an item has more than {MOST_UNITS} pieces")
+        # Also of items that are no pictures: where no bytes tell its place, a piece takes none.
+        pieces += count
+        if pieces > MOST_UNITS:
+            raise StreamError(f"there are more than {MOST_UNITS} pieces")
         places = []
         for _ in range(count):
             bits.read(index_size if version else 0)
@@ -166,13 +118,13 @@ def _places(iloc: bytes) -> Iterator[tuple[int, list[tuple[bool, int, int]]]]:
         yield item, places
 
 
-def _first_sample(content: bytes, boxes: dict[bytes, bytes]) -> bytes:
-    sizes = _Bits(boxes.get(b"stsz", b"")[:16])
+def _first_sample(content: bytes, held: dict[bytes, bytes]) -> bytes:
+    sizes = Bits(held.get(b"stsz", b"")[:16])
     sizes.read(32)
     same, _ = sizes.read(32), sizes.read(32)
     size = same or sizes.read(32)
-    wide = b"co64" in boxes
-    offsets = _Bits(boxes.get(b"co64" if wide else b"stco", b"")[:16])
+    wide = b"co64" in held
+    offsets = Bits(held.get(b"co64" if wide else b"stco", b"")[:16])
     offsets.read(64)
     offset = offsets.read(64 if wide else 32)
     return content[offset : offset + size]
@@ -200,7 +152,7 @@ def _units(stream: bytes) -> Iterator[tuple[int, int, int]]:
 class _SequenceHeader:
     """What all frames behind it have in common, AV1 5.5."""
 
-    def __init__(self, bits: _Bits) -> None:
+    def __init__(self, bits: Bits) -> None:
         bits.read(4)
         self.is_reduced = bool(bits.read(1))
         self.presentation_bits = 0
@@ -229,7 +181,7 @@ class _SequenceHeader:
         if self.screen_content and not bits.read(1):
             self.integer_vectors = bits.read(1)
 
-    def _read_operating_points(self, bits: _Bits) -> None:
+    def _read_operating_points(self, bits: Bits) -> None:
         delay_bits = 0
         if bits.read(1):  # timing_info()
             bits.read(64)
@@ -254,7 +206,7 @@ class _SequenceHeader:
             if has_display_delay:
                 bits.skip_if(4)
 
-    def pixels_of_frame(self, bits: _Bits) -> int:
+    def pixels_of_frame(self, bits: Bits) -> int:
         """Of the frame with this header, AV1 5.9.2.
 
         It may have a size of its own, as large as there are bits for; where these are no more than what the

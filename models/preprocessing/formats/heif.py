@@ -7,7 +7,9 @@ from importlib.util import find_spec
 from PIL import AvifImagePlugin
 
 from models.preprocessing.colours import Colours, by_profile
-from models.preprocessing.formats.avif_streams import StreamError, frames_of
+from models.preprocessing.formats.avif_boxes import StreamError
+from models.preprocessing.formats.avif_streams import frames_of
+from models.preprocessing.formats.avif_tables import require_few_entries
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import ImageError, damaged
 from models.preprocessing.orientation import exif_orientation
@@ -62,12 +64,14 @@ def is_heic(content: bytes) -> bool:
 
 def inspect_avif(content: bytes) -> Heif:
     """Raises `ImageError`."""
-    found = _inspect(content, "AVIF")
-    declared = found.width * found.height
     try:
+        # Before Pillow opens the file, which has libavif read all of its tables.
+        require_few_entries(content)
         frames = frames_of(content)
     except StreamError as error:
         raise damaged("AVIF") from error
+    found = _inspect(content, "AVIF")
+    declared = found.width * found.height
     # A grid's pictures may go beyond its edges.
     if frames.largest > max(declared, _LARGEST_PIECE):
         raise ImageError("image_too_large", "the AVIF image is larger than its header says")

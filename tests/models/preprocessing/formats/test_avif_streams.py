@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from models.preprocessing.decode import decode, inspect
-from models.preprocessing.formats.avif_streams import MOST_UNITS, Frames, StreamError, frames_of
+from models.preprocessing.formats.avif_boxes import StreamError
+from models.preprocessing.formats.avif_streams import MOST_UNITS, Frames, frames_of
 from models.preprocessing.image_error import ImageError
 from tests.support.image_files import saved
 
@@ -31,6 +32,23 @@ def file_of(stream: bytes, extents: int = 1) -> bytes:
     places = b"\1\0\0\0\x44\0\0\1\0\1\0\1\0\0" + extents.to_bytes(2, "big") + extent * extents
     parts = (box(b"iinf", bytes(4), b"\0\1", entry), box(b"iloc", places), box(b"idat", stream))
     return box(b"ftyp", b"avif", bytes(4)) + box(b"meta", bytes(4), *parts)
+
+
+def no_bytes_in(items: int, pieces: int) -> bytes:
+    """A file with so many items, each of so many pieces behind its end, of which nothing else is told."""
+    places = b"\1\0\0\0\0\x40" + items.to_bytes(2, "big")
+    for item in range(items):
+        places += item.to_bytes(2, "big") + bytes(4) + b"\xff" * 4 + pieces.to_bytes(2, "big")
+    return box(b"meta", bytes(4), box(b"iloc", places))
+
+
+def track_of(size: int, offset: int) -> bytes:
+    """A track with one sample, and as many zeros behind it as make 4,000 bytes."""
+    sizes = box(b"stsz", bytes(4), size.to_bytes(4, "big"), b"\0\0\0\1")
+    content = box(b"stbl", sizes, box(b"stco", bytes(4), b"\0\0\0\1", offset.to_bytes(4, "big")))
+    for name in (b"minf", b"mdia", b"trak", b"moov"):
+        content = box(name, content)
+    return content + box(b"free", bytes(3992 - len(content)))
 
 
 def bits(*fields: tuple[int, int]) -> bytes:
@@ -106,6 +124,8 @@ def test_a_frame_with_a_size_of_its_own_has_the_room_that_the_sequence_leaves() 
         (file_of(sequence_header(8, 8, 3) + key_frame(own_size=False) * (MOST_UNITS + 1)), "units"),
         (file_of(sequence_header(8, 8, 3) + key_frame(own_size=False) * 500, extents=4), "again and again"),
         (file_of(bytes(8), extents=MOST_UNITS + 1), "pieces"),
+        (no_bytes_in(items=2, pieces=MOST_UNITS // 2 + 1), "pieces"),
+        (3 * track_of(12_000, 0), "again and again"),
         (file_of(b"\x0a\x05\0")[:-9], "cut off"),
         (file_of(b"\x0a\x01\0\x32\x05"), "cut off"),
         (box(b"free") * (MOST_UNITS + 1), "boxes"),
