@@ -15,11 +15,20 @@ D50 = (0.9642, 1.0, 0.8249)
 Columns = tuple[tuple[float, float, float], ...]
 
 
-def rgb_profile(columns: Columns = P3_COLUMNS, gamma: float = 2.2, padding: int = 0) -> bytes:
-    """A display's profile; `padding` bytes make it larger."""
+def rgb_profile(
+    columns: Columns = P3_COLUMNS, gamma: float = 2.2, padding: int = 0, elements: int = 0
+) -> bytes:
+    """A display's profile; `padding` bytes make it larger.
+
+    With `elements`, its tag D2B0 names the same matrix so many times, which leaves the colours as they are.
+    """
     curve = struct.pack(">4sIHHi", b"para", 0, 0, 0, round(gamma * 65536))
     tags = {b"wtpt": _xyz(D50), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
     tags |= {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
+    if elements:
+        matrix = struct.pack(">4sIHH12f", b"matf", 0, 3, 3, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0)
+        places = struct.pack(">II", 16 + 8 * elements, len(matrix)) * elements
+        tags[b"D2B0"] = struct.pack(">4sIHHI", b"mpet", 0, 3, 3, elements) + places + matrix
     if padding:
         tags[b"zzzz"] = b"text" + bytes(4 + padding)
     return _profile(b"RGB ", tags)

@@ -121,6 +121,13 @@ def test_every_random_damage_of_a_profile_gives_an_image() -> None:
         assert converted.mode == "RGB"
 
 
+@pytest.mark.parametrize("elements", [1, 400_000])
+def test_elements_count_for_nothing_as_in_browsers_and_take_no_time(elements: int) -> None:
+    """By them the colours would stay; read one after the other, so many would take days."""
+    image = Image.new("RGB", (16, 16), COLOURS[0])
+    assert close(shown(image, icc_profile=rgb_profile(elements=elements)), in_srgb(COLOURS[0]))
+
+
 def test_gamma_and_primaries_agree_with_the_profile_of_the_same() -> None:
     image = Image.new("RGB", (16, 16), COLOURS[1])
     for chromaticities, columns in ((P3_CHROMATICITIES, P3_COLUMNS), (SRGB_CHROMATICITIES, SRGB_COLUMNS)):
