@@ -32,6 +32,10 @@ MAX_ELEMENTS = 25_000
 MAX_TENSORS = 16
 """Inputs, and outputs, that are looked at, so that there are never many errors of them."""
 
+MAX_ID = 1000
+"""Characters of a request's id, which the answer repeats: ten million of them made 10 kB, compressed, ask for
+10 MB, written while all others waited."""
+
 MAX_SIDE = 2**63 - 1
 """Of a shape, as 64 bits hold it. Far larger ones have a product that Python does not write out."""
 
@@ -55,7 +59,7 @@ class OutputRequest(BaseModel):
 
 
 class _Header(BaseModel):
-    id: str | None = None
+    id: str | None = Field(None, max_length=MAX_ID)
     parameters: Parameters = {}
     inputs: list[_Input] = Field(min_length=1, max_length=MAX_TENSORS)
     outputs: list[OutputRequest] | None = Field(None, max_length=MAX_TENSORS)

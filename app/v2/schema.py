@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field, JsonValue
 
 from app.http.uploads import PIXEL
+from app.v2.codec import MAX_ID
 from app.v2.tensors import IMAGE_BYTES, IMAGES, LABEL, PROBABILITIES, UNFAMILIARITY
 
 _BINARY = {"type": "string", "format": "binary"}
@@ -50,7 +51,11 @@ REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
-        "id": {"type": ["string", "null"], "description": "Returned in the response."},
+        "id": {
+            "type": ["string", "null"],
+            "maxLength": MAX_ID,
+            "description": "Returned in the response.",
+        },
         "parameters": {**_PARAMETERS, "properties": {"binary_data_output": {"type": "boolean"}}},
         "inputs": {
             "type": "array",

@@ -75,6 +75,7 @@ def test_bytes_in_json_are_text() -> None:
         (body(tensor(), outputs=[[]]), r"^outputs\[0\]: must be an object$"),
         (b"\xff\xfe", "Invalid JSON"),
         (b'{"inputs": ' + b"[" * 5000 + b"]" * 5000 + b"}", "Invalid JSON"),
+        (body(tensor(), id="x" * 1001), r"^id: String should have at most 1000 characters$"),
         (body(), r"^inputs: List should have at least 1 item"),
         (body(tensor(name=None)), r"^inputs\[0\].name: Field required"),
         (body(tensor(), tensor(shape=None)), r"^inputs\[1\].shape: Field required"),
