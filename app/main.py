@@ -8,11 +8,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from threadpoolctl import threadpool_limits
 
 from app import __version__
@@ -30,6 +27,7 @@ from app.http.middleware.trusted_proxies import TrustedProxies
 from app.http.openapi import complete_document
 from app.http.request_scope import BodyLimits
 from app.http.security_headers import SECURITY_HEADERS
+from app.http.static_files import CompressedFiles
 from app.inference.context import InferenceContext
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import create_tracing
@@ -57,9 +55,6 @@ from models.engines import EngineOptions
 from models.hardware import usable_cores
 
 STATIC = Path(__file__).parent / "static"
-
-COMPRESSED_FROM = 1000
-"""Bytes: below, a file fits into the packet that its headers need anyway."""
 
 ROUTERS: dict[str, APIRouter] = {
     "predict": predict.router,
@@ -202,6 +197,7 @@ def create_app(
         version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_url=None,  # `complete_document` adds it, and `docs` below
         docs_url=None,
         redoc_url=None,
         telemetry={
@@ -250,15 +246,16 @@ def create_app(
         app.include_router(router)
     complete_document(app, settings)
     # Alone among the responses, as these are text and many; all others go out as they are.
-    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC), COMPRESSED_FROM), name="static")
+    static = CompressedFiles(STATIC)
+    app.mount("/static", static, name="static")
 
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+    async def page(request: Request) -> Response:
+        return await static.get_response("index.html", request.scope)
 
     # FastAPI's own page would load Swagger UI from another host.
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> FileResponse:
-        return FileResponse(STATIC / "docs" / "index.html")
+    async def docs(request: Request) -> Response:
+        return await static.get_response("docs/index.html", request.scope)
 
     return app

@@ -1,13 +1,16 @@
 """The API's document, with what middleware and settings add: keys, limits, names, and time."""
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.http.middleware.api_keys import is_open
 from app.http.middleware.rate_limit import is_limited
 from app.http.middleware.trusted_hosts import HEALTH
+from app.http.middleware.trusted_proxies import DOCUMENT
 from app.settings import Settings
 
 KEY_SCHEMES = {
@@ -26,17 +29,25 @@ TIMEOUT = {
 
 
 def complete_document(app: FastAPI, settings: Settings) -> None:
-    """Have the document of `app` say of every operation what is decided outside of its route."""
+    """Have `app` serve its document, with what is decided of every operation outside of its route."""
     of_routes = app.openapi
+    lock = Lock()
 
     def openapi() -> dict[str, Any]:
-        is_complete = app.openapi_schema is not None
-        document = of_routes()
-        if not is_complete:
-            _complete(document, settings)
-        return document
+        with lock:
+            is_complete = app.openapi_schema is not None
+            document = of_routes()
+            if not is_complete:
+                _complete(document, settings)
+            return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+    # A plain function, which runs on a thread: the first time, half a second would pass on the event loop.
+    @app.get(DOCUMENT, include_in_schema=False)
+    def document(request: Request) -> Response:
+        prefix = request.scope["root_path"]
+        return JSONResponse({**openapi(), "servers": [{"url": prefix}]} if prefix else openapi())
 
 
 def _complete(document: dict[str, Any], settings: Settings) -> None:
