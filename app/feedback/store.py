@@ -106,12 +106,16 @@ class FeedbackStore:
             await asyncio.sleep(SHARE_SECONDS)
 
     async def _try(self, work: Callable[[], object]) -> None:
-        """What goes wrong here is nobody's request; the log says it once, until all is well again."""
+        """What goes wrong here is nobody's request; the log says it once, until all is well again.
+
+        Whatever it is, the next time may go well: nothing would be deleted when its time has come, else.
+        """
         try:
             await self._on_thread(work)
-        except FeedbackError as error:
+        except Exception as error:
             if self._is_well:
-                logger.error("the feedback database cannot be used: %s", error)
+                unexpected = None if isinstance(error, FeedbackError) else error
+                logger.error("the feedback database cannot be used: %s", error, exc_info=unexpected)
             self._is_well = False
         else:
             if not self._is_well:

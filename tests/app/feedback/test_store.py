@@ -1,0 +1,44 @@
+"""What the store does by itself goes on, whatever goes wrong once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.feedback import store as store_module
+from app.feedback.store import FeedbackStore
+from app.settings import Settings
+from models.feedback.database import FeedbackDatabase
+
+
+def test_an_error_that_nobody_expected_does_not_end_pruning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store_module, "PRUNE_SECONDS", 0)
+    monkeypatch.setattr(store_module, "SHARE_SECONDS", 0.001)
+    database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
+
+    async def run() -> None:
+        pruned = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        failures = [RuntimeError("can't start new thread")] * 2
+
+        def prune(_: float) -> int:
+            if failures:
+                raise failures.pop()
+            loop.call_soon_threadsafe(pruned.set)
+            return 0
+
+        monkeypatch.setattr(database, "prune", prune)
+        store = FeedbackStore(database, Settings())
+        store.start()
+        async with asyncio.timeout(30):
+            await pruned.wait()
+        await store.close()
+
+    asyncio.run(run())
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in told] == [
+        "the feedback database cannot be used: can't start new thread"
+    ]
+    assert told[0].exc_info is not None
