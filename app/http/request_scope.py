@@ -67,7 +67,7 @@ async def request_scope(
             about = loaded.model.metadata
             context.tracing.describe({"model.name": about.name, "model.version": about.version})
         scope = RequestScope(context, loaded, deadline, started)
-        scope.body = sent = await body.receive()
+        scope.body = sent = await body.receive(deadline)
         deadline.check("the request's body")
         encoding = request.headers.get("content-encoding")
         try:
@@ -182,19 +182,21 @@ class RequestBody:
         message = f"the bodies of all requests hold more than {limits.max_total_bytes} bytes; try again later"
         raise ApiError(429, "overloaded", message, headers={"Connection": "close"})
 
-    async def receive(self) -> bytes:
+    async def receive(self, deadline: Deadline | None = None) -> bytes:
         """The whole body, as it was sent, counted while it arrives.
 
         One that says it is too large is rejected before any of it is read; a wrong or missing Content-Length
         helps nobody. The connection is closed then, because the rest may still be on its way. Raises
         `ApiError`: 413 for a body that is too large, 408 for one that is too slow, however soon each of its
-        parts follows the one before, 429 for more than all requests may hold, and 499.
+        parts follows the one before, 504 where it is not there at the `deadline`, 429 for more than all
+        requests may hold, and 499.
         """
         if self._stated_length() > self._max_bytes:
             raise self._too_large()
         parts = []
+        latest = asyncio.get_running_loop().time() + self._limits.seconds
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout_at(latest if deadline is None else min(latest, deadline.at)):
                 while True:
                     message = await self._request.receive()
                     if message["type"] == "http.disconnect":
@@ -206,8 +208,12 @@ class RequestBody:
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
-            late = f"the request body did not arrive within {self._limits.seconds:g} s"
-            raise ApiError(408, "body_too_slow", late, headers={"Connection": "close"}) from None
+            close = {"Connection": "close"}
+            if deadline is not None and deadline.at < latest:
+                late = deadline.passed("the request's body")
+                raise ApiError(late.status, late.code, late.message, headers=close) from None
+            message = f"the request body did not arrive within {self._limits.seconds:g} s"
+            raise ApiError(408, "body_too_slow", message, headers=close) from None
 
     def _stated_length(self) -> int:
         text = self._request.headers.get("content-length", "")

@@ -151,6 +151,16 @@ def test_a_body_that_takes_too_long_is_what_the_time_went_into(client: Client, p
     assert "after 0.010 s, waiting for the request's body" in late.text
 
 
+def test_the_rest_of_a_body_is_waited_for_no_longer_than_the_deadline(client: Client) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield PNG[:10]
+        await asyncio.Event().wait()
+
+    late = client.post("/predict", content=half(), headers={**RAW, "X-Request-Timeout": "0.01"})
+    assert "waiting for the request's body" in _check(late, 504, "deadline_exceeded", None)
+    assert late.headers["connection"] == "close"
+
+
 def test_a_request_that_takes_too_long_to_parse_is_504(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
