@@ -4,6 +4,8 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +44,26 @@ class Patience:
         if isinstance(outcome, httpx.Response):
             if outcome.status_code not in RETRIED:
                 return None
-            named = outcome.headers.get("Retry-After", "")
-            if named.isascii() and named.isdigit():
-                return float(named) if float(named) <= self._longest_wait else None
+            named = _named_seconds(outcome.headers)
+            if named is not None:
+                return named if named <= self._longest_wait else None
         # Spread, so that clients that were refused together do not come back together.
         return float(min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.5, 1.0))
+
+
+def _named_seconds(headers: httpx.Headers) -> float | None:
+    """How long Retry-After says to wait; None where it says nothing (RFC 9110, 10.2.3).
+
+    The service says it in seconds, and a proxy before it may name a time, by the clock that Date is of.
+    """
+    named = headers.get("Retry-After", "")
+    if named.isascii() and named.isdigit():
+        return float(named)
+    try:
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(named) - now).total_seconds())
+    except (ValueError, TypeError):  # the latter for a date without a zone
+        return None
 
 
 def settings_of(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
