@@ -4,7 +4,7 @@ import io
 import math
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -66,14 +66,17 @@ class ByProfile:
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
         mode = self._mode_for(image.mode)
-        transform = None if mode is None else _transform_of(self.profile, mode)
-        if transform is None or mode is None:
+        if mode is None or self._transform is None:
             return SRGB.to_srgb(image)
-        return transform.apply(image if image.mode == mode else image.convert(mode))
+        return self._transform.apply(image if image.mode == mode else image.convert(mode))
 
     def are_srgb(self, mode: str) -> bool:
-        wanted = self._mode_for(mode)
-        return wanted is None or _transform_of(self.profile, wanted) is None
+        return self._mode_for(mode) is None or self._transform is None
+
+    @cached_property
+    def _transform(self) -> ImageCms.ImageCmsTransform | None:
+        """Made once, and not for each strip of a picture: a printer's takes as long as seven strips."""
+        return _transform_of(self.profile, _MODES[self.profile[16:20]])
 
     def _mode_for(self, mode: str) -> str | None:
         """The profile's mode, if pixels of `mode` can be brought to it; grey ones can be RGB as well."""

@@ -23,7 +23,7 @@ TOLERANCE = 3
 
 
 def shown(image: Image.Image, file_format: str = "PNG", **options: object) -> list[int]:
-    pixels = np.asarray(decode(saved(image, file_format, **options), 10_000).image)
+    pixels = np.asarray(decode(saved(image, file_format, **options), 1 << 22).image)
     return [int(level) for level in pixels[8, 8]]
 
 
@@ -109,6 +109,21 @@ def test_the_transform_of_a_profile_is_made_once() -> None:
     for _ in range(3):
         shown(Image.new("RGB", (16, 16)), icc_profile=rgb_profile(gamma=1.9))
     assert colours._kept_transform_of.cache_info().misses == 1
+
+
+def test_the_transform_of_a_large_profile_is_made_once_for_all_strips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, plainly = [], colours._new_transform_of
+
+    def counted(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+        made.append(mode)
+        return plainly(profile, mode)
+
+    monkeypatch.setattr(colours, "_new_transform_of", counted)
+    image = Image.new("RGB", (1024, 2048), COLOURS[0])
+    assert close(shown(image, icc_profile=rgb_profile(padding=100_000)), in_srgb(COLOURS[0]))
+    assert made == ["RGB"]
 
 
 def test_every_random_damage_of_a_profile_gives_an_image() -> None:
