@@ -9,7 +9,8 @@ class DeploymentSettings(BaseModel):
     trusted_proxies: Addresses = Field(
         "",
         description="Addresses and networks of reverse proxies, such as `10.0.0.5, 192.168.0.0/16`. Only from"
-        " these is the client's address read from the header `X-Forwarded-For`.",
+        " these is the client's address read from the header `X-Forwarded-For`. They must set or remove"
+        " the `X-Forwarded-Prefix` that clients send.",
     )
     root_path: str = Field(
         "",
