@@ -1,6 +1,5 @@
 """JPEG (ITU-T T.81): its segments, of which only those for the pixels reach the decoder."""
 
-import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,22 +9,24 @@ import simplejpeg
 from PIL import Image, ImageChops, ImageFile
 
 from models.preprocessing.colours import MAX_PROFILE_BYTES, Colours, by_profile
+from models.preprocessing.formats.jpeg_scans import (
+    COMMENT,
+    END,
+    MAX_SCANS,
+    MAX_SEGMENTS,
+    MAX_TABLE_BYTES,
+    SCAN,
+    SCAN_MARKER,
+    ScanByScan,
+    scans_alone,
+)
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import ImageError, damaged, too_many, unsupported
 from models.preprocessing.orientation import EXIF_PREFIX, exif_orientation
 from models.preprocessing.picture import Stored
-from models.preprocessing.stopping import Stop, StoppableFile
+from models.preprocessing.stopping import Stop
 
 SIGNATURE = b"\xff\xd8\xff"
-
-MAX_SCANS = 100
-"""Encoders write ten scans for a progressive image; each goes over the whole image, whatever its bytes."""
-
-MAX_SEGMENTS = 10_000
-"""Before the first scan; a picture with every kind of metadata has a few hundred."""
-
-MAX_TABLE_BYTES = 1 << 16
-"""Of all tables before the first scan, of which an image can use a few kilobytes."""
 
 REDUCTIONS = (8, 4, 2)
 """By what libjpeg can divide both sides while it decodes, for less work than in full."""
@@ -36,9 +37,7 @@ REDUCED_TO_SHORTEST = 3
 MOST_PIXELS_AT_ONCE = 1 << 23
 """Of an image that is decoded in one piece: in less than a tenth of a second, and not to be stopped."""
 
-_START, _END = b"\xff\xd8", b"\xff\xd9"
-_SCAN = 0xDA
-_SCAN_MARKER = b"\xff\xda"
+_START = b"\xff\xd8"
 _TABLES = (0xC4, 0xCC, 0xDB)
 _FRAMES = {0xC0: 1, 0xC1: 1, 0xC2: 2, 0xC3: 1, 0xC9: 1, 0xCA: 2}
 """Markers of the kinds of frames that libjpeg decodes; 2 are the progressive ones."""
@@ -47,29 +46,9 @@ _OTHER_FRAMES = (0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xDE)
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 _SEQUENTIAL = (0xC0, 0xC1)
 _LOSSLESS = 0xC3
-_JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_JFIF, _EXIF, _ICC, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _ICC_PREFIX = b"ICC_PROFILE\0"
-_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _BLOCK_BYTES = 1 << 16
-
-
-class _ScanByScan(StoppableFile):
-    """Gives no more than one scan at once, as soon as the scans have begun.
-
-    A scan of a few bytes can go over the whole picture, and in one block there can be a hundred.
-    """
-
-    has_begun = False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        start = self.tell()
-        block = super().read(size)
-        if self.has_begun:
-            next_scan = block.find(_SCAN_MARKER, 1)
-            if next_scan > 0:
-                self.seek(start + next_scan)
-                return block[:next_scan]
-        return block
 
 
 @dataclass(frozen=True)
@@ -160,13 +139,13 @@ class Jpeg:
         return Image.frombytes(mode, (pixels.shape[1], pixels.shape[0]), pixels)
 
     def _load(self, content: bytes, stop: Stop, reduction: int) -> Image.Image:
-        image = opened(_ScanByScan(content, stop), self.name)
+        image = opened(ScanByScan(content, stop), self.name)
         assert isinstance(image, ImageFile.ImageFile)
         image.decodermaxblock = _BLOCK_BYTES
         if reduction > 1:
             # Pillow takes the largest divisor that leaves at least this size.
             image.draft(None, (self.width // reduction, self.height // reduction))
-        if isinstance(image.fp, _ScanByScan):
+        if isinstance(image.fp, ScanByScan):
             image.fp.has_begun = True
         with damage_told(self.name):
             image.load()
@@ -176,7 +155,7 @@ class Jpeg:
         """Where all pixels are there, whatever follows in place of the missing marker changes none."""
         content = self.kept.removesuffix(b"\xff")
         first, second = (
-            self._load(content + filling * 64 + _END, stop, reduction) for filling in (b"\0", b"\x55")
+            self._load(content + filling * 64 + END, stop, reduction) for filling in (b"\0", b"\x55")
         )
         if ImageChops.difference(first, second).getbbox() is not None:
             raise damaged(self.name)
@@ -204,9 +183,9 @@ def inspect(content: bytes) -> Jpeg:
             continue
         length = int.from_bytes(content[start + 2 : start + 4], "big")
         end = start + 2 + length
-        if marker == _SCAN:
+        if marker == SCAN:
             break
-        if length < 2 or end > len(content) or marker == _END[1]:
+        if length < 2 or end > len(content) or marker == END[1]:
             raise damaged("JPEG")
         body = content[start + 4 : end]
         if marker in _FRAMES:
@@ -221,7 +200,7 @@ def inspect(content: bytes) -> Jpeg:
         elif marker == _ICC:
             if body.startswith(_ICC_PREFIX) and len(body) >= 14:
                 profile_parts.setdefault(body[12], (body[13], body[14:]))
-        elif marker in (_JFIF, _ADOBE) or not 0xE0 <= marker <= _COMMENT:
+        elif marker in (_JFIF, _ADOBE) or not 0xE0 <= marker <= COMMENT:
             kept.append(content[start:end])
             tables += length if marker in _TABLES else 0
         if tables > MAX_TABLE_BYTES:
@@ -231,11 +210,11 @@ def inspect(content: bytes) -> Jpeg:
         raise too_many("JPEG", "segments", MAX_SEGMENTS)
     if frame is None:
         raise damaged("JPEG")
-    kept.append(content[start:])
-    scans = max(content.count(_SCAN_MARKER, start), 1)
+    scans, rest = max(content.count(SCAN_MARKER, start), 1), content[start:]
     if scans > MAX_SCANS:
-        # Another image may follow on the end of this one.
-        scans = _count_scans(content, start)
+        # Another image may follow on the end of this one, or a comment hold what looks like scans.
+        scans, rest = scans_alone(content, start)
+    kept.append(rest)
     width, height, components = _frame(frame[1])
     return Jpeg(
         width,
@@ -246,7 +225,7 @@ def inspect(content: bytes) -> Jpeg:
         orientation or 1,
         _profile(profile_parts),
         b"".join(kept),
-        content.find(_END, start) >= 0,
+        content.find(END, start) >= 0,
     )
 
 
@@ -265,20 +244,6 @@ def _frame(body: bytes) -> tuple[int, int, tuple[tuple[int, int], ...]]:
     if width == 0 or not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in factors):
         raise damaged("JPEG")
     return width, height, factors
-
-
-def _count_scans(content: bytes, start: int) -> int:
-    """Up to the end of the image; `start` is that of the first scan. Raises `ImageError` for too many."""
-    scans = 0
-    for _ in range(MAX_SEGMENTS):
-        found = _MARKER_IN_SCAN.search(content, start)
-        if found is None or found[0] == _END:
-            return scans
-        scans += found[0][1] == _SCAN
-        if scans > MAX_SCANS:
-            break
-        start = found.start() + 2 + int.from_bytes(content[found.start() + 2 : found.start() + 4], "big")
-    raise too_many("JPEG", "scans", MAX_SCANS)
 
 
 def _profile(parts: dict[int, tuple[int, bytes]]) -> bytes | None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from models.preprocessing.decode import decode, inspect
-from models.preprocessing.formats import jpeg
+from models.preprocessing.formats.jpeg_scans import MAX_SCANS
 from models.preprocessing.image_error import ImageError
 from tests.support.colour_profiles import in_srgb, rgb_profile
 from tests.support.image_files import RED, saved
@@ -46,8 +46,26 @@ def test_too_many_scans_are_refused_before_any_is_decoded() -> None:
 
 def test_scans_of_pictures_after_the_end_do_not_count() -> None:
     content = picture() + picture(progressive=True) * 40
-    assert content.count(b"\xff\xda") > jpeg.MAX_SCANS
+    assert content.count(b"\xff\xda") > MAX_SCANS
     assert inspect(content, 10_000).passes == 1
+
+
+def test_what_looks_like_scans_in_metadata_between_them_is_not_read_as_scans() -> None:
+    """The decoder would be given two bytes at a time: four seconds for a megabyte."""
+    content = picture(progressive=True)
+    last = content.rfind(b"\xff\xda")
+    comment = segment(0xFE, b"\xff\xda" * 30_000) + segment(0xE7, b"\xff\xda" * 30_000)
+    found = inspect(content[:last] + comment + content[last:], 10_000)
+    assert found.passes == 1
+    assert found.kept == inspect(content, 10_000).kept
+
+
+def test_tables_between_the_scans_are_counted_too() -> None:
+    content = picture(progressive=True)
+    last = content.rfind(b"\xff\xda")
+    tables = segment(0xDB, b"\xff\xda" * 30_000) * 2
+    with pytest.raises(ImageError, match="too many bytes of tables"):
+        inspect(content[:last] + tables + content[last:], 10_000)
 
 
 @pytest.mark.parametrize(
