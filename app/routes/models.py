@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic_core import to_json
 
 from app.errors import ApiError
 from app.http.error_handlers import documented
@@ -114,23 +115,28 @@ async def describe_model(
     )
 
 
+# A plain function, which runs on a thread: to read and write the confusions of 1,000 classes takes 70 ms.
 @router.get(
-    "/{name}/report", summary="Show how one model was trained and tested", responses=documented(404, 422, 503)
+    "/{name}/report",
+    summary="Show how one model was trained and tested",
+    response_model=TrainingReport,
+    responses=documented(404, 422, 503),
 )
-async def report(
+def report(
     context: ReadyContext,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
-) -> TrainingReport:
+) -> Response:
     """The epochs of training and, on the test set, confusion matrix, calibration and the worst mistakes.
 
     These come from the artifact's report.json; without a valid one, the error is `no_report`.
     """
     model = context.control.find(name, query.version).model
     try:
-        return parse_report(model.report or b"")
+        told = parse_report(model.report or b"")
     except ValidationError as error:
         raise _none("no_report", model, "report that can be read") from error
+    return Response(to_json(told, inf_nan_mode="null"), media_type="application/json")
 
 
 @router.get(

@@ -1,14 +1,17 @@
 """GET /models/{name}/report: how the model was trained and tested."""
 
+import asyncio
 import base64
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from app.main import create_app
+from app.routes import models as models_routes
 from app.settings import BUNDLED_MODEL, Settings
-from models.artifact.report import FILE_NAME, load_report
+from models.artifact.report import FILE_NAME, TrainingReport, load_report, parse_report
 from tests.support.artifacts import save_small_artifact
 from tests.support.service import Client, error_of, running
 
@@ -43,6 +46,20 @@ def test_model_without_a_report_says_so(client: Client) -> None:
     error = error_of(answer)
     assert error["code"] == "no_report"
     assert error["message"] == "lenet-test, version 1, has no report that can be read"
+
+
+def test_report_is_read_while_others_are_answered(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(content: bytes) -> TrainingReport:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return parse_report(content)
+
+    monkeypatch.setattr(models_routes, "parse_report", parse)
+    content = (BUNDLED_MODEL / FILE_NAME).read_bytes()
+    with running(create_app(serving(settings, tmp_path / "1", content))) as client:
+        assert client.get("/models/lenet-test/report").status_code == 200
 
 
 def test_report_of_another_kind_is_as_none(settings: Settings, tmp_path: Path) -> None:
