@@ -75,6 +75,13 @@ def test_a_path_cannot_look_like_another_line(
     assert record.__dict__["path"] == path
 
 
+def test_a_long_path_makes_no_long_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="app.http.middleware.telemetry"):
+        client.get("/" + 20_000 * "%20")
+    (record,) = (each for each in caplog.records if each.name == "app.http.middleware.telemetry")
+    assert record.__dict__["path"] == "/" + 999 * "%20" + "..."
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_lines_of_either_format_name_the_request(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log_format: str

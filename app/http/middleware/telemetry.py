@@ -22,6 +22,9 @@ SAFE_ID = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 IN_PATHS = "/:@!$&'()*+,;=~"
 """What stands for itself in a path, beside letters, digits and `_.-`."""
 
+MAX_PATH = 1000
+"""Characters of a path in the log. One of 64 kB made a line of 400 kB."""
+
 UNMATCHED = "unmatched"
 """The route of all requests that reach none. Paths are the client's, and there is no end of them."""
 
@@ -126,7 +129,8 @@ def _given_id(scope: Scope) -> str | None:
 
 
 def _log(scope: Scope, status: int | None, seconds: float) -> None:
-    path = quote(scope["path"], safe=IN_PATHS)  # as it came: a line break in it begins no line
+    # As it came: a line break in it begins no line.
+    path = quote(scope["path"][:MAX_PATH], safe=IN_PATHS) + "..." * (len(scope["path"]) > MAX_PATH)
     milliseconds = round(seconds * 1000, 3)
     fields = {"method": scope["method"], "path": path, "status": status, "duration_ms": milliseconds}
     logger.info("%s %s %s in %s ms", scope["method"], path, status, milliseconds, extra=fields)
