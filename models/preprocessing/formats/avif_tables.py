@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from models.preprocessing.formats.avif_boxes import StreamError, boxes, tables
 from models.preprocessing.image_error import too_many
 
-MOST_ITEMS = 4096
-"""Named in all tables of items together, where each is named some four times; libheif allows 1,000 items."""
+MOST_ITEMS = 2048
+"""Named in all tables of items together, where each is named some four times. A picture of a grid has an item
+for each of its tiles, which are some dozen. So many are looked for in five milliseconds."""
 
 MOST_PROPERTIES = 8 * MOST_ITEMS
 """That all items and tracks have together."""
