@@ -15,7 +15,7 @@ from app.errors import ApiError, ProtocolError
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, RequestBody
 from app.inference.context import InferenceContext
-from app.registry.repository import Repository
+from app.registry.repository import Repository, looked_up
 from app.v2.routes import v2_documented
 
 router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
@@ -118,7 +118,7 @@ async def index(
     if folder is not None:
         entries += [
             RepositoryEntry(name=name, version=version, state="UNAVAILABLE", reason="not loaded")
-            for name, versions in Repository(folder).versions().items()
+            for name, versions in (await looked_up(Repository(folder).versions)).items()
             for version in versions
             if (name, version) not in states
         ]
