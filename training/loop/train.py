@@ -152,9 +152,13 @@ class Run:
             self.ema.update(self.model)
         return loss.detach(), (logits.detach().argmax(1) == dominant_label(targets)).sum()
 
-    def epoch(self, progress: Progress, stopping: Callable[[], bool]) -> None:
-        """Go on to the end of the current epoch. Raises `TrainingError` or `Interrupted`."""
+    def epoch(self, progress: Progress, stopping: Callable[[], bool]) -> bool:
+        """Go on to the end of the current epoch; return whether the run was asked to stop at its last step.
+
+        Raises `TrainingError`, or `Interrupted` where it was asked to before.
+        """
         state, per_epoch = self.state, self.batches.per_epoch
+        asked = False
         self.model.train()
         order = self.batches.order(state.epoch)
         # Sums over all processes are in the state; here are those of this one, which the writer goes on from.
@@ -179,9 +183,11 @@ class Run:
                         f"lower learning rate; the last good checkpoint is kept in {self.out}"
                     )
                 progress.update(state, self.recipe.batch_size)
-                if self.processes.any(stop, self.device) and state.step < per_epoch:
+                asked = self.processes.any(stop, self.device)
+                if asked and state.step < per_epoch:
                     self.save()
                     raise Interrupted
+        return asked
 
     def finish_epoch(self) -> EpochRecord:
         """Evaluate at the epoch's own image size, record, and move on to the next epoch."""
@@ -261,13 +267,11 @@ def train(
                 return run.state
             with progress.watching(recipe, run.state, run.batches.per_epoch, out):
                 while run.state.epoch < recipe.epochs:
-                    run.epoch(progress, stopping)
+                    asked = run.epoch(progress, stopping)
                     record = run.finish_epoch()
                     run.save()
                     progress.epoch_done(record)
-                    # Several processes with few steps an epoch ask nowhere else.
-                    several = processes.count > 1 and run.state.epoch < recipe.epochs
-                    if several and processes.any(stopping(), run.device):
+                    if asked and run.state.epoch < recipe.epochs:
                         raise Interrupted
     except PeerLostError as error:
         raise TrainingError(

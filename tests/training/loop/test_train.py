@@ -74,6 +74,16 @@ def test_a_stopped_run_goes_on_to_the_same_weights(whole: RunState, tmp_path: Pa
         assert ours.watched_accuracy == theirs.watched_accuracy
 
 
+@pytest.mark.parametrize("batch_size", [RECIPE.batch_size, 48])
+def test_a_stop_at_the_last_step_of_an_epoch_comes_after_it(tmp_path: Path, batch_size: int) -> None:
+    """Of few images, an epoch is a single step."""
+    recipe = RECIPE.changed(batch_size=batch_size)
+    with pytest.raises(Interrupted):
+        train(recipe, tiny_data(), tmp_path, stopping=stop_at(48 // batch_size))
+    stopped = load_checkpoint(tmp_path)
+    assert (stopped.epoch, stopped.step, len(stopped.history)) == (1, 0, 1)
+
+
 def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_weights(whole: RunState, tmp_path: Path) -> None:
     program = [sys.executable, "-m", "tests.support.tiny_run", str(tmp_path)]
     killed = subprocess.run([*program, "--kill-at", str(STEPS_PER_EPOCH + 3)], check=False)
