@@ -17,6 +17,8 @@ from models.engines.quiet_openvino import openvino as ov
 from models.preprocessing.transform import Preprocessing
 
 ROOT = Path(__file__).parents[2]
+SECONDS = 240.0
+"""For a conversion, which takes 5 to 20 s: what takes longer hangs, and whoever waits for it would too."""
 
 
 def convert_apart(folder: Path) -> ov.Model:
@@ -25,7 +27,9 @@ def convert_apart(folder: Path) -> ov.Model:
         xml = Path(path) / "network.xml"
         command = [sys.executable, "-m", __name__, str(folder.resolve()), str(xml)]
         try:
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+            subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise EngineError(f"the network cannot be converted for openvino in {SECONDS:g} s") from error
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ["it ended without a word"])[-1]
             raise EngineError(f"the network cannot be converted for openvino: {last}") from error

@@ -7,6 +7,7 @@ import pytest
 
 from models.artifact.save import save_artifact
 from models.artifact.store import load_artifact
+from models.engines import conversion_apart
 from models.engines.base import EngineError, EngineOptions
 from models.engines.conversion_apart import convert_apart
 from models.engines.openvino_engine import OpenVinoEngine
@@ -26,4 +27,10 @@ def test_it_computes_the_same_and_nobody_waits_for_it(tmp_path: Path) -> None:
 
 def test_what_goes_wrong_there_is_told_here(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"cannot be converted for openvino: .*the file is missing"):
+        convert_apart(tmp_path)
+
+
+def test_it_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversion_apart, "SECONDS", 0.01)
+    with pytest.raises(EngineError, match=r"cannot be converted for openvino in 0\.01 s"):
         convert_apart(tmp_path)
