@@ -1,10 +1,9 @@
 """Further files for an artifact that is there already."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.artifact.save import save_artifact
+from models.artifact.save import copy_beside, save_artifact
 from models.artifact.store import ModelDescription, ModelMetadata, load_artifact
 
 
@@ -21,9 +20,6 @@ def amend_artifact(folder: Path, files: Mapping[str, bytes]) -> ModelMetadata:
 
     def prove(fresh: Path) -> None:
         load_artifact(fresh)
-        for beside in folder.iterdir():
-            if not (fresh / beside.name).exists():
-                copy = shutil.copytree if beside.is_dir() else shutil.copy2
-                copy(beside, fresh / beside.name)
+        copy_beside(folder, fresh)
 
     return save_artifact(folder, artifact.model, ModelDescription(**described), {**own, **files}, prove)

@@ -81,8 +81,8 @@ def seal_artifact(folder: Path) -> ModelMetadata:
     """Give the model in `folder` what it was stored without: the digest of its metadata, `FACTS_FILE`, and a
     network that is served without PyTorch.
 
-    All else stays as it is. Raises `ArtifactError` for one that has a digest that is not its own, and where
-    `load_artifact` would.
+    All else stays as it is, files beside the artifact's own included. Raises `ArtifactError` for one that has
+    a digest that is not its own, and where `load_artifact` would.
     """
     file = folder / MODEL_FILE
     metadata, tensors = read_stored(file, is_sealed=False)
@@ -96,8 +96,23 @@ def seal_artifact(folder: Path) -> ModelMetadata:
     if not files.keys() & {INT8_NETWORK_FILE, FLOAT32_NETWORK_FILE}:
         files |= float32_network(model, Preprocessing.from_metadata(metadata), metadata.name)
     sealed = metadata.model_copy(update={"files": {**_digests(files), **metadata.files}})
-    _replace_folder(folder, {**files, MODEL_FILE: _file_of(tensors, sealed)}, prove=load_artifact)
+
+    def prove(fresh: Path) -> None:
+        load_artifact(fresh)
+        copy_beside(folder, fresh)
+
+    _replace_folder(folder, {**files, MODEL_FILE: _file_of(tensors, sealed)}, prove)
     return sealed
+
+
+def copy_beside(folder: Path, fresh: Path) -> None:
+    """Copy into `fresh`, which is to replace `folder`, what lies in `folder` and has no file of that name."""
+    for beside in folder.iterdir():
+        if not os.path.lexists(fresh / beside.name):
+            if beside.is_dir() and not beside.is_symlink():
+                shutil.copytree(beside, fresh / beside.name, symlinks=True)
+            else:
+                shutil.copy2(beside, fresh / beside.name, follow_symlinks=False)
 
 
 def _stored(model: nn.Module, description: ModelDescription) -> dict[str, StoredTensor]:
@@ -129,8 +144,9 @@ def _as_tensor(stored: StoredTensor) -> Tensor:
 def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
     """Write `files` beside `folder`, then let them take its place by renaming, once `prove` has returned.
 
-    At no time does `folder` hold a part of the files. Interrupted between the two renames, it is absent, and
-    both the old and the new content lie complete beside it under names that begin with a dot.
+    At no time does `folder` hold a part of the files. What is raised, by Ctrl-C too, leaves the old folder.
+    Killed between the two renames, it is absent, and both the old and the new content lie complete beside it
+    under names that begin with a dot.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unique = uuid.uuid4().hex
@@ -146,12 +162,9 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[P
         prove(fresh)
         if folder.exists():
             folder.rename(replaced)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
+        fresh.rename(folder)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        for left in (fresh, replaced):
+            shutil.rmtree(left, ignore_errors=True)

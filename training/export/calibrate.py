@@ -22,7 +22,7 @@ from models.artifact.metadata import (
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, load_report
 from models.artifact.robustness import load_robustness
-from models.artifact.save import save_artifact
+from models.artifact.save import copy_beside, save_artifact
 from models.artifact.store import ArtifactError, load_artifact
 from models.features import last_linear
 from models.unfamiliarity.detector import KEPT, Detector
@@ -165,7 +165,8 @@ def show(name: str, fitted: Fitted, console: Console) -> None:
 def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, console: Console) -> None:
     """Fit temperatures and detectors of the artifact in `folder` anew, and write all that tells of them.
 
-    The weights, the int8 network and the golden tensors stay as they are. Raises `ArtifactError` where `data`
+    The weights, the int8 network and the golden tensors stay as they are, and so do files beside the
+    artifact's own. Raises `ArtifactError` where `data`
     is not what the artifact was trained on, or has no validation set.
     """
     artifact, report = load_artifact(folder), load_report(folder)
@@ -211,7 +212,12 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     files |= detector_files(float32, int8)
     shown = render_report(description, report, load_robustness(folder, about))
     files |= {REPORT_FILE: report.to_json(), **shown}
-    save_artifact(folder, artifact.model, description, files, prove=prove_detectors)
+
+    def prove(fresh: Path) -> None:
+        prove_detectors(fresh)
+        copy_beside(folder, fresh)
+
+    save_artifact(folder, artifact.model, description, files, prove)
     console.print(f"artifact written to {folder}", markup=False, soft_wrap=True)
 
 

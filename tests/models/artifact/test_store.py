@@ -13,7 +13,7 @@ from torch import nn
 
 from models import create_model
 from models.artifact.facts import FILE_NAME as FACTS_FILE
-from models.artifact.save import save_artifact
+from models.artifact.save import save_artifact, seal_artifact
 from models.artifact.store import MODEL_FILE, ArtifactError, ModelDescription, load_artifact
 from models.batch_norm.layer import BatchNorm
 from tests.support.small_model import CLASSES, DESCRIPTION, INT8_FILES, WITH_INT8, lenet
@@ -137,21 +137,51 @@ def test_a_failure_while_writing_leaves_the_old_model_and_nothing_else(
     assert load_artifact(folder).metadata.temperature == 1.5
 
 
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
 def test_a_failure_while_renaming_puts_the_old_model_back(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
 ) -> None:
     rename = Path.rename
 
     def second_rename_fails(self: Path, target: Path) -> Path:
         if self.name.endswith(".new"):
-            raise OSError("rename failed")
+            raise failure("rename failed")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", second_rename_fails)
-    with pytest.raises(OSError, match="rename failed"):
+    with pytest.raises(failure, match="rename failed"):
         save_artifact(folder, lenet(), description(temperature=2.0), {})
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
     assert load_artifact(folder).metadata.temperature == 1.5
+
+
+def test_ctrl_c_right_after_the_renaming_leaves_the_new_model_and_nothing_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        renamed = rename(self, target)
+        if self.name.endswith(".new"):
+            raise KeyboardInterrupt
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_artifact(folder, lenet(), description(temperature=2.0), {})
+    assert [path.name for path in folder.parent.iterdir()] == ["1"]
+    assert load_artifact(folder).metadata.temperature == 2.0
+
+
+def test_what_lies_beside_a_models_files_stays_when_it_is_sealed(folder: Path) -> None:
+    # With an int8 network, none has to be converted.
+    save_artifact(folder, lenet(), WITH_INT8, INT8_FILES)
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("mine")
+    (folder / "link").symlink_to("nowhere")
+    seal_artifact(folder)
+    assert (folder / "notes" / "mine.txt").read_text() == "mine"
+    assert (folder / "link").readlink() == Path("nowhere")
 
 
 def test_a_model_that_does_not_fit_its_description_is_not_written(tmp_path: Path) -> None:

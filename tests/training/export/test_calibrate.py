@@ -53,6 +53,7 @@ def test_an_artifact_is_calibrated_anew_and_all_else_stays(
 ) -> None:
     folder = tmp_path / "tiny" / "1"
     shutil.copytree(exported, folder)
+    (folder / "notes.txt").write_text("mine")
     before = load_artifact(folder)
     monkeypatch.setattr("training.cli.load", lambda *_: tiny_data())
     monkeypatch.setattr("training.export.calibrate.fit_temperature", lambda *_: 1.25)
@@ -65,6 +66,7 @@ def test_an_artifact_is_calibrated_anew_and_all_else_stays(
         assert after.metadata.files[name] == before.metadata.files[name]
     assert after.metadata.metrics.accuracy == before.metadata.metrics.accuracy
     assert after.metadata.metrics.negative_log_likelihood != before.metadata.metrics.negative_log_likelihood
+    assert (folder / "notes.txt").read_text() == "mine"
     report = load_report(folder)
     assert report.evaluation.negative_log_likelihood == after.metadata.metrics.negative_log_likelihood
     assert report.history == load_report(exported).history
