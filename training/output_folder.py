@@ -14,8 +14,17 @@ class OutputError(ValueError):
 def require_writable(folder: Path) -> None:
     """Write a file into `folder`, or the nearest one above that is there, and away again; create nothing.
 
-    Raises `OutputError` where that fails, or a file is in the way.
+    Raises `OutputError` where that fails, a file is in the way, or the folder is an artifact, which would not
+    be whole any more with another file in the place of one of its own.
     """
+    if (folder / MODEL_FILE).is_file():
+        raise OutputError(
+            f"--out: {folder} holds an artifact, whose files would be overwritten: choose another"
+        )
+    _try_to_write(folder)
+
+
+def _try_to_write(folder: Path) -> None:
     nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     if not nearest.is_dir():
         raise OutputError(f"--out: {nearest} is a file, and must be a folder")
@@ -33,5 +42,5 @@ def require_place_for_artifact(folder: Path) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file():
         raise OutputError(f"--out: {folder} holds other files than an artifact, which export would remove")
-    require_writable(folder)
-    require_writable(folder.parent)
+    _try_to_write(folder)
+    _try_to_write(folder.parent)

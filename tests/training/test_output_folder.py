@@ -28,6 +28,12 @@ def test_a_place_below_a_file_is_none(tmp_path: Path, require: object) -> None:
         require(tmp_path / "file" / "a" / "b")
 
 
+def test_other_files_are_not_written_into_an_artifact(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(OutputError, match=r"--out: \S+ holds an artifact, whose files would be overwritten"):
+        require_writable(tmp_path)
+
+
 def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: object) -> None:
         raise OSError(30, "Read-only file system")
