@@ -78,6 +78,7 @@ def train_together(
     if processes.writes and (not resume or out.is_dir()):
         require_writable(out)
     console = Console(quiet=not processes.writes)
+    initial = None if arguments.init is None else load_initial(arguments.init)
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console).to(device)
     cifar10 = holds_cifar10(arguments.data)
     if not cifar10:
@@ -87,9 +88,7 @@ def train_together(
                 f"few images: batch size {recipe.batch_size} in place of {asked.batch_size}, "
                 f"learning rate {recipe.learning_rate:.2g} in place of {asked.learning_rate:.2g}"
             )
-    initial = None
-    if arguments.init is not None:
-        initial = load_initial(arguments.init)
+    if initial is not None:
         recipe = recipe.changed(init=identity(initial))
     together = f" by {processes.count} processes" if processes.count > 1 else ""
     console.print(

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 import models
-from models.artifact.store import Artifact, load_artifact
+from models.artifact.store import Artifact, ArtifactError, load_artifact
 from training.data.cifar10 import ImageData
 from training.recipes.recipe import Recipe
 
@@ -14,12 +14,15 @@ BUNDLED_FOLDER = Path(models.__file__).parent / "weights/resnet18-cifar10/1"
 
 
 class InitError(ValueError):
-    """The artifact does not fit the run; the message says which field."""
+    """The artifact cannot be read, or does not fit the run; the message says which file or field."""
 
 
 def load_initial(name: str) -> Artifact:
-    """The artifact in the folder `name`, or the bundled one. Raises `ArtifactError`."""
-    return load_artifact(BUNDLED_FOLDER if name == BUNDLED else Path(name))
+    """The artifact in the folder `name`, or the bundled one. Raises `InitError` where it cannot be read."""
+    try:
+        return load_artifact(BUNDLED_FOLDER if name == BUNDLED else Path(name))
+    except ArtifactError as error:
+        raise InitError(f"--init: {error}") from error
 
 
 def identity(artifact: Artifact) -> str:

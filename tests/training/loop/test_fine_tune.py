@@ -6,7 +6,7 @@ import torch
 
 from models.artifact.golden import GOLDEN_FILE
 from models.artifact.save import save_artifact
-from models.artifact.store import ArtifactError, load_artifact
+from models.artifact.store import load_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from tests.support.tiny_run import RECIPE, tiny_data
@@ -73,7 +73,7 @@ def test_the_bundled_artifact_is_known_by_a_word() -> None:
     artifact = load_initial(BUNDLED)
     assert artifact.metadata.name == "resnet18-cifar10"
     assert identity(artifact).startswith("resnet18-cifar10/1 ")
-    with pytest.raises(ArtifactError):
+    with pytest.raises(InitError, match=r"^--init: no such folder/model\.safetensors: the file is missing"):
         load_initial("no such folder")
 
 
