@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from training import cli, cli_serving
-from training.argument_types import image_size, positive, seed, slug
+from training.argument_types import folder, image_size, positive, seed, slug
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
@@ -34,14 +34,14 @@ def parser() -> argparse.ArgumentParser:
     def takes_data(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             "--data",
-            type=Path,
+            type=folder,
             default=DEFAULT_FOLDER,
             help="folder with cifar-10-batches-py, or with a sub-folder of images for each class"
             " (default: %(default)s)",
         )
 
     def takes_artifact(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--artifact", type=Path, required=True, help="folder of the artifact")
+        sub.add_argument("--artifact", type=folder, required=True, help="folder of the artifact")
 
     def takes_engine(sub: argparse.ArgumentParser, default: str, option: str = "--engine") -> None:
         sub.add_argument(
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     sub.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         help="folder of the run (default: runs/RECIPE-seedN, for your own images runs/FOLDER-RECIPE-seedN)",
     )
     takes_device(sub)
@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         "--minutes", type=positive, default=60, help="save and stop after this time (default: %(default)s)"
     )
     sub.add_argument(
-        "--out", type=Path, default=Path("runs/campaign"), help="folder of the runs (default: %(default)s)"
+        "--out", type=folder, default=Path("runs/campaign"), help="folder of the runs (default: %(default)s)"
     )
     takes_data(sub)
     takes_device(sub)
@@ -150,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead measure averaging over 1 to 4 views of each image, clean and corrupted",
     )
-    sub.add_argument("--others", type=Path, help="with --views: folder of pictures of other things")
+    sub.add_argument("--others", type=folder, help="with --views: folder of pictures of other things")
     sub.add_argument(
         "--images", type=positive, help="with --robustness or --views: number of test images (default: all)"
     )
@@ -159,13 +159,13 @@ def parser() -> argparse.ArgumentParser:
         type=seed,
         help="with --robustness or --views: seed for choosing and corrupting the images (default: 0)",
     )
-    sub.add_argument("--out", type=Path, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
+    sub.add_argument("--out", type=folder, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
 
     sub = command(
         "compare", cli.compare_command, "Compare two artifacts, or two engines, on the same test images."
     )
-    sub.add_argument("a", type=Path, metavar="A", help="folder of an artifact")
-    sub.add_argument("b", type=Path, metavar="B", help="folder of another, or the same with another engine")
+    sub.add_argument("a", type=folder, metavar="A", help="folder of an artifact")
+    sub.add_argument("b", type=folder, metavar="B", help="folder of another, or the same with another engine")
     takes_engine(sub, "torch", "--engine-a")
     takes_engine(sub, "torch", "--engine-b")
     takes_data(sub)
@@ -178,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
         "Measure how well each score of unfamiliarity separates test images from other pictures.",
     )
     takes_artifact(sub)
-    sub.add_argument("--others", type=Path, required=True, help="folder of pictures of other things")
+    sub.add_argument("--others", type=folder, required=True, help="folder of pictures of other things")
     takes_data(sub)
     takes_engine(sub, "openvino")
     sub.add_argument("--images", type=positive, help="number of test images (default: all)")
@@ -188,7 +188,7 @@ def parser() -> argparse.ArgumentParser:
     takes_artifact(sub)
     sub.add_argument(
         "--folder",
-        type=Path,
+        type=folder,
         required=True,
         help="folder of photographs, in sub-folders named after the classes; other sub-folders count as "
         "pictures of other things",
@@ -196,7 +196,7 @@ def parser() -> argparse.ArgumentParser:
     takes_engine(sub, "torch")
     sub.add_argument(
         "--data",
-        type=Path,
+        type=folder,
         help="the artifact's training data, to which every score of unfamiliarity is fitted",
     )
     takes_device(sub)
@@ -218,13 +218,15 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--database", required=True, help="as in RESNET_SERVE_FEEDBACK_DATABASE", metavar="URL")
     sub.add_argument(
-        "--out", type=Path, required=True, help="folder of the classes, which may already contain images"
+        "--out", type=folder, required=True, help="folder of the classes, which may already contain images"
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     sub = command("export", cli.export_command, "Turn a finished run into an artifact.")
-    sub.add_argument("--run", type=Path, required=True, help="folder of the run")
-    sub.add_argument("--out", type=Path, help="folder of the artifact (default: models/weights/NAME/VERSION)")
+    sub.add_argument("--run", type=folder, required=True, help="folder of the run")
+    sub.add_argument(
+        "--out", type=folder, help="folder of the artifact (default: models/weights/NAME/VERSION)"
+    )
     sub.add_argument(
         "--name",
         type=slug,
@@ -257,7 +259,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("report", cli.report_command, "Write an artifact's page, model card and plots.")
     takes_artifact(sub)
-    sub.add_argument("--out", type=Path, required=True, help="folder to write them into")
+    sub.add_argument("--out", type=folder, required=True, help="folder to write them into")
     return top
 
 

@@ -1,6 +1,7 @@
 """Types of arguments on the command line: what is refused there is refused before any work."""
 
 import argparse
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -10,8 +11,12 @@ SEEDS = 2**32
 """Different seeds: of larger ones PyTorch's generator on a processor takes the last 32 bits."""
 
 
+LARGEST = 1_000_000
+"""Of epochs, images, seconds and minutes: more is a slip, and a list of as many would fill the memory."""
+
+
 def positive(text: str) -> int:
-    return _whole_number(text, 1)
+    return _whole_number(text, 1, LARGEST)
 
 
 def seed(text: str) -> int:
@@ -34,12 +39,18 @@ def slug(text: str) -> str:
         ) from error
 
 
-def _whole_number(text: str, least: int, most: int | None = None) -> int:
-    legal = f"at least {least}" if most is None else f"in {least}..{most}"
+def folder(text: str) -> Path:
+    """A folder's path. An empty one, as of a variable that is not set, would be the folder at hand."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be the path of a folder, got an empty text")
+    return Path(text)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number {legal}, got {text!r}") from None
-    if value < least or (most is not None and value > most):
-        raise argparse.ArgumentTypeError(f"must be {legal}, got {value}")
+        raise argparse.ArgumentTypeError(f"must be a whole number in {least}..{most}, got {text!r}") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be in {least}..{most}, got {value}")
     return value

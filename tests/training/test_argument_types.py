@@ -1,15 +1,18 @@
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from training.argument_types import image_size, positive, seed, slug
+from training.argument_types import folder, image_size, positive, seed, slug
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
         (positive, "1", 1),
+        (positive, "1000000", 1_000_000),
+        (folder, "runs/a b", Path("runs/a b")),
         (seed, "0", 0),
         (seed, "4294967295", 2**32 - 1),
         (image_size, "2048", 2048),
@@ -23,8 +26,10 @@ def test_what_is_right_is_taken(kind: Callable[[str], object], text: str, value:
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        (positive, "0", "must be at least 1, got 0"),
-        (positive, "many", "must be a whole number at least 1, got 'many'"),
+        (positive, "0", "must be in 1..1000000, got 0"),
+        (positive, "9" * 30, "must be in 1..1000000, got 999"),
+        (folder, "", "must be the path of a folder, got an empty text"),
+        (positive, "many", "must be a whole number in 1..1000000, got 'many'"),
         (seed, "-1", "must be in 0..4294967295, got -1"),
         (seed, "4294967296", "must be in 0..4294967295, got 4294967296"),
         (image_size, "2049", "must be in 1..2048, got 2049"),

@@ -273,7 +273,11 @@ def test_int8_without_nncf_is_told_before_any_work(
     [
         (("train",), "the following arguments are required: --recipe"),
         (("train", "--recipe", "vgg"), "choose from"),
-        (("train", "--recipe", "lenet", "--epochs", "0"), "argument --epochs: must be at least 1, got 0"),
+        (("train", "--recipe", "lenet", "--epochs", "0"), "argument --epochs: must be in 1..1000000, got 0"),
+        (
+            ("train", "--recipe", "lenet", "--data", ""),
+            "argument --data: must be the path of a folder, got an empty text",
+        ),
         (
             ("evaluate", "--artifact", "a", "--robustness", "--views"),
             "argument --views: not allowed with argument --robustness",
