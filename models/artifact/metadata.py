@@ -28,6 +28,7 @@ SCHEMA_VERSION: Literal[2] = 2
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 LONGEST_LABEL = 200
 """Characters of a class's name."""
+MOST_CLASSES = 100_000
 Label = Annotated[str, Field(min_length=1, max_length=LONGEST_LABEL)]
 Count = Annotated[int, Field(ge=1, le=10**12)]
 LARGEST_INPUT = 2048
@@ -143,7 +144,7 @@ class ModelDescription(Strict):
     version: Slug
     architecture: str
     in_channels: int
-    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=100_000)]
+    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_CLASSES)]
     input_size: Annotated[int, Field(ge=1, le=LARGEST_INPUT)]
     interpolation: str
     mean: tuple[Annotated[float, Field(ge=-10, le=10)], ...]

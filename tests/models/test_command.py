@@ -32,10 +32,12 @@ def test_channels_and_classes_are_those_asked_for(name: str, capsys: pytest.Capt
     [
         (["vgg", "--input", "3x32x32"], "invalid choice: 'vgg'"),
         (["lenet"], "the following arguments are required: --input"),
-        (["lenet", "--input", "32x32"], "must be channels x height x width such as 3x32x32, got '32x32'"),
-        (["lenet", "--input", "3x0x32"], "must be channels x height x width such as 3x32x32, got '3x0x32'"),
+        (["lenet", "--input", "32x32"], "must be channels x height x width such as 3x32x32, each below"),
+        (["lenet", "--input", "3x0x32"], "each below 1,000,000, got '3x0x32'"),
         (["lenet", "--input", "3x8x8"], "the network cannot take an input of 3×8×8"),
-        (["lenet", "--input", "3x32x32", "--classes", "0"], "num_classes must be at least 1, got 0"),
+        (["lenet", "--input", "3x32x99999999999999999999"], "each below 1,000,000, got '3x32x9999"),
+        (["lenet", "--input", "3x32x32", "--classes", "0"], "must be a whole number in 1..100000, got '0'"),
+        (["lenet", "--input", "3x32x32", "--classes", "9" * 20], "must be a whole number in 1..100000, got"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
@@ -54,3 +56,16 @@ def test_a_model_is_sealed_or_told_why_not(tmp_path: Path, capsys: pytest.Captur
     with pytest.raises(SystemExit):
         main(["seal", str(tmp_path / "other")])
     assert "the file is missing" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_written_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise OSError(30, "Read-only file system", str(folder))
+
+    monkeypatch.setattr("models.__main__.seal_artifact", refuse)
+    with pytest.raises(SystemExit) as stopped:
+        main(["seal", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert f"Read-only file system: '{tmp_path}'" in capsys.readouterr().err.splitlines()[-1]
