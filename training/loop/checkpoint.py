@@ -103,7 +103,9 @@ def load_checkpoint(folder: Path, tell: Callable[[str], None] = lambda _: None) 
         values["history"] = [EpochRecord(**record) for record in values["history"]]
         return RunState(**values)
     except Exception as error:  # torch.load raises whatever the damaged bytes lead it to
-        raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+        # Of an empty file, Python's own error has no words.
+        reason = str(error) or "it ends too early"
+        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}") from error
 
 
 def _check(values: dict[str, Any], version: object, sha256: object) -> None:
@@ -122,9 +124,13 @@ def require_same_run(state: RunState, recipe: Recipe, seed: int, data_sha256: st
     """Refuse to go on with another recipe, seed or data set than the run began with.
 
     A field that recipes did not have yet when the run began counts as its default. A finished run may be
-    given more epochs, for which stages and restarts move. Raises `CheckpointError` naming what differs.
+    given more epochs, for which stages and restarts move, but no images of another size. Raises
+    `CheckpointError` naming what differs.
     """
     longer = is_finished(state) and recipe.epochs > state.epoch
+    sizes, asked = ([stage.image_size for stage in each.stages] for each in (state.recipe, recipe))
+    if longer and sizes != asked:
+        raise CheckpointError(f"the run began with images of {sizes[-1]} pixels, not {asked[-1]}")
     began = state.recipe.to_json()
     for name, value in recipe.to_json().items():
         if began[name] != value and not (longer and name in ("stages", "restarts")):

@@ -17,6 +17,7 @@ from training.loop.checkpoint import (
     save_checkpoint,
 )
 from training.loop.checkpoint_digest import digest
+from training.recipes.recipe import Stage
 
 RECORD = EpochRecord(1, 32, 0.1, 1.5, 0.4, 1.4, 0.45, 1000.0, 50.0)
 
@@ -94,6 +95,11 @@ def test_a_damaged_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=rf"{FILE_NAME} is not a readable checkpoint"):
         load_checkpoint(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(
+        CheckpointError, match=rf"{FILE_NAME} is not a readable checkpoint: it ends too early$"
+    ):
+        load_checkpoint(tmp_path)
 
 
 def test_a_field_that_recipes_did_not_have_yet_counts_as_its_default(tmp_path: Path) -> None:
@@ -165,6 +171,9 @@ def test_more_epochs_are_given_to_a_finished_run_only() -> None:
         require_same_run(finished, RECIPE.with_epochs(4), 1, "d")
     with pytest.raises(CheckpointError, match=r"began with learning_rate=0\.1, not 0\.2"):
         require_same_run(finished, RECIPE.with_epochs(4).changed(learning_rate=0.2), 0, "d")
+    larger = RECIPE.changed(stages=(Stage(epochs=4, image_size=24),))
+    with pytest.raises(CheckpointError, match="began with images of 20 pixels, not 24"):
+        require_same_run(finished, larger, 0, "another")
     begun = replace(finished, epoch=2)
     with pytest.raises(CheckpointError, match="began with 3 epochs, not 4: go on with --epochs 3; only a"):
         require_same_run(begun, RECIPE.with_epochs(4), 0, "d")
