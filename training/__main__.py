@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from training import cli, cli_serving
-from training.argument_types import folder, image_size, positive, seed, slug
+from training.argument_types import folder, folder_to_read, image_size, positive, seed, slug
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
@@ -150,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead measure averaging over 1 to 4 views of each image, clean and corrupted",
     )
-    sub.add_argument("--others", type=folder, help="with --views: folder of pictures of other things")
+    sub.add_argument("--others", type=folder_to_read, help="with --views: folder of pictures of other things")
     sub.add_argument(
         "--images", type=positive, help="with --robustness or --views: number of test images (default: all)"
     )
@@ -178,7 +178,9 @@ def parser() -> argparse.ArgumentParser:
         "Measure how well each score of unfamiliarity separates test images from other pictures.",
     )
     takes_artifact(sub)
-    sub.add_argument("--others", type=folder, required=True, help="folder of pictures of other things")
+    sub.add_argument(
+        "--others", type=folder_to_read, required=True, help="folder of pictures of other things"
+    )
     takes_data(sub)
     takes_engine(sub, "openvino")
     sub.add_argument("--images", type=positive, help="number of test images (default: all)")
@@ -188,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
     takes_artifact(sub)
     sub.add_argument(
         "--folder",
-        type=folder,
+        type=folder_to_read,
         required=True,
         help="folder of photographs, in sub-folders named after the classes; other sub-folders count as "
         "pictures of other things",

@@ -46,6 +46,14 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def folder_to_read(text: str) -> Path:
+    """The path of a folder that is there."""
+    path = folder(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a folder that is there, got {text!r}")
+    return path
+
+
 def _whole_number(text: str, least: int, most: int) -> int:
     try:
         value = int(text)

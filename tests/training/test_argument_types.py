@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.argument_types import folder, image_size, positive, seed, slug
+from training.argument_types import folder, folder_to_read, image_size, positive, seed, slug
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from training.argument_types import folder, image_size, positive, seed, slug
         (positive, "1", 1),
         (positive, "1000000", 1_000_000),
         (folder, "runs/a b", Path("runs/a b")),
+        (folder_to_read, "/", Path("/")),
         (seed, "0", 0),
         (seed, "4294967295", 2**32 - 1),
         (image_size, "2048", 2048),
@@ -29,6 +30,9 @@ def test_what_is_right_is_taken(kind: Callable[[str], object], text: str, value:
         (positive, "0", "must be in 1..1000000, got 0"),
         (positive, "9" * 30, "must be in 1..1000000, got 999"),
         (folder, "", "must be the path of a folder, got an empty text"),
+        (folder_to_read, "", "must be the path of a folder, got an empty text"),
+        (folder_to_read, __file__, "must be a folder that is there, got"),
+        (folder_to_read, "/nowhere", "must be a folder that is there, got '/nowhere'"),
         (positive, "many", "must be a whole number in 1..1000000, got 'many'"),
         (seed, "-1", "must be in 0..4294967295, got -1"),
         (seed, "4294967296", "must be in 0..4294967295, got 4294967296"),

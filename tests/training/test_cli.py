@@ -145,7 +145,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path
             "error: --images, --out: only with --robustness",
         ),
         (
-            ("evaluate", "--artifact", "/nowhere", "--robustness", "--others", "x"),
+            ("evaluate", "--artifact", "/nowhere", "--robustness", "--others", "/"),
             "error: --others: only with --views",
         ),
         (("campaign", "--runs", "slow=5"), "error: runs must be RECIPE=SEEDS such as fast=5"),

@@ -53,7 +53,7 @@ def test_the_command_prints_them(
     assert [each["views"] for each in json.loads(capsys.readouterr().out)] == [1, 2, 3, 4]
     for wrong, message in (
         (["--views", "--out", "x"], "--out: only with --robustness"),
-        (["--others", "x"], "--others: only with --views"),
+        (["--others", "/"], "--others: only with --views"),
         (["--images", "8"], "--images: only with --robustness or --views"),
     ):
         with pytest.raises(SystemExit, match=message):
