@@ -46,6 +46,9 @@ takes seconds and 850 MB, and need not be installed. What needs it imports it in
 
 PYTORCH = ("torch", "torchvision")
 
+OF_FEW_COMMANDS = ("matplotlib", "nncf", "openvino", "scipy")
+"""What only some commands of training need, and takes a second to import: they import it in a function."""
+
 UNPICKLERS = ("pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
 UNPICKLING_CALLS = ("torch.load", "torch.jit.load", "torch.package.PackageImporter", "numpy.load", "np.load")
 
@@ -180,6 +183,10 @@ def test_the_service_imports_one_way(file: str) -> None:
 def test_what_classifies_imports_no_pytorch(module: str) -> None:
     assert file_of(module)
     assert " > ".join(way_to(PYTORCH, module)) == ""
+
+
+def test_a_command_of_training_waits_for_no_other_ones_imports() -> None:
+    assert " > ".join(way_to(OF_FEW_COMMANDS, "training.__main__")) == ""
 
 
 def test_an_import_of_pytorch_would_be_found_however_far_it_is() -> None:

@@ -13,11 +13,13 @@ from training.argument_types import folder, folder_to_read, image_size, positive
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
 from training.evaluation.engines import ENGINE_CHOICES
-from training.export.robustness import IMAGES
 from training.failures import EXPECTED, explain
 from training.loop.distributed import PATIENCE
 from training.loop.fine_tune import BUNDLED
 from training.recipes import RECIPES
+
+ROBUSTNESS_IMAGES = 1000
+"""Of the test images, as export measures them: a share of 90 % has a standard error of 0.95 points."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -242,10 +244,10 @@ def parser() -> argparse.ArgumentParser:
         "--robustness",
         type=positive,
         nargs="?",
-        const=IMAGES,
+        const=ROBUSTNESS_IMAGES,
         metavar="IMAGES",
-        help=f"also measure IMAGES test images (default: {IMAGES:,}) under corruptions, encodings, sizes, "
-        "rotations and shifts, and store the figures in the artifact; takes some minutes",
+        help=f"also measure IMAGES test images (default: {ROBUSTNESS_IMAGES:,}) under corruptions, "
+        "encodings, sizes, rotations and shifts, and store the figures in the artifact; takes some minutes",
     )
     takes_data(sub)
     takes_device(sub)

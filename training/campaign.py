@@ -16,7 +16,6 @@ from models import create_model
 from models.summary import summarize
 from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import accuracy, predict
-from training.export.export import finished_model
 from training.loop.batches import preprocessing_of
 from training.loop.checkpoint import FILE_NAME, RunState, load_checkpoint
 from training.loop.device import describe_hardware
@@ -126,6 +125,8 @@ def finish(
 
 def measure(recipe: Recipe, state: RunState, data: ImageData) -> Result:
     """The figures of a finished run, its accuracy by one forward pass an image in float32."""
+    from training.export.export import finished_model  # what export needs takes a second to import
+
     logits = predict(finished_model(state, data), data.test.images, preprocessing_of(recipe, data))
     final = [r for r in state.history if r.image_size == recipe.stages[-1].image_size]
     settled = [r for r in final if r.epoch > 1] or final

@@ -1,4 +1,7 @@
-"""What the commands of `python -m training` do, given their arguments."""
+"""What the commands of `python -m training` do, given their arguments.
+
+What only some of them need and takes long to import is imported where it is used.
+"""
 
 import argparse
 import json
@@ -7,6 +10,7 @@ import shlex
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
@@ -16,15 +20,9 @@ from models.artifact.metadata import LONGEST_SLUG
 from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
-from training.cli_robustness import add_robustness, robustness_command
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load
-from training.evaluation import compare, measure, unfamiliar, views
-from training.evaluation.engines import load_engine
-from training.evaluation.outputs import answer_of_engine
-from training.export import calibrate, export
-from training.export.quantize import require_nncf
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
 from training.loop.distributed import Processes, detect_peer_loss, joined
@@ -34,9 +32,10 @@ from training.loop.train import Interrupted, train
 from training.output_folder import require_place_for_artifact, require_writable
 from training.recipes import RECIPES
 from training.recipes.recipe import Recipe, RecordedRecipe
-from training.report.files import write_report
-from training.report.plots import write_run_plots
 from training.stop_on_signal import StopOnSignal
+
+if TYPE_CHECKING:
+    from training.evaluation import measure
 
 
 def run_folder(recipe: Recipe, data_folder: Path, seed: int) -> Path:
@@ -120,6 +119,8 @@ def train_together(
         )
         sys.exit(130)
     if processes.writes:
+        from training.report.plots import write_run_plots
+
         write_run_plots(out, state)
     following = ["--run", str(out)] + ([] if cifar10 else ["--data", str(arguments.data)])
     console.print(
@@ -154,6 +155,8 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     if arguments.others is not None and not arguments.views:
         raise ValueError("--others: only with --views")
     if arguments.robustness:
+        from training.cli_robustness import robustness_command
+
         robustness_command(arguments)
         return
     if arguments.views:
@@ -170,6 +173,9 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 
 
 def views_command(arguments: argparse.Namespace) -> None:
+    from training.evaluation import unfamiliar, views
+    from training.evaluation.engines import load_engine
+
     if given := [f"--{name}" for name in ("out", "save") if getattr(arguments, name) not in (None, False)]:
         raise ValueError(f"{', '.join(given)}: only with --robustness")
     artifact = load_artifact(arguments.artifact)
@@ -191,13 +197,17 @@ def views_command(arguments: argparse.Namespace) -> None:
         views.show(gains, Console())
 
 
-def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> measure.Measured:
+def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> "measure.Measured":
     """On the test images of `--data`, those of a folder scaled as this artifact has them."""
+    from training.evaluation import measure
+
     images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
     return measure.measure(artifact, engine, images, select_device(arguments.device))
 
 
 def compare_command(arguments: argparse.Namespace) -> None:
+    from training.evaluation import compare
+
     a, b = load_artifact(arguments.a), load_artifact(arguments.b)
     compare.require_same_classes(a, b)
     comparison = compare.compare(
@@ -211,6 +221,10 @@ def compare_command(arguments: argparse.Namespace) -> None:
 
 
 def unfamiliar_command(arguments: argparse.Namespace) -> None:
+    from training.evaluation import unfamiliar
+    from training.evaluation.engines import load_engine
+    from training.evaluation.outputs import answer_of_engine
+
     artifact = load_artifact(arguments.artifact)
     about, console = artifact.metadata, Console(stderr=True)
     others, _, left_out = unfamiliar.read_pictures(arguments.others, Preprocessing.from_metadata(about))
@@ -229,6 +243,8 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
 
 
 def calibrate_command(arguments: argparse.Namespace) -> None:
+    from training.export import calibrate
+
     about, console = read_metadata(arguments.artifact), Console()
     require_place_for_artifact(arguments.artifact)
     images = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console)
@@ -236,6 +252,9 @@ def calibrate_command(arguments: argparse.Namespace) -> None:
 
 
 def export_command(arguments: argparse.Namespace) -> None:
+    from training.export import export
+    from training.export.quantize import require_nncf
+
     console = Console()
     state = load_checkpoint(arguments.run, lambda line: console.print(escape(line), soft_wrap=True))
     recipe = state.recipe
@@ -260,6 +279,8 @@ def export_command(arguments: argparse.Namespace) -> None:
         with_int8=arguments.int8,
     )
     if arguments.robustness is not None:
+        from training.cli_robustness import add_robustness
+
         add_robustness(folder, images, device, arguments.robustness, console)
 
 
@@ -269,6 +290,8 @@ def slugified(text: str) -> str:
 
 
 def report_command(arguments: argparse.Namespace) -> None:
+    from training.report.files import write_report
+
     require_writable(arguments.out)
     written = write_report(arguments.artifact, arguments.out)
     Console().print("\n".join(str(path) for path in written), markup=False, soft_wrap=True)

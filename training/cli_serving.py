@@ -4,7 +4,6 @@ import argparse
 
 from rich.console import Console
 
-from models.artifact.amend import amend_artifact
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import measure_reference
 from models.artifact.store import load_artifact
@@ -13,8 +12,6 @@ from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError
 from training.data.feedback import export_corrections
 from training.data.load import load
-from training.evaluation import measure, photos
-from training.evaluation.engines import engine_logits, load_engine
 from training.loop.device import select_device
 from training.output_folder import require_writable
 from training.recipes.recipe import RecordedRecipe
@@ -22,6 +19,10 @@ from training.recipes.recipe import RecordedRecipe
 
 def reference_command(arguments: argparse.Namespace) -> None:
     """Of the images that were held out of its training, as export does it."""
+    from models.artifact.amend import amend_artifact
+    from training.evaluation import measure
+    from training.evaluation.engines import engine_logits, load_engine
+
     artifact = load_artifact(arguments.artifact)
     about = artifact.metadata
     device, console = select_device(arguments.device), Console()
@@ -40,6 +41,9 @@ def reference_command(arguments: argparse.Namespace) -> None:
 
 
 def photos_command(arguments: argparse.Namespace) -> None:
+    from training.evaluation import photos
+    from training.evaluation.engines import load_engine
+
     artifact = load_artifact(arguments.artifact)
     about, device = artifact.metadata, select_device(arguments.device)
     preprocessing = Preprocessing.from_metadata(about)

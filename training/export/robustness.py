@@ -15,9 +15,6 @@ from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engi
 from training.evaluation.robustness import Answer, measure_robustness
 from training.report.files import render_report
 
-IMAGES = 1000
-"""Of the test images, as export measures them: a share of 90 % has a standard error of 0.95 points."""
-
 
 def measure_artifact(
     artifact: Artifact,
