@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from PIL import Image
 from app.settings.environment import variable
 from tests.documents.documents import ROOT
 from tests.support.artifacts import save_small_artifact
+from tests.support.forked_python import forked_python
 from tests.support.server_process import running
 
 LINKED = ("app", "tests", "training", "Makefile", "Dockerfile", "docker-compose.yml", "pyproject.toml")
@@ -59,7 +59,6 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     for name in (*LINKED, *LINKED_TOO):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "models", folder / "models", ignore=shutil.ignore_patterns("__pycache__"))
-    _install_commands(folder / "bin")
     (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
     shutil.copy(TEST_PHOTOS / "chelsea.jpg", folder / "photo.jpg")
     shutil.copy(SAMPLES / "cat.png", folder / "cat.png")
@@ -72,27 +71,25 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
         variable("feedback_images"): "true",
         variable("feedback_database"): f"sqlite:///{folder / 'feedback.db'}",
     }
-    with running(weights, settings) as (_, address, _):
+    with forked_python() as python, running(weights, settings) as (_, address, _):
+        _install_commands(folder / "bin", python)
         model = "resnet18-cifar10"
         save_small_artifact(weights / model / "2", name=model, version="2")
         yield Sandbox(folder, address.removeprefix("http://"))
 
 
-def _install_commands(folder: Path) -> None:
+def _install_commands(folder: Path, python: Path) -> None:
     """`python`, and the commands that installing the project would add."""
     folder.mkdir()
+    (folder / "python").symlink_to(python)
     scripts: Mapping[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"].get(
         "scripts", {}
     )
-    codes = {
-        name: "import sys; from {} import {} as run; sys.exit(run())".format(*entry.split(":"))
-        for name, entry in scripts.items()
-    }
-    (folder / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    for name, code in codes.items():
-        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n')
-    for file in folder.iterdir():
-        file.chmod(0o755)
+    for name, entry in scripts.items():
+        code = "import sys; from {} import {} as run; sys.exit(run())".format(*entry.split(":"))
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec {python} -c "{code}" "$@"\n')
+        program.chmod(0o755)
 
 
 def _paint_photos(folder: Path) -> None:

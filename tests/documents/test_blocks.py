@@ -122,19 +122,21 @@ def _check_extra(command: str, place: Sandbox) -> None:
     assert f"'{extra[1]}': [" in listed
 
 
-def _check_options(command: str, place: Sandbox) -> None:
-    """The program is installed beside Python, and its help names each option."""
+def _check_ray(command: str, place: Sandbox) -> None:  # noqa: ARG001
+    """The program is installed beside Python, its command exists and has each option."""
     program, named, *options = shlex.split(command)
-    known = _run(f"{Path(sys.executable).with_name(program)} {named} --help", place)
-    for option in options:
-        assert re.search(rf"(?<![\w-]){option}(?![\w-])", known), option
+    assert Path(sys.executable).with_name(program).is_file()
+    from ray.scripts.scripts import cli  # what the program runs; only this needs it, and it takes seconds
+
+    known = {option for parameter in cli.commands[named].params for option in parameter.opts}
+    assert known.issuperset(options), set(options) - known
 
 
 INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"(\w+=\S+ )*make( .*)?": _check_make,
     r"(\w+=\S+ )*docker compose .*": _check_compose,
     r"kubectl apply .*": _check_manifests,
-    r"ray .*": _check_options,
+    r"ray .*": _check_ray,
     r"serve deploy .*": _check_manifests,
     r"torchrun .*": _check_training,
     r"sbatch .*": _check_batch,
