@@ -2,6 +2,8 @@
 
     python -m tests.support.killed_run OUT --kills 20 --seed 0
 
+Before, the same run goes from beginning to end into OUT/whole; the killed one is in OUT/killed.
+
 Each session is a process forked from this one, in which all modules are loaded already but have not computed.
 It kills itself, as the kernel would, at a call of a Python or C function that is drawn at random: within a
 step, while the checkpoint is half written, between the checkpoint and the log. Counted in calls, the schedule
@@ -69,12 +71,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    chance = random.Random(arguments.seed)
+    assert session(arguments.out / "whole", None) == 0
+    killed, chance = arguments.out / "killed", random.Random(arguments.seed)
     for _ in range(arguments.kills):
-        ended_by = session(arguments.out, chance.randrange(1, MOST_CALLS))
+        ended_by = session(killed, chance.randrange(1, MOST_CALLS))
         assert ended_by == signal.SIGKILL, "a session ended before it was killed"
-        print(epochs_done(arguments.out), flush=True)
-    assert session(arguments.out, None) == 0
+        print(epochs_done(killed), flush=True)
+    assert session(killed, None) == 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""A finished tiny run and its artifact, for the tests of what comes after training."""
+"""A finished tiny run and its artifact, and a Python for processes that have to train."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from tests.support.forked_python import forked_python
 from tests.support.tiny_run import RECIPE, tiny_data
 from training.export.export import export_run
 from training.loop.checkpoint import RunState
@@ -25,3 +27,10 @@ def exported(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("artifacts") / "tiny" / "1"
     export_run(finished_run, tiny_data(), folder, name="tiny", version="1", console=QUIET)
     return folder
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[Path]:
+    """The program of `forked_python`."""
+    with forked_python() as program:
+        yield program

@@ -1,7 +1,7 @@
 """Two real processes by torchrun, on the CPU: the same result as one, and a clear end if one of them dies."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from training.loop.checkpoint import RunState, load_checkpoint
 from training.loop.distributed import Processes, joined
 from training.loop.train import train
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
 TOLERANCE = 1e-5
 """Of a weight: a sum over two halves of a batch rounds otherwise than one over all of it."""
 
@@ -23,9 +23,10 @@ TOLERANCE = 1e-5
 CONVOLUTIONS = ("features.0.weight", "features.4.weight")
 
 
-def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*TORCHRUN, "tests.support.tiny_run", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+def torchrun(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(python), *TORCHRUN, "tests.support.tiny_run", *arguments]
+    environment = {**os.environ, "PYTHON_EXEC": str(python)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
 
 def require_close(state: RunState, expected: RunState) -> None:
@@ -42,14 +43,14 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> RunState:
 
 
 def test_a_killed_process_stops_the_other_and_the_run_resumes_and_computes_what_one_does(
-    one_process: RunState, tmp_path: Path
+    python: Path, one_process: RunState, tmp_path: Path
 ) -> None:
     options = (str(tmp_path), "--sync")
-    killed = torchrun(*options, "--kill-at", str(STEPS_PER_EPOCH + 2), "--kill-rank", "1")
+    killed = torchrun(python, *options, "--kill-at", str(STEPS_PER_EPOCH + 2), "--kill-rank", "1")
     assert killed.returncode != 0
     assert f"another process of this run has ended; {tmp_path} keeps the last checkpoint" in killed.stderr
     assert load_checkpoint(tmp_path).epoch == 1
-    resumed = torchrun(*options, "--resume")
+    resumed = torchrun(python, *options, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     state = load_checkpoint(tmp_path)
     assert state.hardware.startswith("2 × ")

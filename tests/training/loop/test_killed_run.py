@@ -1,7 +1,6 @@
 """A run that is killed twenty times at random and resumed each time ends as one that nobody touched."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,9 @@ KILLS = 20
 
 
 @pytest.mark.timeout(1800)
-def test_a_run_killed_twenty_times_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    program = [sys.executable, "-m", "tests.support.killed_run"]
-    subprocess.run([*program, str(tmp_path / "whole"), "--kills", "0", "--seed", "0"], check=True)
+def test_a_run_killed_twenty_times_ends_as_an_uninterrupted_one(python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [*program, str(tmp_path / "killed"), "--kills", str(KILLS), "--seed", "0"],
+        [python, "-m", "tests.support.killed_run", str(tmp_path), "--kills", str(KILLS), "--seed", "0"],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
