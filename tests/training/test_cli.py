@@ -4,9 +4,7 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from models.artifact.robustness import load_robustness
 from models.artifact.store import load_artifact
@@ -23,9 +22,8 @@ from training.__main__ import main
 from training.data import cifar10
 from training.export import quantize
 from training.loop.checkpoint import load_checkpoint, save_checkpoint
+from training.loop.train import Run
 from training.recipes import RECIPES
-
-PROGRAM = [sys.executable, "-m", "training"]
 
 
 @pytest.fixture
@@ -98,40 +96,6 @@ def test_from_the_data_to_a_report(tenth_of_cifar10: Path, tmp_path: Path) -> No
     written = training("report", "--artifact", artifact, "--out", tmp_path / "report").split()
     assert str(tmp_path / "report" / "card.md") in written
     assert json.loads((artifact / "report.json").read_text(encoding="utf-8"))["history"][0]["epoch"] == 1
-
-
-def test_ctrl_c_saves_and_says_how_to_go_on(cifar10_folder: Path, tmp_path: Path) -> None:
-    arguments = [
-        "train",
-        "--recipe",
-        "lenet",
-        "--data",
-        str(cifar10_folder),
-        "--out",
-        str(tmp_path),
-        "--epochs",
-        "1",
-    ]
-    process = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "tensorboard").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        shown, _ = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    command = re.search(r"go on with:\s+python -m training (.*)", shown.replace("\n", " "))
-    assert command is not None, shown
-    assert command.group(1).split() == [*arguments, "--resume"]
-    stopped = load_checkpoint(tmp_path)
-    assert stopped.epoch == 0
-    assert 0 < stopped.step < 351
-
-    training(*arguments, "--resume")
-    assert load_checkpoint(tmp_path).epoch == 1
 
 
 @pytest.mark.parametrize(
@@ -212,6 +176,32 @@ def test_a_terminal_that_knows_ascii_only_shows_escapes(
     assert "is finished, all its 1 epochs are done: a larger number of --epochs gives it more" in shown
     assert "nan" not in shown
     assert load_checkpoint(out).epoch == 2
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["train", "--recipe", "lenet", "--image-size", "16", "--device", "cpu", "--epochs", "1"]
+    arguments += ["--data", str(photos), "--out", str(out)]
+    step = Run.step
+
+    def interrupted(run: Run, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        if run.state.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(run, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "step", interrupted)
+        shown = training(*arguments, status=130)
+    command = re.search(r"go on with:\s+python -m training (.*)", shown.replace("\n", " "))
+    assert command is not None, shown
+    assert command.group(1).split() == [*arguments, "--resume"]
+    stopped = load_checkpoint(out)
+    assert (stopped.epoch, stopped.step) == (0, 2)
+
+    training(*arguments, "--resume")
+    assert load_checkpoint(out).epoch == 1
 
 
 @pytest.mark.usefixtures("keep_signals")
