@@ -45,8 +45,19 @@ def outputs(network: openvino.Model, images: Images) -> list[Floats]:
 
 
 @pytest.fixture(scope="module")
-def ir() -> OpenVinoIR:
-    return OpenVinoIR.of(convert(lenet(), PREPROCESSING), "small")
+def converted() -> openvino.Model:
+    return convert(lenet(), PREPROCESSING)
+
+
+@pytest.fixture
+def network(converted: openvino.Model) -> openvino.Model:
+    """LeNet as it was converted, which the test may change."""
+    return converted.clone()
+
+
+@pytest.fixture(scope="module")
+def ir(converted: openvino.Model) -> OpenVinoIR:
+    return OpenVinoIR.of(converted.clone(), "small")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +73,7 @@ def test_the_network_computes_what_the_module_computes(model: nn.Module) -> None
     torch.testing.assert_close(logits, predict(model, images, PREPROCESSING), rtol=1e-4, atol=1e-4)
 
 
-def test_its_input_and_output_have_names_and_only_the_batch_is_open() -> None:
-    network = convert(lenet(), PREPROCESSING)
+def test_its_input_and_output_have_names_and_only_the_batch_is_open(network: openvino.Model) -> None:
     assert network.input("images").get_partial_shape().to_string() == "[?,3,16,16]"
     assert network.output("logits").get_partial_shape().to_string() == "[?,3]"
 
@@ -83,10 +93,9 @@ def test_the_bytes_are_the_network(ir: OpenVinoIR) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_with_preprocessing_it_takes_pixels_and_gives_what_normalised_ones_gave(
-    dtype: type[np.uint8 | np.float32],
+    network: openvino.Model, dtype: type[np.uint8 | np.float32]
 ) -> None:
     preprocessing = replace(PREPROCESSING, mean=(0.49, 0.3, 0.1), std=(0.25, 0.1, 0.7))
-    network = convert(lenet(), preprocessing)
     images = random_images(5)
     pixels = images if dtype == np.uint8 else torch.rand(5, 3, 16, 16)
     (expected,) = outputs(network, preprocessing.normalize(pixels).numpy())
@@ -114,8 +123,7 @@ def test_every_byte_value_and_the_same_as_a_float_are_preprocessed_alike() -> No
     np.testing.assert_allclose(of_bytes, of_floats, rtol=0, atol=1e-5)
 
 
-def test_features_are_an_output_of_the_network_with_preprocessing_too() -> None:
-    network = convert(lenet(), PREPROCESSING)
+def test_features_are_an_output_of_the_network_with_preprocessing_too(network: openvino.Model) -> None:
     add_features(network)
     images = random_images(4)
     expected = outputs(network, PREPROCESSING.normalize(images).numpy())
