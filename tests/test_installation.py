@@ -134,9 +134,14 @@ def test_it_serves_the_bundled_model_from_an_empty_folder(installed: Environment
 
 
 def test_training_and_the_networks_are_there_too(installed: Environment, tmp_path: Path) -> None:
-    summary = installed.run("resnet-serve", "summary", "lenet", "--input", "3x32x32", cwd=tmp_path)
-    assert summary.returncode == 0, summary.stderr
-    assert "usage: " in installed.run("resnet-serve", "train", "--help", cwd=tmp_path).stdout
+    commands = (["summary", "lenet", "--input", "3x32x32"], ["train", "--help"])
+    # In one process, as each would wait for PyTorch first.
+    code = "\n".join(["from app.__main__ import main", *(f"main({command!r})" for command in commands)])
+    done = installed.run("python", "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary, usage = done.stdout.split("usage: ")
+    assert summary.splitlines()[-1].startswith("Total ")
+    assert usage.startswith("python -m training train ")
 
 
 def test_without_an_extra_only_httpx_is_installed(installed: Environment) -> None:
