@@ -17,7 +17,7 @@ import uvicorn
 
 from app.settings import Settings
 from tests.support import service
-from tests.support.server_process import ROOT, running
+from tests.support.server_process import PATIENCE_SECONDS, ROOT, client_of, running
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def test_uvicorn_finds_the_factory(model_dir: Path, monkeypatch: pytest.MonkeyPa
     with service.running(config.loaded_app) as client:
         image = (ROOT / "app/static/samples/cat.png").read_bytes()
         assert client.post("/predict", content=image).json()["model"]["name"] == "lenet-test"
+        assert [model["name"] for model in client.get("/models").json()["models"]] == ["lenet-test"]
 
 
 def test_prints_page_docs_and_a_curl_that_work(server: tuple[str, str]) -> None:
@@ -89,26 +90,29 @@ def test_stated_length_beyond_the_limit_is_answered_before_the_body(server: tupl
     assert b"connection: close" in answer.lower()
 
 
-def test_sigterm_stops_it_in_order_and_quietly(model_dir: Path) -> None:
-    with running(model_dir) as (process, _, _):
-        process.terminate()
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, out.strip(), err) == (0, "", "")
+def _wait_until_counted(address: str, sample: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with client_of(address) as client:
+        while sample not in client.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
-def test_a_client_that_leaves_in_mid_upload_is_counted_and_not_logged(model_dir: Path) -> None:
+LEFT = 'resnet_serve_requests_total{method="POST",route="/predict",status="499"} 1.0'
+
+
+def test_a_client_that_leaves_in_mid_upload_is_counted_and_sigterm_stops_all_in_order_and_quietly(
+    model_dir: Path,
+) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\n"
     with running(model_dir) as (process, address, _):
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(head + b"half")
-        counted = 'resnet_serve_requests_total{method="POST",route="/predict",status="499"} 1.0'
-        deadline = time.monotonic() + 60
-        while counted not in httpx.get(f"{address}/metrics").text:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        _wait_until_counted(address, LEFT)
         process.terminate()
-        assert process.communicate(timeout=60)[1] == ""
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        assert (process.returncode, out.strip(), err) == (0, "", "")
 
 
 SLOW_SERVER = """
@@ -147,11 +151,7 @@ def test_who_has_left_is_told_from_who_has_only_ended_its_sending(model_dir: Pat
         assert b"HTTP/1.1 200 " in received
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(request)
-        left = 'resnet_serve_requests_total{method="POST",route="/predict",status="499"} 1.0'
-        deadline = time.monotonic() + 60
-        while left not in httpx.get(f"{address}/metrics").text:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        _wait_until_counted(address, LEFT)
         process.terminate()
         assert process.communicate(timeout=60)[1] == ""
 
@@ -188,14 +188,3 @@ def test_unexpected_error_is_logged_once_and_ctrl_c_stops_it_all_the_same(model_
     assert err.count("RuntimeError: engine on fire") == 1
     assert "Traceback" in err
     assert process.returncode == 0
-
-
-def test_uvicorn_alone_serves_what_the_environment_says(
-    model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RESNET_SERVE_MODEL_DIR", str(model_dir))
-    monkeypatch.setenv("RESNET_SERVE_DEVICE", "cpu")
-    config = uvicorn.Config("app.main:create_app", factory=True, log_config=None, proxy_headers=False)
-    config.load()
-    with service.running(config.loaded_app) as client:
-        assert [model["name"] for model in client.get("/models").json()["models"]] == ["lenet-test"]

@@ -14,12 +14,11 @@ import pytest
 
 from tests.support.artifacts import save_small_artifact
 from tests.support.exposition import samples
-from tests.support.server_process import ROOT, running, start
+from tests.support.server_process import PATIENCE_SECONDS, ROOT, client_of, running, start
 
 ENGINE_SERVER = str(ROOT / "tests" / "support" / "engine_server.py")
 IMAGE = (ROOT / "app" / "static" / "samples" / "dog.png").read_bytes()
 THREE = [("file", ("dog.png", IMAGE, "image/png"))] * 3
-PATIENCE_SECONDS = 120
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
@@ -36,7 +35,8 @@ def _asking_for_three(address: str) -> Iterator[list[httpx.Response | Exception]
 
     def ask() -> None:
         try:
-            outcome.append(httpx.post(f"{address}/predict", files=THREE, timeout=PATIENCE_SECONDS))
+            with client_of(address) as client:
+                outcome.append(client.post("/predict", files=THREE))
         except httpx.TransportError as error:
             outcome.append(error)
 
@@ -131,7 +131,8 @@ def test_a_second_signal_ends_a_lone_process_at_once(
 
 def _is_refused(address: str) -> bool:
     try:
-        httpx.get(f"{address}/health/live", timeout=PATIENCE_SECONDS)
+        with client_of(address) as client:
+            client.get("/health/live")
     except httpx.TransportError:
         return True
     return False
@@ -148,9 +149,9 @@ def test_a_damaged_newest_version_leaves_the_one_before_and_it_is_said(
     content[-1] ^= 1
     weights.write_bytes(content)
     settings = {"RESNET_SERVE_MODEL_REPOSITORY": str(repository)}
-    with running(model_dir, settings) as (process, address, _):
-        (entry,) = httpx.get(f"{address}/models").json()["models"]
-        told = samples(httpx.get(f"{address}/metrics").text)
+    with running(model_dir, settings) as (process, address, _), client_of(address) as client:
+        (entry,) = client.get("/models").json()["models"]
+        told = samples(client.get("/metrics").text)
         process.terminate()
         err = process.communicate(timeout=PATIENCE_SECONDS)[1]
     assert (entry["name"], entry["version"], entry["current"]) == ("lenet-test", "1", True)

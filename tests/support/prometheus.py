@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.server_process import ROOT
+from tests.support.server_process import ROOT, client_of
 
 MONITORING = ROOT / "app" / "deploy" / "monitoring"
 START_SECONDS = 60
@@ -29,11 +29,11 @@ class Prometheus:
     """Asks a running Prometheus at `address`."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self._client = client_of(f"{address}/api/v1/")
 
     def ask(self, path: str, **parameters: str | float) -> Any:  # noqa: ANN401 - JSON
         """The data of an answer of the API. Raises `httpx.HTTPStatusError` for a wrong query."""
-        response = httpx.get(f"{self.address}/api/v1/{path}", params=parameters, timeout=30)
+        response = self._client.get(path, params=parameters)
         response.raise_for_status()
         return response.json()["data"]
 
@@ -50,6 +50,9 @@ class Prometheus:
         return [
             (series["metric"], [(at, float(value)) for at, value in series["values"]]) for series in found
         ]
+
+    def close(self) -> None:
+        self._client.close()
 
     def is_scraping(self) -> bool:
         return [value for _, value in self.query('up{job="resnet-serve"}')] == [1]
@@ -83,6 +86,7 @@ def scraping(service: str, folder: Path, seconds: int = 1) -> Iterator[Prometheu
         _wait_for(prometheus, process)
         yield prometheus
     finally:
+        prometheus.close()
         process.terminate()
         process.communicate()
 

@@ -19,6 +19,7 @@ from models.engines.conversion import float32_network
 from models.preprocessing.transform import Preprocessing
 from tests.support.artifacts import CLASSES
 from tests.support.artifacts import description as small_description
+from tests.support.server_process import client_of
 from training.export.golden import make_golden
 
 MAX_BODY_BYTES = 100_000
@@ -85,8 +86,7 @@ def running_server(port: int, **settings: str) -> Iterator[str]:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    # One client, as each reads the certificates anew.
-    with httpx.Client(base_url=address) as client:
+    with client_of(address) as client:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise RuntimeError(f"the server ended with status {process.returncode} before it was ready")

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 240
+PATIENCE_SECONDS = 120
 SERVE = (sys.executable, "-m", "app", "serve", "--port", "0")
 
 
@@ -49,6 +51,11 @@ def running(
     finally:
         process.kill()
         process.communicate()
+
+
+def client_of(address: str) -> httpx.Client:
+    """Without certificates, which each client would read anew: 50 ms of processor time."""
+    return httpx.Client(base_url=address, timeout=PATIENCE_SECONDS, verify=False)
 
 
 def read_until_ready(process: subprocess.Popen[str]) -> str:
