@@ -154,7 +154,6 @@ def test_models_are_loaded_and_unloaded(tmp_path: Path) -> None:
     settings = {
         "RESNET_SERVE_MODEL_REPOSITORY": str(tmp_path),
         "RESNET_SERVE_MANAGEMENT": "true",
-        "RESNET_SERVE_ENGINE": "torch",
     }
     with (
         running(tmp_path, settings) as (_, address, _),
