@@ -13,6 +13,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from app.settings import Settings
 from app.settings.environment import PREFIX, RENAMED
@@ -67,16 +68,23 @@ SLOW = (
 """Files there that are not quick: they start processes, compute whole networks, or try hundreds of cases."""
 
 LONGEST = (
+    "app/test_cluster.py",
     "documents/test_blocks.py",
-    "training/test_cli.py",
+    "browser",
+    "training/deploy/test_ray_train.py",
     "training/deploy/test_two_hosts.py",
-    "api/test_accuracy.py",
-    "training/loop/test_killed_run.py",
-    "training/deploy/test_slurm.py",
-    "browser/test_appearance.py",
+    "training/test_cli.py",
     "api/test_worker_processes.py",
+    "training/loop/test_killed_run.py",
+    "training/loop/test_distributed.py",
+    "api/test_accuracy.py",
+    "training/deploy/test_slurm.py",
 )
-"""Files that take longest. They begin first, or one process would still run the last of them alone."""
+"""Files and folders that take longest. They begin first, or one process would still run the last of them
+alone. Those that wait more than they compute come before others, which have the processors meanwhile."""
+
+TOGETHER = ("browser",)
+"""Folders whose files one process runs one after the other: they share what takes long to start."""
 
 sys.dont_write_bytecode = False
 
@@ -121,8 +129,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_quick(item.path):
             item.add_marker(pytest.mark.quick)
-    longest = {TESTS / file: place for place, file in enumerate(LONGEST)}
-    items.sort(key=lambda item: longest.get(item.path, len(longest)))
+    places = {TESTS / path: place for place, path in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        found = [places[path] for path in (item.path, *item.path.parents) if path in places]
+        return min(found, default=len(places))
+
+    items.sort(key=place)
+
+
+class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a process whole files, and the folders in `TOGETHER` as if each were one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folders = (f"{TESTS.name}/{folder}" for folder in TOGETHER)
+        return next((folder for folder in folders if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    return FilesAndFolders(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

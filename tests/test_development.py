@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST, QUICK, SLOW, TESTS, TOGETHER
+
 ROOT = Path(__file__).parents[1]
 PRE_COMMIT = ROOT / ".pre-commit-config.yaml"
 
@@ -52,3 +54,8 @@ def test_continuous_integration_goes_on_without_the_data_set(tmp_path: Path, has
     assert told[-2:] == ["make check", "make test"]
     assert (f"python {unpack} data" in told) == has_data
     assert any("tests that need CIFAR-10 are skipped" in line for line in told) != has_data
+
+
+@pytest.mark.parametrize("path", [*QUICK, *SLOW, *LONGEST, *TOGETHER])
+def test_what_the_order_of_the_tests_names_is_there(path: str) -> None:
+    assert (TESTS / path).exists()
