@@ -20,10 +20,7 @@ from models.preprocessing.strips import STRIP_BYTES, STRIP_PIXELS
 
 INLINE_BYTES = 16_384
 INLINE_PIXELS = 64 * 64
-"""A lone image of so few bytes and pixels is decoded on the event loop."""
-
-_INLINE_FORMATS = ("JPEG", "PNG", "WebP", "GIF", "BMP")
-"""Those of which the header tells how much work they are."""
+"""A lone image of so few bytes and pixels is decoded on the event loop, if it is one that is quick."""
 
 SMALL_PIXELS = 1 << 20
 SMALL_BYTES = 8 << 20
@@ -134,7 +131,7 @@ def _prepared_at_once(
             if error.code != "image_too_large":
                 raise
             return None
-    if picture.name not in _INLINE_FORMATS or picture.colours != SRGB:
+    if not picture.is_quick or picture.colours != SRGB:
         return None
     return prepare(Inspected([picture], prefixes, model, perf_counter() - started), None, Stop())
 

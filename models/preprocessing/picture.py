@@ -47,6 +47,10 @@ class Picture(Protocol):
     def passes(self) -> int:
         """How often the decoder goes over the picture; 1 for all but JPEGs of several scans."""
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether a file of few bytes and pixels is decoded in a millisecond, whatever stands in it."""
+
     def memory(self, shortest_side: int | None) -> int:
         """Bytes for the picture in full, decoded and turned upright; strips and the file come on top."""
 

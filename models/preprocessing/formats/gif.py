@@ -33,6 +33,7 @@ class Gif:
     name: str = "GIF"
     orientation: int = 1
     passes: int = 1
+    is_quick: bool = True
     colours: Colours = SRGB
 
     def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002

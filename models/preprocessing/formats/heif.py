@@ -40,6 +40,7 @@ class Heif:
     content: bytes
     name: str
     passes: int = 1
+    is_quick: bool = False
 
     def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002
         return _BYTES_PER_PIXEL * self.width * self.height

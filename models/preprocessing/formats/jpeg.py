@@ -65,6 +65,7 @@ class Jpeg:
     kept: bytes
     is_ended: bool
     name: str = "JPEG"
+    is_quick: bool = True
 
     @property
     def passes(self) -> int:

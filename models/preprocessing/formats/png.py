@@ -72,6 +72,11 @@ class Png:
         )
 
     @property
+    def is_quick(self) -> bool:
+        """A profile of 4 kB can be one of 4 MB once it is inflated."""
+        return b"iCCP" not in self.chunks
+
+    @property
     def _key(self) -> tuple[int, ...] | None:
         """The samples of the one colour that is transparent."""
         samples = {_GREY: 1, _COLOUR: 3}.get(self.colour_type, 0)

@@ -28,6 +28,7 @@ class WebP:
     content: bytes
     name: str = "WebP"
     passes: int = 1
+    is_quick: bool = True
 
     @cached_property
     def orientation(self) -> int:

@@ -15,6 +15,7 @@ from models.preprocessing.decode import Decoded, decode_picture, inspect
 from models.preprocessing.picture import Picture
 from models.preprocessing.stopping import Stop, StoppedError
 from models.preprocessing.transform import Preprocessing
+from tests.support.colour_profiles import rgb_profile
 from tests.support.image_files import saved
 
 MODEL = cast(
@@ -43,6 +44,26 @@ def test_small_pictures_are_decoded_and_large_ones_only_inspected() -> None:
     prepared = prepare(inspected, DecodingMemory(1 << 30), Stop())
     assert prepared.sizes == [(100, 100), (2000, 1000)]
     assert [image.shape for image in prepared.images] == [(3, 32, 32)] * 2
+
+
+TINY = Image.new("RGB", (32, 32))
+
+
+@pytest.mark.parametrize(
+    ("content", "at_once"),
+    [
+        *((saved(TINY, known), True) for known in ("JPEG", "PNG", "WebP", "GIF", "BMP")),
+        (saved(TINY, "AVIF"), False),
+        (saved(Image.new("RGB", (65, 64)), "PNG"), False),
+        (saved(TINY, "WebP", icc_profile=rgb_profile()), False),
+        # No profile, and four megabytes to find that out.
+        (saved(TINY, "PNG", icc_profile=bytes(4_000_000)), False),
+    ],
+)
+def test_only_what_is_quick_is_decoded_at_once(content: bytes, at_once: bool) -> None:
+    assert len(content) < preparation.INLINE_BYTES
+    prepared = preparation._prepared_at_once([Upload(None, content)], MODEL, None)
+    assert (prepared is not None) is at_once
 
 
 def test_many_small_pictures_count_as_large() -> None:

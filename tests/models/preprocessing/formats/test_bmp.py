@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.preprocessing.decode import decode
+from models.preprocessing.decode import decode, inspect
 from models.preprocessing.formats import bmp_runs
 from models.preprocessing.image_error import ImageError
 from tests.support.image_files import saved
@@ -119,6 +119,11 @@ def test_runs_of_8_and_of_4_bits_and_pixels_that_are_skipped() -> None:
     assert shown(bmp(8, eight, 1, size=(3, 2), palette=palette(4))) == expected
     four = bytes([3, 0x11, 0, 0, 2, 0x02, 0, 1])
     assert shown(bmp(4, four, 2, size=(3, 2), palette=palette(4))) == expected
+
+
+def test_runs_are_no_quick_work_whatever_their_size() -> None:
+    assert not inspect(bmp(8, bytes([1, 1] * 4), 1, palette=palette(4)), 1000).is_quick
+    assert inspect(bmp(24, BGR), 1000).is_quick
 
 
 def test_single_pixels_are_filled_up_to_whole_words() -> None:
