@@ -69,6 +69,10 @@ class FormError(ValueError):
     """The body is not a form that is accepted; the message says why."""
 
 
+class TooManyPartsError(FormError):
+    """The form has more parts than it may have."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One field of a form; `filename` is None for a field that is text and not a file."""
@@ -83,7 +87,8 @@ def parse_form(content_type: str, body: bytes, max_parts: int) -> list[Part]:
 
     Names are decoded by the charset of `content_type`, UTF-8 by default. Raises `FormError` for a missing or
     illegal boundary, for a body that is cut off, with no last boundary, for parts that are malformed or have
-    no name, and for more than `max_parts` of them, `MAX_HEADERS` in one or `MAX_HEADER_BYTES` in one header.
+    no name, and for more than `MAX_HEADERS` in one or `MAX_HEADER_BYTES` in one header; `TooManyPartsError`
+    for more than `max_parts`.
     """
     stated = content_type.encode("latin-1", "replace")
     if usual := USUAL_TYPE.fullmatch(stated):
@@ -158,8 +163,8 @@ def _find(body: bytes, wanted: bytes, start: int) -> int:
         sleep(PAUSE_SECONDS)
 
 
-def _too_many(max_parts: int) -> FormError:
-    return FormError(f"Too many parts. Maximum number of parts is {max_parts}.")
+def _too_many(max_parts: int) -> TooManyPartsError:
+    return TooManyPartsError(f"Too many parts. Maximum number of parts is {max_parts}.")
 
 
 def _behind_first_boundary(body: bytes, delimiter: bytes, max_parts: int) -> int:

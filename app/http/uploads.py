@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from app.errors import ApiError
 from app.http.base64_text import decode_file
-from app.http.multipart import SLICE_BYTES, FormError, Part, parse_form
+from app.http.multipart import SLICE_BYTES, FormError, Part, TooManyPartsError, parse_form
 from app.inference.preparation import Upload
 from app.inference.request_scope import RequestScope
 
@@ -66,8 +66,8 @@ async def read_uploads(request: Request, scope: RequestScope, max_files: int) ->
     """The files of the multipart field `file`, in order; else the one of a JSON body, or the raw body.
 
     What an image is, its content says and not the type of the body. Nothing is written to disk. Raises
-    `ApiError`: 400 for a malformed form, malformed JSON or too many files, 415 for a type that is none of
-    these, 422 for a form without `file`, JSON without `image`, or either with other fields.
+    `ApiError`: 400 for a malformed form or malformed JSON, 413 for too many files, 415 for a type that is
+    none of these, 422 for a form without `file`, JSON without `image`, or either with other fields.
     """
     read = partial(_read, request.headers.get("content-type", ""), scope.body, max_files)
     # So few bytes are taken apart on the event loop, as a rule in less than a millisecond.
@@ -80,6 +80,8 @@ def _read(content_type: str, body: bytes, max_files: int) -> list[Upload]:
         try:
             # One part more than may be, so that a field of another name can be reported by its name.
             parts = parse_form(content_type, body, max_files + 1)
+        except TooManyPartsError as error:
+            raise _too_many(max_files) from error
         except FormError as error:
             raise _malformed(str(error)) from error
         return _files(parts, max_files)
@@ -126,8 +128,13 @@ def _files(parts: list[Part], max_files: int) -> list[Upload]:
     if not uploads:
         raise ApiError(422, "missing_field", f"the multipart field {FIELD!r} is missing", FIELD)
     if len(uploads) > max_files:
-        raise _malformed(f"Too many files. Maximum number of files is {max_files}.")
+        raise _too_many(max_files)
     return uploads
+
+
+def _too_many(max_files: int) -> ApiError:
+    message = f"the form has too many files; the maximum for this request is {max_files}"
+    return ApiError(413, "too_many_images", message, FIELD)
 
 
 def _malformed(message: str) -> ApiError:

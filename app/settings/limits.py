@@ -24,7 +24,7 @@ class LimitSettings(BaseModel):
         256,
         ge=1,
         le=10_000,
-        description="Maximum number of images in one request; beyond it, status 400 for a form, else 413.",
+        description="Maximum number of images in one request; beyond it, status 413.",
     )
     views: int = Field(
         1,

@@ -225,7 +225,7 @@ def test_unknown_model_is_404(client: Client, method: str) -> None:
         ({"content": b"", "headers": RAW}, 400, "empty_file"),
         ({"content": b"hello", "headers": RAW}, 415, "unsupported_image"),
         ({"files": [*_files("cat"), ("file", ("b.png", b"hello"))]}, 415, "unsupported_image"),
-        ({"files": _files("cat") * 33}, 400, "malformed_form"),
+        ({"files": _files("cat") * 33}, 413, "too_many_images"),
         ({"files": {"image": CAT}}, 422, "unknown_field"),
     ],
 )

@@ -105,7 +105,7 @@ def test_illegal_query_is_422_naming_the_parameter(
         ({"content": b"", "headers": RAW}, 400, "empty_file"),
         ({"content": b"hello", "headers": RAW}, 415, "unsupported_image"),
         ({"content": b"hello"}, 415, "unsupported_image"),
-        ({"files": [("file", ("a.png", CAT)), ("file", ("b.png", CAT))]}, 400, "malformed_form"),
+        ({"files": [("file", ("a.png", CAT)), ("file", ("b.png", CAT))]}, 413, "too_many_images"),
         ({"files": {"image": CAT}}, 422, "unknown_field"),
     ],
 )
