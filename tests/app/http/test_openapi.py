@@ -6,20 +6,21 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, applications
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
 from app.http.openapi import complete_document
 from app.settings import Settings
 
 
 def test_the_document_is_made_once_and_not_on_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads, plainly = [], applications.get_openapi
+    threads = []
 
-    def get_openapi(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - FastAPI's own
+    def made(**options: Any) -> dict[str, Any]:  # noqa: ANN401 - FastAPI's own
         threads.append(threading.current_thread())
-        return plainly(**options)
+        return get_openapi(**options)
 
-    monkeypatch.setattr(applications, "get_openapi", get_openapi)
+    monkeypatch.setattr("fastapi.applications.get_openapi", made)
     app = FastAPI(openapi_url=None)
     complete_document(app, Settings())
 

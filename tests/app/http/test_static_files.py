@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.http import static_files
 from app.http.static_files import COMPRESSED_FROM, CompressedFiles
 
 TEXT = b"the same again and again " * 100
@@ -35,7 +34,7 @@ def test_a_file_is_compressed_once_and_not_on_the_event_loop(
         threads.append(threading.current_thread())
         return plainly(content)
 
-    monkeypatch.setattr(static_files.gzip, "compress", compress)
+    monkeypatch.setattr(gzip, "compress", compress)
     files = CompressedFiles(tmp_path)
     for _ in range(2):
         for response in ask(files, "a.js", count=10, **{"Accept-Encoding": "gzip"}):
