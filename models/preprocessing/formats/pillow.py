@@ -15,8 +15,18 @@ from models.preprocessing.stopping import StoppableFile
 # checked before; and `warnings.catch_warnings` is no way out, because it is not safe in worker threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
-"""What Pillow raises on damaged files, `UnidentifiedImageError` being an `OSError`."""
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on damaged files, `UnidentifiedImageError` being an `OSError`. It divides by what a file
+says, such as the time units of an animation."""
 
 
 @contextmanager

@@ -40,6 +40,17 @@ def test_an_avif_whose_picture_is_missing_is_damaged() -> None:
     assert caught.value.code == "damaged_image"
 
 
+def test_an_animation_of_no_time_units_is_damaged() -> None:
+    frame = Image.effect_noise((16, 16), 60)
+    content = bytearray(saved(frame, "AVIF", save_all=True, append_images=[frame.rotate(90)]))
+    name = content.index(b"mdhd")
+    assert content[name + 4] == 1  # a version with 64 bits for each of two times before the units
+    content[name + 24 : name + 28] = bytes(4)
+    with pytest.raises(ImageError) as caught:
+        decode(bytes(content), 10_000)
+    assert caught.value.code == "damaged_image"
+
+
 @pytest.mark.parametrize("end", [12, 40, 200])
 def test_an_avif_that_is_cut_off_is_damaged(end: int) -> None:
     content = saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF")
