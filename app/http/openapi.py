@@ -1,11 +1,12 @@
 """The API's document, with what middleware and settings add: keys, limits, names, and time."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from pydantic_core import to_json
 
 from app.http.middleware.api_keys import is_open
 from app.http.middleware.rate_limit import is_limited
@@ -18,6 +19,9 @@ KEY_SCHEMES = {
     "x_api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 """Either will do."""
+
+MOST_PREFIXES = 4
+"""For which the document is kept as it was written; usually it is one, which a proxy names."""
 
 TIMEOUT = {
     "name": "X-Request-Timeout",
@@ -34,20 +38,24 @@ def complete_document(app: FastAPI, settings: Settings) -> None:
     lock = Lock()
 
     def openapi() -> dict[str, Any]:
-        with lock:
-            is_complete = app.openapi_schema is not None
-            document = of_routes()
-            if not is_complete:
-                _complete(document, settings)
-            return document
+        is_complete = app.openapi_schema is not None
+        document = of_routes()
+        if not is_complete:
+            _complete(document, settings)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+    @lru_cache(maxsize=MOST_PREFIXES)
+    def written(prefix: str) -> bytes:
+        return to_json({**openapi(), "servers": [{"url": prefix}]} if prefix else openapi())
 
     # A plain function, which runs on a thread: the first time, half a second would pass on the event loop.
     @app.get(DOCUMENT, include_in_schema=False)
     def document(request: Request) -> Response:
-        prefix = request.scope["root_path"]
-        return JSONResponse({**openapi(), "servers": [{"url": prefix}]} if prefix else openapi())
+        with lock:  # so that many who ask at once have it made once
+            content = written(request.scope["root_path"])
+        return Response(content, media_type="application/json")
 
 
 def _complete(document: dict[str, Any], settings: Settings) -> None:
