@@ -257,22 +257,6 @@ def test_no_request_is_lost_while_a_model_is_loaded_anew(served: Client) -> None
     assert set(statuses) == {200}
 
 
-def test_a_repository_that_is_gone_is_told_and_what_is_loaded_serves_on(
-    repository: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(repository / "dogs", tmp_path / "models" / "dogs")
-    with running(create_app(_settings(tmp_path / "models", management=True))) as client:
-        (tmp_path / "models").rename(tmp_path / "away")
-        for asked in (client.post(f"{ROOT}/index"), _load(client, "dogs", "1")):
-            assert (asked.status_code, asked.headers["retry-after"]) == (503, "5")
-            assert asked.json() == {
-                "error": "the model repository cannot be read at the moment: No such file or directory"
-            }
-        assert client.post("/predict", **PNG).status_code == 200
-        (tmp_path / "away").rename(tmp_path / "models")
-        assert _load(client, "dogs", "1").status_code == 200
-
-
 @pytest.mark.parametrize("action", ["load", "unload"])
 def test_without_management_nothing_is_changed(action: str, client: Client) -> None:
     """403, which says what would allow it."""

@@ -139,32 +139,6 @@ def test_the_services_own_time_to_wait_is_obeyed(ask: Callable[..., Any], slept:
 
 
 @pytest.mark.parametrize(
-    ("now", "named", "seconds"),
-    [
-        ("Sat, 28 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 10:01:07 GMT", 67),
-        ("Sat, 28 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 09:00:00 GMT", 0),
-        (None, "Fri, 28 Nov 2025 10:00:00 GMT", 0),
-    ],
-)
-def test_a_time_that_a_proxy_names_is_waited_for(
-    ask: Callable[..., Any], slept: list[float], now: str | None, named: str, seconds: float
-) -> None:
-    date = {} if now is None else {"Date": now}
-    service = Service(answered(OVERLOADED, 503, Retry_After=named, **date), answered())
-    assert ask(service, lambda client: client.predict(b"x")).model == "m"
-    assert slept == [seconds]
-
-
-@pytest.mark.parametrize("named", ["soon", "", "-1", "Sat, 99 Nov 2026 10:00:00 GMT", "²"])
-def test_a_time_that_nobody_can_read_is_as_good_as_none(
-    ask: Callable[..., Any], slept: list[float], named: str
-) -> None:
-    response = httpx.Response(503, json=OVERLOADED, headers={"Retry-After": named.encode()})
-    assert ask(Service(response, answered()), lambda client: client.predict(b"x")).model == "m"
-    assert 0 < slept[0] < 1
-
-
-@pytest.mark.parametrize(
     ("options", "longest"), [({}, 300), ({"longest_wait": 7.5}, 7), ({"longest_wait": 0}, 0)]
 )
 def test_a_longer_wait_than_the_longest_is_left_to_the_caller(
