@@ -212,8 +212,8 @@ class RequestBody:
             if deadline is not None and deadline.at < latest:
                 late = deadline.passed("the request's body")
                 raise ApiError(late.status, late.code, late.message, headers=close) from None
-            message = f"the request body did not arrive within {self._limits.seconds:g} s"
-            raise ApiError(408, "body_too_slow", message, headers=close) from None
+            slow = f"the request body did not arrive within {self._limits.seconds:g} s"
+            raise ApiError(408, "body_too_slow", slow, headers=close) from None
 
     def _stated_length(self) -> int:
         text = self._request.headers.get("content-length", "")

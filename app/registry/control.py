@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 from app.registry.loaded_model import LoadedModel
 from app.registry.other_workers import POLL_SECONDS, FollowError, OtherWorkers
 from app.registry.plan import Entry, Plan
 from app.registry.plan_folder import BusyError, Membership
-from app.registry.repository import Repository, UnknownModelError, looked_up
+from app.registry.repository import Repository, UnknownModelError
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +100,11 @@ class ModelControl:
         """Load a version, the newest if none is given, and let it answer for its name, everywhere.
 
         A version that is served already is loaded anew and replaced. Raises `UnknownModelError`,
-        `ApiError` 503 if the repository cannot be read, `RefusedChangeError` if more than `limit` would be
-        loaded, `BusyError` while another change is under way, `FollowError`, and what loading raises.
+        `RefusedChangeError` if more than `limit` would be loaded, `BusyError` while another change is under
+        way, `FollowError`, and what loading raises.
         """
         async with self._changing():
-            version, _ = await looked_up(partial(repository.find, name, version))
+            version, _ = repository.find(name, version)
             staged = self._base.stage(name, version)
             planned = staged.commit()
             if len(planned.entries) > limit:

@@ -1,14 +1,8 @@
 """A folder of models, `<name>/<version>/`, as it lies on disk."""
 
-import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
-
-from app.errors import ApiError
-
-T = TypeVar("T")
 
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -56,18 +50,6 @@ class Repository:
             raise UnknownModelError(name, version, versions)
         chosen = version or versions[-1]
         return chosen, self.folder / name / chosen
-
-
-async def looked_up(look: Callable[[], T]) -> T:
-    """What `look` finds in the folder, on a thread: one on a network may be slow to answer, or never do.
-
-    Raises `ApiError` 503 if it cannot be read, and what else `look` raises.
-    """
-    try:
-        return await asyncio.to_thread(look)
-    except OSError as error:
-        message = f"the model repository cannot be read at the moment: {error.strerror}"
-        raise ApiError(503, "repository_unavailable", message, headers={"Retry-After": "5"}) from error
 
 
 def _folders(parent: Path) -> Iterator[Path]:

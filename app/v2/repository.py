@@ -4,7 +4,9 @@ Source: https://github.com/triton-inference-server/server/blob/main/docs/protoco
 The parameter `version` is an addition; without it the newest is loaded, and all of them are unloaded.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -15,7 +17,7 @@ from app.errors import ApiError, ProtocolError
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, RequestBody
 from app.inference.context import InferenceContext
-from app.registry.repository import Repository, looked_up
+from app.registry.repository import Repository
 from app.v2.routes import v2_documented
 
 router = APIRouter(prefix="/v2/repository", tags=["Open Inference Protocol"], dependencies=NO_QUERY)
@@ -66,6 +68,7 @@ class UnloadRequest(BaseModel):
 
 
 Asked = TypeVar("Asked", bound=BaseModel)
+Found = TypeVar("Found")
 
 
 def _from_body(kind: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
@@ -118,7 +121,7 @@ async def index(
     if folder is not None:
         entries += [
             RepositoryEntry(name=name, version=version, state="UNAVAILABLE", reason="not loaded")
-            for name, versions in (await looked_up(Repository(folder).versions)).items()
+            for name, versions in (await _looked_up(Repository(folder).versions)).items()
             for version in versions
             if (name, version) not in states
         ]
@@ -147,7 +150,8 @@ async def load(
     """
     repository = _managed(request, context)
     limit = context.settings.max_models
-    await context.control.load(repository, name, asked.parameters.version, limit)
+    version, _ = await _looked_up(partial(repository.find, name, asked.parameters.version))
+    await context.control.load(repository, name, version, limit)
     return Response()
 
 
@@ -164,6 +168,18 @@ async def unload(
     _managed(request, context)
     await context.control.unload(name, asked.parameters.version)
     return Response()
+
+
+async def _looked_up(look: Callable[[], Found]) -> Found:
+    """What is found in the repository, on a thread: one on a network may be slow to answer, or never do.
+
+    Raises `ApiError` 503 if it cannot be read, and what else `look` raises.
+    """
+    try:
+        return await asyncio.to_thread(look)
+    except OSError as error:
+        message = f"the model repository cannot be read at the moment: {error.strerror}"
+        raise ApiError(503, "repository_unavailable", message, headers={"Retry-After": "5"}) from error
 
 
 def _managed(request: Request, context: InferenceContext) -> Repository:

@@ -47,7 +47,7 @@ def scans_alone(content: bytes, start: int) -> tuple[int, bytes]:
     `start` is that of the first scan. Raises `ImageError` for too many.
     """
     scans = other = 0
-    kept, first = [], start
+    kept, first = list[bytes](), start
     for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(content, start)
         if found is None or found[0] == END:

