@@ -108,7 +108,7 @@ class FeedbackStore:
     async def _try(self, work: Callable[[], object]) -> None:
         """What goes wrong here is nobody's request; the log says it once, until all is well again.
 
-        Whatever it is, the next time may go well: nothing would be deleted when its time has come, else.
+        Whatever it is, it does not end this work, without which nothing would be deleted any more.
         """
         try:
             await self._on_thread(work)

@@ -194,9 +194,11 @@ class RequestBody:
         if self._stated_length() > self._max_bytes:
             raise self._too_large()
         parts = []
-        latest = asyncio.get_running_loop().time() + self._limits.seconds
+        if deadline is not None and deadline.seconds >= self._limits.seconds:
+            deadline = None  # where both are equal, too: it is the body that is slow
+        latest = asyncio.get_running_loop().time() + self._limits.seconds if deadline is None else deadline.at
         try:
-            async with asyncio.timeout_at(latest if deadline is None else min(latest, deadline.at)):
+            async with asyncio.timeout_at(latest):
                 while True:
                     message = await self._request.receive()
                     if message["type"] == "http.disconnect":
@@ -209,7 +211,7 @@ class RequestBody:
                         return b"".join(parts)
         except TimeoutError:
             close = {"Connection": "close"}
-            if deadline is not None and deadline.at < latest:
+            if deadline is not None:
                 late = deadline.passed("the request's body")
                 raise ApiError(late.status, late.code, late.message, headers=close) from None
             slow = f"the request body did not arrive within {self._limits.seconds:g} s"

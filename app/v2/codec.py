@@ -33,8 +33,8 @@ MAX_TENSORS = 16
 """Inputs, and outputs, that are looked at, so that there are never many errors of them."""
 
 MAX_ID = 1000
-"""Characters of a request's id, which the answer repeats: ten million of them made 10 kB, compressed, ask for
-10 MB, written while all others waited."""
+"""Characters of a request's id, which the answer repeats. With ten million of them, a compressed request of
+10 kB asked for 10 MB, written while all others waited."""
 
 MAX_SIDE = 2**63 - 1
 """Of a shape, as 64 bits hold it. Far larger ones have a product that Python does not write out."""

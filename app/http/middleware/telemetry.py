@@ -130,7 +130,9 @@ def _given_id(scope: Scope) -> str | None:
 
 def _log(scope: Scope, status: int | None, seconds: float) -> None:
     # As it came: a line break in it begins no line.
-    path = quote(scope["path"][:MAX_PATH], safe=IN_PATHS) + "..." * (len(scope["path"]) > MAX_PATH)
+    path = quote(scope["path"][:MAX_PATH], safe=IN_PATHS)
+    if len(scope["path"]) > MAX_PATH:
+        path += "..."
     milliseconds = round(seconds * 1000, 3)
     fields = {"method": scope["method"], "path": path, "status": status, "duration_ms": milliseconds}
     logger.info("%s %s %s in %s ms", scope["method"], path, status, milliseconds, extra=fields)

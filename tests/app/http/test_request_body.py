@@ -17,6 +17,7 @@ from app.errors import ApiError
 from app.http.content_encoding import PIECE_BYTES, decompress, is_compressed
 from app.http.error_handlers import render
 from app.http.request_scope import BodyLimits, RequestBody
+from app.inference.request_scope import Deadline
 
 LIMIT = 1000
 
@@ -108,6 +109,24 @@ def test_a_body_that_takes_too_long_is_408(pause: float) -> None:
         "field": None,
     }
     assert response.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.05, 504), (0.1, 408), (60, 408)])
+def test_the_sooner_of_both_limits_is_told(seconds: float, status: int) -> None:
+    async def receive_slowly() -> Message:
+        await asyncio.Event().wait()
+        pytest.fail("nothing comes")
+
+    async def receive() -> None:
+        deadline = Deadline(asyncio.get_running_loop().time() + seconds, seconds)
+        request = _request(BodyLimits(LIMIT, 0.1, LIMIT))
+        with RequestBody(Request(request.scope, receive_slowly)) as body:
+            await body.receive(deadline)
+
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(receive())
+    assert caught.value.status == status
+    assert caught.value.headers == {"Connection": "close"}
 
 
 def _request(
