@@ -24,9 +24,21 @@ from training.report.thumbnail import decode_thumbnail
 TRAIN: dict[str, Any] = {"color": "#1b4f8f", "marker": "o", "linestyle": "-"}
 WATCHED: dict[str, Any] = {"color": "#b5451b", "marker": "s", "linestyle": "--"}
 ABOVE_IMAGE_SIZES = 14  # points
+LONGEST_NAME = 19
+"""Characters of a class's name, as many as fit above a picture."""
+SHORT_NAME = 12
+"""Characters of a class's name, as many as fit behind "taken for", and need no wider margin."""
 DPI = 160
 METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 """Without what differs from one time to the next."""
+
+
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """A class's name as a figure has room for it: beyond `longest` characters its middle is left out."""
+    if len(name) <= longest:
+        return name
+    half = longest // 2
+    return f"{name[:half]}…{name[1 - half :]}"
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -60,7 +72,7 @@ def training_figure(
     right.set_title("Accuracy", loc="left", pad=ABOVE_IMAGE_SIZES)
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for ax in (left, right):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         _mark_image_sizes(ax, history)
         ax.legend(frameon=False)
     return figure
@@ -82,7 +94,9 @@ def _mark_image_sizes(ax: Axes, history: Sequence[EpochRecord]) -> None:
 def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     """Counts of true class (row) against predicted class (column), as `shown_confusion` chooses them."""
     shown = shown_confusion(evaluation.confusion, classes)
-    size = max(4.0, 0.55 * len(shown.classes) + 1.2)
+    labels = [shortened(name) for name in shown.classes]
+    beyond = max(0, max(map(len, labels)) - SHORT_NAME)
+    size = max(4.0, 0.55 * len(labels) + 1.2) + 0.08 * beyond
     figure, (ax,) = new_figure(size, size)
     ax.grid(visible=False)
     shares = [[n / max(1, total) for n in row] for row, total in zip(shown.counts, shown.totals, strict=True)]
@@ -99,7 +113,7 @@ def confusion_figure(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
                 color="w" if shares[i][j] > 0.5 else "k",
             )
     # A dollar sign in a class's name is no formula.
-    places, labels = range(len(shown.classes)), list(shown.classes)
+    places = range(len(labels))
     ax.set_xticks(places, labels=labels, rotation=45, ha="right", parse_math=False)
     ax.set_yticks(places, labels=labels, parse_math=False)
     title = f"Confusion, accuracy {evaluation.accuracy:.2%}"
@@ -126,14 +140,17 @@ def calibration_figure(evaluation: Evaluation) -> Figure:
 
 def mistakes_figure(mistakes: Sequence[Mistake]) -> Figure:
     """The images that were taken for something else: true class, answer and its probability above each."""
-    titles = [f"{m.true_class}\ntaken for {m.answer}\n{m.probability:.1%}" for m in mistakes]
+    titles = [
+        f"{shortened(m.true_class)}\ntaken for {shortened(m.answer, SHORT_NAME)}\n{m.probability:.1%}"
+        for m in mistakes
+    ]
     return _pictures([m.picture for m in mistakes], titles, columns=6)
 
 
 def augmentation_figure(samples: Sequence[AugmentationSample]) -> Figure:
     """One row a training image: as it is, then augmented."""
     pictures = [picture for sample in samples for picture in (sample.original, *sample.augmented)]
-    titles = [title for s in samples for title in (s.true_class, *[""] * len(s.augmented))]
+    titles = [title for s in samples for title in (shortened(s.true_class), *[""] * len(s.augmented))]
     return _pictures(pictures, titles, columns=1 + len(samples[0].augmented))
 
 
