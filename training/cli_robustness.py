@@ -13,7 +13,7 @@ from training.data.load import load
 from training.evaluation.robustness import show
 from training.export.robustness import keep_robustness, measure_artifact
 from training.loop.device import select_device
-from training.output_folder import require_place_for_artifact, require_writable
+from training.output_folder import require_place_for_artifact, require_writable, write_file
 
 
 def robustness_command(arguments: argparse.Namespace) -> None:
@@ -45,7 +45,7 @@ def robustness_command(arguments: argparse.Namespace) -> None:
         console.print(words, markup=False, soft_wrap=True)
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / FILE_NAME).write_text(text, encoding="utf-8")
+        write_file(arguments.out / FILE_NAME, text.encode())
         console.print(f"written to {arguments.out / FILE_NAME}", markup=False, soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from models.artifact.store import MODEL_FILE
@@ -33,6 +34,16 @@ def _try_to_write(folder: Path) -> None:
             file.write(bytes(1024))
     except OSError as error:
         raise OutputError(f"--out: {folder} cannot be written: {error.strerror or error}") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, or nothing: raises `OSError` with its name, of a full disk too."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def require_place_for_artifact(folder: Path) -> None:

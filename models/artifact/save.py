@@ -154,11 +154,17 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[P
     replaced = folder.with_name(f".{folder.name}.{unique}.old")
     fresh.mkdir()
     try:
-        for name, content in files.items():
-            with (fresh / name).open("wb") as opened:
-                opened.write(content)
-                opened.flush()
-                os.fsync(opened.fileno())
+        try:
+            for name, content in files.items():
+                with (fresh / name).open("wb") as opened:
+                    opened.write(content)
+                    opened.flush()
+                    os.fsync(opened.fileno())
+        except OSError as error:
+            if error.errno is None or error.filename is not None:
+                raise
+            # Of a full disk, Python does not say which.
+            raise OSError(error.errno, error.strerror, str(folder)) from error
         prove(fresh)
         if folder.exists():
             folder.rename(replaced)

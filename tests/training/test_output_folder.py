@@ -1,8 +1,9 @@
+import resource
 from pathlib import Path
 
 import pytest
 
-from training.output_folder import OutputError, require_place_for_artifact, require_writable
+from training.output_folder import OutputError, require_place_for_artifact, require_writable, write_file
 
 
 @pytest.mark.parametrize("require", [require_writable, require_place_for_artifact])
@@ -32,6 +33,19 @@ def test_other_files_are_not_written_into_an_artifact(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(OutputError, match=r"--out: \S+ holds an artifact, whose files would be overwritten"):
         require_writable(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Beyond this size the kernel refuses to write, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        write_file(tmp_path / "small", bytes(1000))
+        with pytest.raises(OSError, match=r"File too large: '\S+/large'"):
+            write_file(tmp_path / "large", bytes(1001))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
 
 
 def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from models.artifact.report import StoredReport, load_report
 from models.artifact.robustness import Robustness, load_robustness
 from models.artifact.store import ModelDescription, load_artifact
+from training.output_folder import write_file
 from training.report.model_card import model_card
 from training.report.page import report_page
 from training.report.plots import (
@@ -51,5 +52,5 @@ def write_report(artifact: Path, out: Path) -> list[Path]:
     files = {PAGE: page, **render_report(loaded.metadata, report, robustness)}
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (out / name).write_bytes(content)
+        write_file(out / name, content)
     return [out / name for name in files]

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from models.artifact.report import AugmentationSample, EpochRecord, Evaluation, Mistake
 from training.evaluation.evaluate import CALIBRATION_BINS
 from training.loop.checkpoint import RunState
+from training.output_folder import write_file
 from training.report.confusion import shown_confusion
 from training.report.thumbnail import decode_thumbnail
 
@@ -205,4 +206,4 @@ def write_run_plots(folder: Path, state: RunState) -> None:
     """Write training.png and training.svg into the run's folder."""
     figure = training_figure(state.history, watched_name(state.recipe.held_out))
     for name, content in render(figure, "training").items():
-        (folder / name).write_bytes(content)
+        write_file(folder / name, content)

@@ -1,5 +1,6 @@
 """Saving and loading models: what comes back is what was stored, and writing is all or nothing."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -128,10 +129,10 @@ def test_a_failure_while_writing_leaves_the_old_model_and_nothing_else(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def disk_is_full(_descriptor: int) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", disk_is_full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match=f"no space left: '{folder}'"):
         save_artifact(folder, lenet(), description(temperature=2.0), {})
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
     assert load_artifact(folder).metadata.temperature == 1.5
