@@ -34,13 +34,18 @@ def first_plan(settings: Settings) -> Plan:
 
     Of several versions it is the newest that is not damaged; a line of the log says which are.
     Raises `ArtifactError` if there is none, more than `max_models`, or not the one named by `default_model`,
-    and `OSError` if the repository cannot be read.
+    and if the repository cannot be read.
     """
     if settings.model_repository is None:
         about = read_metadata(settings.model_dir)
         newest = {about.name: about.version}
     else:
-        versions = Repository(settings.model_repository).versions()
+        try:
+            versions = Repository(settings.model_repository).versions()
+        except OSError as error:
+            raise ArtifactError(
+                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: {error.strerror}"
+            ) from error
         newest = {
             name: _newest_sound(settings.model_repository / name, listed) for name, listed in versions.items()
         }

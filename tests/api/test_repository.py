@@ -283,7 +283,7 @@ def test_default_model_answers_requests_that_name_none(repository: Path, tmp_pat
         ({"max_models": 1}, "2 models are in it, more than RESNET_SERVE_MAX_MODELS=1"),
         ({}, "the model calls itself cats/1, its folder does not"),
         ({"model_repository": "app/static/samples"}, "no <name>/<version> in it"),
-        ({"model_repository": "missing"}, "No such file or directory"),
+        ({"model_repository": "missing"}, "RESNET_SERVE_MODEL_REPOSITORY=missing: No such file or directory"),
     ],
 )
 def test_what_cannot_be_served_stops_the_start(
