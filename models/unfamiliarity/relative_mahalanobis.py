@@ -12,6 +12,9 @@ from models.unfamiliarity.base import Floats, Reference
 RIDGE = 1e-6
 """Added to each variance, as a share of their mean: features that never vary have none to divide by."""
 
+LEAST_VARIANCE = 1e-12
+"""Of features that never vary, as with one image of each class: less, and squares would exceed float32."""
+
 
 @dataclass(frozen=True)
 class RelativeMahalanobis:
@@ -62,6 +65,6 @@ class RelativeMahalanobis:
 
 def _whitening(centred: npt.NDArray[np.float64]) -> Floats:
     variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
-    variances = np.maximum(variances, 0) + RIDGE * max(float(variances.mean()), np.finfo(np.float64).tiny)
+    variances = np.maximum(variances, 0) + RIDGE * max(float(variances.mean()), LEAST_VARIANCE)
     matrix: Floats = (directions / np.sqrt(variances)).astype(np.float32)
     return matrix

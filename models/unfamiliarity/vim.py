@@ -9,6 +9,9 @@ import numpy as np
 from models.unfamiliarity.base import Floats, Reference
 from models.unfamiliarity.of_logits import log_sum_exp
 
+LEAST_LENGTH = 1e-6
+"""Of what known images have outside the principal space, which may be nothing where they are few."""
+
 
 @dataclass(frozen=True)
 class Vim:
@@ -37,8 +40,7 @@ class Vim:
         residual = directions[:, : dimensions - principal].astype(np.float32)
         lengths = np.linalg.norm((reference.features - origin) @ residual, axis=1)
         largest = reference.logits.max(axis=1)
-        tiny = np.finfo(np.float32).tiny
-        weight = np.float32(largest.mean() / max(float(lengths.mean()), tiny))
+        weight = np.float32(largest.mean() / max(float(lengths.mean()), LEAST_LENGTH))
         return cls(origin, residual, np.array([weight], dtype=np.float32))
 
     def __call__(self, features: Floats, logits: Floats) -> Floats:

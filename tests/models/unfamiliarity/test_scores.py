@@ -90,6 +90,19 @@ def test_features_of_nothing_but_zeros_have_a_score(name: str) -> None:
     assert np.isfinite(score(nothing, network.logits(nothing))).all()
 
 
+@pytest.mark.filterwarnings("error")
+@each_score
+def test_one_known_image_of_each_class_is_enough(name: str) -> None:
+    """Then no feature varies within a class."""
+    network = Network()
+    features = network.centres
+    logits, labels = network.logits(features), np.arange(CLASSES)
+    score = SCORES[name].fit(Reference(features, logits, labels, network.weight, network.bias))
+    strange = network.strange(20)
+    assert np.isfinite(score(strange, network.logits(strange))).all()
+    assert np.isfinite(score(features, logits)).all()
+
+
 def test_the_scores_of_logits_are_scipys() -> None:
     logits = (8 * np.random.default_rng(0).standard_normal((50, 7))).astype(np.float32)
     features = np.zeros((50, 1), np.float32)
