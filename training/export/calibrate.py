@@ -166,8 +166,8 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     """Fit temperatures and detectors of the artifact in `folder` anew, and write all that tells of them.
 
     The weights, the int8 network and the golden tensors stay as they are, and so do files beside the
-    artifact's own. Raises `ArtifactError` where `data`
-    is not what the artifact was trained on, or has no validation set.
+    artifact's own. Raises `ArtifactError` where `data` is not what the artifact was trained on, or has no
+    validation set.
     """
     artifact, report = load_artifact(folder), load_report(folder)
     about = artifact.metadata
