@@ -43,7 +43,7 @@ def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: py
 
         first, second = threading.Thread(target=post), threading.Thread(target=post)
         first.start()
-        assert busy.acquire(timeout=10)
+        assert busy.acquire(timeout=60)
         second.start()
         while client.app.state.context.threads.admitted < 2:
             assert second.is_alive()
@@ -73,7 +73,7 @@ def test_bodies_beyond_the_memory_for_all_of_them_are_429(
     with running(create_app(settings)) as client, ThreadPoolExecutor(1) as pool:
         release, busy = _blocked(client, monkeypatch)
         first = pool.submit(client.post, "/predict", content=body, headers=RAW)
-        assert busy.acquire(timeout=10)
+        assert busy.acquire(timeout=60)
         response = client.post("/predict", content=body, headers=RAW)
         release.set()
         assert "1000 bytes" in _check(response, 429, "overloaded", None)
@@ -105,7 +105,7 @@ def test_a_result_that_takes_too_long_is_504_and_says_where_the_time_went(
         release, busy = _blocked(client, monkeypatch)
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
-            assert busy.acquire(timeout=10)
+            assert busy.acquire(timeout=60)
             second = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
             assert "running in a batch" in _check(first.result(), 504, "deadline_exceeded", None)
             assert "waiting for a batch" in _check(second.result(), 504, "deadline_exceeded", None)
@@ -199,7 +199,7 @@ def test_decoding_that_nobody_waits_for_ends_and_gives_its_place_back(
         monkeypatch.setattr(preparation, "decode_picture", endless)
         large = png_of(Image.new("RGB", (2000, 1000)))
         _check(client.post("/predict", content=large, headers=RAW), 504, "deadline_exceeded", None)
-        assert ended.wait(10)
+        assert ended.wait(60)
         while client.app.state.context.threads.admitted:
             pass
 
@@ -218,7 +218,7 @@ def test_more_images_than_may_wait_is_429(model_dir: Path, monkeypatch: pytest.M
         release, busy = _blocked(client, monkeypatch)
         with ThreadPoolExecutor(1) as pool:
             running_request = pool.submit(client.post, "/predict", files=[("file", ("a.png", PNG))] * 3)
-            assert busy.acquire(timeout=10)
+            assert busy.acquire(timeout=60)
             refused = client.post("/predict", files=[("file", ("a.png", PNG))] * 3)
             release.set()
             assert running_request.result().status_code == 200

@@ -87,7 +87,7 @@ def test_requests_at_the_same_time_share_batches(client: Client, monkeypatch: py
     monkeypatch.setattr(engine, "predict", slow)
     with ThreadPoolExecutor(9) as pool:
         answers = [pool.submit(client.post, "/predict", files=[file_field(contents[0])])]
-        assert busy.wait(10)
+        assert busy.wait(60)
         answers += [
             pool.submit(client.post, "/predict", files=[file_field(content)]) for content in contents[1:]
         ]

@@ -35,7 +35,7 @@ def test_what_does_not_fit_waits_and_is_let_in_when_there_is_room() -> None:
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
             done.set()
-        assert waiting.result(timeout=10) == 60
+        assert waiting.result(timeout=60) == 60
     assert memory.held == 0
 
 
@@ -70,8 +70,8 @@ def test_a_large_one_is_not_overtaken_for_ever_by_small_ones() -> None:
         small = pool.submit(work, "small", 10)
         with pytest.raises(TimeoutError):
             small.result(timeout=0.2)
-    large.result(timeout=10)
-    small.result(timeout=10)
+    large.result(timeout=60)
+    small.result(timeout=60)
     assert order == ["large", "small"]
 
 
@@ -87,7 +87,7 @@ def test_what_waits_for_nobody_gives_its_place_up() -> None:
         waiting = pool.submit(wait)
         stop.ask()
         with pytest.raises(StoppedError):
-            waiting.result(timeout=10)
+            waiting.result(timeout=60)
     with memory.hold(100, Stop()):
         assert memory.held == 100
 

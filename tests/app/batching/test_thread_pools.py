@@ -26,7 +26,7 @@ def test_work_runs_off_the_event_loop_on_its_own_thread() -> None:
 def test_as_many_inferences_at_a_time_as_there_are_threads() -> None:
     running: list[int] = []
     most = 0
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         nonlocal most

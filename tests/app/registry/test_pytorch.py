@@ -22,7 +22,7 @@ class Imports:
 
     def __call__(self) -> None:
         self.threads.append(threading.get_ident())
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(60)
         if self.failures:
             self.failures -= 1
             raise OSError("a library is damaged")

@@ -23,7 +23,7 @@ class FakeEngine:
         self.max_batch = max_batch
         self.sizes: Counter[int] = Counter()
         self.callers: Counter[int] = Counter()
-        self.together = threading.Barrier(concurrency, timeout=10)
+        self.together = threading.Barrier(concurrency, timeout=60)
 
     def predict(self, images: Images) -> Floats:
         assert images.dtype == np.uint8

@@ -13,7 +13,7 @@ from app.settings import Settings
 
 def test_an_address_is_reserved_before_connections_are_taken() -> None:
     with bind(Settings(port=0)) as reserved, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(reserved.getsockname(), timeout=10)
+        socket.create_connection(reserved.getsockname(), timeout=60)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -41,7 +41,7 @@ def test_connections_are_spread_over_the_workers_that_listen() -> None:
         for worker in (one, two):
             worker.listen()
             worker.settimeout(0)
-        clients = [socket.create_connection(reserved.getsockname(), timeout=10) for _ in range(64)]
+        clients = [socket.create_connection(reserved.getsockname(), timeout=60) for _ in range(64)]
         for worker in (one, two):
             with suppress(BlockingIOError):
                 while True:
