@@ -1,5 +1,6 @@
 """How the page looks: phone and desktop, light and dark, readable, small, and fit for a strict policy."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -38,50 +39,60 @@ PANELS: dict[str, Callable[[Page, str], None]] = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1280])
+WIDTHS = (375, 1280)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def look(page: Page, name: str) -> None:
+    """At every width and in either scheme, which are for the style sheet alone: no script asks for them."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 812})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            shown = f"{name}-{width}-{scheme}"
+            page.screenshot(path=SCREENSHOTS / f"{shown}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, shown
+            assert violations(page) == [], shown
+
+
+def test_no_script_asks_how_wide_or_dark_the_page_is() -> None:
+    scripts = [path for path in STATIC.rglob("*.js") if path.parent.name != "docs"]
+    assert len(scripts) > 10
+    asking = re.compile("matchMedia|getComputedStyle|(inner|client|offset)Width|ResizeObserver|[\"']resize")
+    assert [path for path in scripts if asking.search(path.read_text("utf-8"))] == []
+
+
 @pytest.mark.parametrize("panel", ["classify", *PANELS])
 def test_panel_fits_and_has_no_violation(
-    blank_page: Page,
-    server: str,
-    expected_errors: list[str],
-    panel: str,
-    width: int,
-    scheme: Literal["light", "dark"],
+    blank_page: Page, server: str, expected_errors: list[str], panel: str
 ) -> None:
     """Of WCAG 2.2 at levels A and AA, and of good practice, as far as axe-core can tell."""
     page = blank_page
-    page.set_viewport_size({"width": width, "height": 812})
-    page.emulate_media(color_scheme=scheme)
     SCREENSHOTS.mkdir(exist_ok=True)
-
-    def look(name: str) -> None:
-        page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert violations(page) == []
-
     if panel == "classify":
         expected_errors.append("status of 415")
         open_page(page, server)
-        look("empty")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        look(page, "empty")
         fill(page)
-        look("files")
+        look(page, "files")
         classify_sample(page, "cat")
         page.get_by_role("button", name="Show why").click()
         expect(page.locator("canvas")).to_be_visible()
         page.locator(".more summary").click()
     else:
         PANELS[panel](page, server)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     if panel == "augment":
         page.locator("#augment details summary").click()
         page.get_by_role("button", name="Try each operation alone").click()
         expect(page.locator(".survey-part .note")).to_contain_text("How many", timeout=60_000)
         expect(page.locator(".survey li")).to_have_count(len(AUGMENTATIONS))
-    look(panel)
+    look(page, panel)
 
 
 def violations(page: Page) -> list[str]:
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    """By axe-core, which is in the page."""
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [
         f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
