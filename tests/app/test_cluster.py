@@ -20,8 +20,7 @@ from app.batching.thread_pools import EngineWatch
 from app.client import Client
 from app.errors import StartError
 from app.settings import BUNDLED_MODEL
-from models.artifact.save import save_artifact
-from models.artifact.store import ModelDescription, load_artifact
+from tests.support.artifacts import save_small_artifact
 from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, free_port, ray_cluster
 from tests.support.server_process import running
 
@@ -41,16 +40,8 @@ PAUSE_SECONDS = 0.2
 
 @pytest.fixture(scope="module")
 def new_version(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The folder of the bundled model as a version "next".
-
-    It has its int8 network, which every replica would have to convert of the small models of other tests.
-    """
-    artifact = load_artifact(BUNDLED_MODEL)
-    described = {name: getattr(artifact.metadata, name) for name in ModelDescription.model_fields}
-    files = {name: (BUNDLED_MODEL / name).read_bytes() for name in artifact.metadata.files}
-    folder = tmp_path_factory.mktemp("models") / "next"
-    save_artifact(folder, artifact.model, ModelDescription(**{**described, "version": "next"}), files)
-    return str(folder)
+    """The folder of a small model, whose version is "next"."""
+    return str(save_small_artifact(tmp_path_factory.mktemp("models") / "next", version="next"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +126,7 @@ def wait_for_more(cluster: RayCluster, answers: list[tuple[int, str]]) -> None:
 def test_what_is_shipped_makes_two_replicas_that_answer_as_one_process_does(
     cluster: RayCluster, address: str, port: int
 ) -> None:
-    cluster.deploy(shipped(port))
+    cluster.serve_deploy(shipped(port))
     cluster.wait_until(lambda: len(replicas(cluster)) == 2)
     with (
         running(BUNDLED_MODEL) as (_, single, _),

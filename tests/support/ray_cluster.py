@@ -20,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
+APPLICATIONS = "/api/serve/applications/"
 PATIENCE_SECONDS = 480
 """A new version comes replica by replica, and each may take a minute beside other tests."""
 
@@ -35,30 +36,42 @@ def wait_until(condition: Callable[[], bool], account: Callable[[], str]) -> Non
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {account()}"
-        time.sleep(0.1)
+        time.sleep(0.5)  # what it asks for takes processor time of the dashboard and the controller too
 
 
 @dataclass(frozen=True)
 class RayCluster:
-    """Its dashboard takes orders of whoever has the token in `environment`; `folder` is for files."""
+    """Its dashboard takes orders of whoever has the token in `environment`; `folder` is for files.
+
+    `client` asks the dashboard, with the token.
+    """
 
     dashboard: str
     environment: Mapping[str, str]
     folder: Path
+    client: httpx.Client
 
-    def deploy(self, configuration: Mapping[str, Any]) -> None:
+    def serve_deploy(self, configuration: Mapping[str, Any]) -> None:
         """`serve deploy` a file with this configuration. Returns when all its applications serve."""
         file = self.folder / "serve.yaml"
         file.write_text(yaml.safe_dump(configuration))
         command = [str(PROGRAMS / "serve"), "deploy", "--address", self.dashboard, str(file)]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        self._wait_until_all_serve(configuration)
+
+    def deploy(self, configuration: Mapping[str, Any]) -> None:
+        """The same by the request that `serve deploy` sends, without its import of Ray."""
+        self.client.put(APPLICATIONS, json=configuration).raise_for_status()
+        self._wait_until_all_serve(configuration)
+
+    def _wait_until_all_serve(self, configuration: Mapping[str, Any]) -> None:
         for described in configuration["applications"]:
             self.wait_until(partial(self._serves, described["name"]))
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Raises `AssertionError` with what the controller says of every application if it takes too long."""
-        wait_until(condition, lambda: self._ask("/api/serve/applications/").text)
+        wait_until(condition, lambda: self.client.get(APPLICATIONS).text)
 
     def _serves(self, name: str) -> bool:
         found = self.application(name)
@@ -67,19 +80,15 @@ class RayCluster:
 
     def application(self, name: str) -> dict[str, Any]:
         """What Serve's controller says of one application: its status, and that of every replica."""
-        found: dict[str, Any] = self._ask("/api/serve/applications/").json()["applications"][name]
+        found: dict[str, Any] = self.client.get(APPLICATIONS).json()["applications"][name]
         return found
 
     def is_ready(self) -> bool:
         """Whether it takes orders."""
         try:
-            return self._ask("/api/serve/applications/").is_success
+            return self.client.get(APPLICATIONS).is_success
         except httpx.TransportError:
             return False
-
-    def _ask(self, path: str) -> httpx.Response:
-        token = {"Authorization": f"Bearer {self.environment['RAY_AUTH_TOKEN']}"}
-        return httpx.get(self.dashboard + path, headers=token, timeout=60)
 
 
 @contextmanager
@@ -92,6 +101,8 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
         "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
         "RAY_worker_register_timeout_seconds": "300",
         "RAY_memory_monitor_refresh_ms": "0",
+        # Else a worker for every processor starts with the first job, and most have nothing to do.
+        "RAY_prestart_worker_first_driver": "0",
     }
     port = free_port()
     # Not below pytest's own folder: the path of a Unix socket has at most 107 bytes.
@@ -106,7 +117,10 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
             *("--min-worker-port=0", "--max-worker-port=0"),
         ]
         printed = Path(folder) / "printed"
-        cluster = RayCluster(f"http://127.0.0.1:{port}", {**os.environ, **variables}, Path(folder))
+        dashboard = f"http://127.0.0.1:{port}"
+        token = {"Authorization": f"Bearer {variables['RAY_AUTH_TOKEN']}"}
+        client = httpx.Client(base_url=dashboard, headers=token, timeout=60)
+        cluster = RayCluster(dashboard, {**os.environ, **variables}, Path(folder), client)
         with printed.open("w") as output:
             node = psutil.Popen(
                 command, cwd=ROOT, env=cluster.environment, stdout=output, stderr=subprocess.STDOUT
@@ -126,3 +140,4 @@ def ray_cluster(cpus: int) -> Iterator[RayCluster]:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             node.wait()
+            client.close()
