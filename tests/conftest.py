@@ -152,6 +152,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
     return FilesAndFolders(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-test-image",
+        action="store_true",
+        help="send all test images of CIFAR-10 through the service, not those of two classes alone",
+    )
+
+
 @pytest.fixture(scope="session")
 def cifar10_folder() -> Path:
     """The folder of the real CIFAR-10: `CIFAR10_DIR`, or data/. Where it is absent the test is skipped."""

@@ -2,9 +2,11 @@
 
 import io
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def int8() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def float32() -> Iterator[Client]:
-    with _bundled(engine="torch", precision="float32") as client:
+    with _bundled(engine="torch", precision="float32", max_batch=8) as client:  # of up to 8, as each is tried
         yield client
 
 
@@ -144,12 +146,34 @@ def test_sample_is_the_first_20_of_each_class_of_the_test_set(cifar10_folder: Pa
             assert (stored == images[index]).all()
 
 
-def test_whole_test_set_through_http_gives_exactly_the_artifacts_accuracy(
-    int8: Client, cifar10_folder: Path
+def test_the_accuracy_stated_is_the_mean_of_its_classes() -> None:
+    """As the test set has as many images of each. Of them the next test counts two."""
+    stored = load_artifact(BUNDLED_MODEL).metadata
+    assert stored.int8 is not None
+    for metrics in (stored.metrics, stored.int8.metrics):
+        assert metrics.images == 10_000
+        assert set(metrics.per_class_accuracy) == set(stored.classes)
+        assert metrics.accuracy == pytest.approx(fmean(metrics.per_class_accuracy.values()), abs=1e-9)
+
+
+def test_images_through_http_give_exactly_the_artifacts_accuracy(
+    int8: Client, cifar10_folder: Path, request: pytest.FixtureRequest
 ) -> None:
-    images, names = _test_set(cifar10_folder)
-    served = _served(int8, [png_of(Image.fromarray(image)) for image in images])
-    right = sum(next(iter(answer)) == name for name, answer in zip(names, served, strict=True))
+    """All those of the two classes that are mistaken most, as a tenth of a percent more or less shows there
+    first, or of all ten: pytest's option --every-test-image.
+    """
     stated = load_artifact(BUNDLED_MODEL).metadata.int8
     assert stated is not None
-    assert (right / len(names), len(names)) == (stated.metrics.accuracy, stated.metrics.images)
+    accuracies = stated.metrics.per_class_accuracy
+    every = request.config.getoption("--every-test-image")
+    classes = sorted(accuracies, key=accuracies.__getitem__)[: None if every else 2]
+    images, names = _test_set(cifar10_folder)
+    chosen = [(name, image) for name, image in zip(names, images, strict=True) if name in classes]
+    served = _served(int8, [png_of(Image.fromarray(image)) for _, image in chosen])
+    right = Counter(
+        name for (name, _), answer in zip(chosen, served, strict=True) if next(iter(answer)) == name
+    )
+    counts = Counter(names)
+    assert {name: right[name] / counts[name] for name in classes} == {
+        name: accuracies[name] for name in classes
+    }
