@@ -149,13 +149,17 @@ def test_a_service_that_ends_is_noticed(
     service: tuple[subprocess.Popen[str], str], prometheus: Prometheus
 ) -> None:
     """The last test here, as it ends the service."""
-    assert _rules(prometheus)["ServiceDown"]["state"] == "inactive"
+
+    def wait_until(*states: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while _rules(prometheus)["ServiceDown"]["state"] not in states:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    wait_until("inactive")  # which it is not where the rule was evaluated before the first scrape
     service[0].terminate()
     service[0].wait()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while _rules(prometheus)["ServiceDown"]["state"] == "inactive":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until("pending", "firing")
 
 
 def test_the_dashboard_finds_its_source_and_grafana_its_dashboards() -> None:
