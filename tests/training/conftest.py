@@ -29,6 +29,18 @@ def exported(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+def leave_plots_undrawn(patch: pytest.MonkeyPatch) -> None:
+    """For what is not about plots, as those of an artifact take seconds to draw: their files are empty."""
+    patch.setattr(
+        "training.report.files.render", lambda _, name: {f"{name}.{kind}": b"" for kind in ("png", "svg")}
+    )
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_plots_undrawn(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def python() -> Iterator[Path]:
     """The program of `forked_python`."""

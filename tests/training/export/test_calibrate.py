@@ -48,6 +48,7 @@ def test_each_network_is_fitted_to_its_own_answers(exported: Path, engine: str, 
     assert (of_held_out <= 0.95).mean() == pytest.approx(11 / 12)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_artifact_is_calibrated_anew_and_all_else_stays(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

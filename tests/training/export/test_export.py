@@ -15,7 +15,7 @@ from models.artifact.reference import load_reference, measure_reference
 from models.artifact.store import ArtifactError, load_artifact
 from models.preprocessing.transform import Preprocessing
 from tests.support.tiny_run import RECIPE, tiny_data
-from tests.training.conftest import QUIET
+from tests.training.conftest import QUIET, leave_plots_undrawn
 from training.data.cifar10 import Split
 from training.evaluation.engines import engine_logits, load_engine
 from training.evaluation.evaluate import accuracy, evaluate, predict
@@ -97,6 +97,7 @@ def without_int8(finished_run: RunState, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "installed_version", version)
         patch.setitem(sys.modules, "nncf", None)
+        leave_plots_undrawn(patch)
         export_run(state, tiny_data(), folder, name="x", version="1", console=QUIET, with_int8=False)
     return folder
 
@@ -116,6 +117,7 @@ def test_an_artifact_tells_that_its_run_was_given_more_epochs(without_int8: Path
     assert load_artifact(without_int8).metadata.recipe["extended_after"] == [1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_artifact_that_is_not_proven_leaves_the_old_one(
     finished_run: RunState, without_int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +196,7 @@ def test_the_reference_is_of_the_validation_images(exported: Path) -> None:
     assert load_reference(exported, data.classes) == expected
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_a_validation_set_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
     recipe = RECIPE.with_epochs(1).changed(held_out=0)
     data = replace(

@@ -65,6 +65,7 @@ def test_kept_figures_are_in_card_plots_and_report_and_outlive_calibration(
     assert "1,234 test images" in (artifact / "card.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_export_measures_at_most_all_test_images(artifact: Path) -> None:
     data = tiny_data()
     few = replace(data, test=Split(data.test.images[:4], data.test.labels[:4]))
@@ -74,6 +75,7 @@ def test_export_measures_at_most_all_test_images(artifact: Path) -> None:
     assert robustness.images == len(few.test)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_prints_keeps_and_writes_what_it_is_asked_for(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
