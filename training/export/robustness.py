@@ -13,7 +13,7 @@ from models.artifact.store import Artifact, read_metadata
 from training.data.cifar10 import ImageData
 from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engine
 from training.evaluation.robustness import Answer, measure_robustness
-from training.report.files import render_report
+from training.report.files import render_robustness
 
 
 def measure_artifact(
@@ -41,9 +41,9 @@ def measure_artifact(
 
 
 def keep_robustness(folder: Path, robustness: Robustness) -> None:
-    """Put the figures into the artifact in `folder`, and write its card and plots anew with them.
+    """Put the figures into the artifact in `folder`, and write its card anew with them, and their plot.
 
     Raises `ArtifactError` where the artifact cannot be loaded or has no report.
     """
-    shown = render_report(read_metadata(folder), load_report(folder), robustness)
+    shown = render_robustness(read_metadata(folder), load_report(folder), robustness)
     amend_artifact(folder, {FILE_NAME: robustness.model_dump_json(indent=1).encode(), **shown})

@@ -44,6 +44,14 @@ def render_report(
     return files
 
 
+def render_robustness(
+    description: ModelDescription, report: StoredReport, robustness: Robustness
+) -> dict[str, bytes]:
+    """Those of the same files that differ once the robustness is known."""
+    card = model_card(description, report, robustness).encode()
+    return {"card.md": card, **render(robustness_figure(robustness), "robustness")}
+
+
 def write_report(artifact: Path, out: Path) -> list[Path]:
     """Write page, card and plots of an artifact into `out`. Raises `ArtifactError`."""
     loaded, report = load_artifact(artifact), load_report(artifact)
