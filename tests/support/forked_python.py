@@ -7,13 +7,12 @@ has none of the project's modules yet.
     python forked_python.py SOCKET            serves, until it is killed
     python forked_python.py SOCKET -m ...     runs a command: like `python -m ...`
 
-A command has the arguments, environment, folder, streams and network of whoever asks for it, gets the signals
-that are sent there, and does not outlive it.
+A command has the arguments, environment, folder and streams of whoever asks for it, gets the signals that are
+sent there, and does not outlive it.
 """
 
 import atexit
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -50,17 +49,13 @@ LARGE = (
 """With what they import; what else a command needs, it imports itself."""
 
 STREAMS = (0, 1, 2)
-NETWORK = Path("/proc/self/ns/net")
 LARGEST_REQUEST = 1 << 20  # bytes
 SECONDS_TO_START = 200
 
 
 @contextmanager
 def forked_python() -> Iterator[Path]:
-    """Start to serve; yields the program that can be called in place of `python` for `-m` and `-c`.
-
-    In the same folder is a `torchrun` that is run by it.
-    """
+    """Start to serve; yields the program that can be called in place of `python` for `-m` and `-c`."""
     here = Path(__file__)
     with TemporaryDirectory() as folder:  # not one of pytest's: a socket's path may have 107 bytes
         address, program = Path(folder) / "socket", Path(folder) / "python"
@@ -70,10 +65,7 @@ def forked_python() -> Iterator[Path]:
             f'case "$1" in -m|-c) exec {sys.executable} -S {here} {address} "$@";; esac\n'
             f'exec {sys.executable} "$@"\n'
         )
-        torchrun = program.with_name("torchrun")
-        torchrun.write_text(f'#!/bin/sh\nexec {program} -m torch.distributed.run "$@"\n')
-        for each in (program, torchrun):
-            each.chmod(0o755)
+        program.chmod(0o755)
         with subprocess.Popen([sys.executable, here, address]) as server:
             try:
                 deadline = time.monotonic() + SECONDS_TO_START
@@ -89,13 +81,13 @@ def forked_python() -> Iterator[Path]:
 def ask(address: str, command: list[str]) -> int:
     """Have a command run as this process; returns its exit status, or dies by the signal that it died by."""
     request = {"command": command, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection, NETWORK.open() as network:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.connect(address)
 
         def forward(number: int, _frame: FrameType | None) -> None:
             connection.send(str(number).encode())
 
-        socket.send_fds(connection, [json.dumps(request).encode()], [*STREAMS, network.fileno()])
+        socket.send_fds(connection, [json.dumps(request).encode()], STREAMS)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, forward)
         status = int(connection.recv(LARGEST_REQUEST) or b"1")
@@ -128,11 +120,11 @@ def serve(address: str) -> list[str]:
 
 def attend(connection: socket.socket) -> list[str]:
     """Fork once more: the parent waits for the child and tells its end, the child gets what it is to run."""
-    request, (*streams, network), _, _ = socket.recv_fds(connection, LARGEST_REQUEST, len(STREAMS) + 1)
+    request, streams, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, len(STREAMS))
     child = os.fork()
     if child != 0:
-        for file in (*streams, network):
-            os.close(file)
+        for stream in streams:
+            os.close(stream)
         status = outcome(child, connection)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(str(status).encode())
@@ -144,9 +136,6 @@ def attend(connection: socket.socket) -> list[str]:
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
-    if os.fstat(network).st_ino != NETWORK.stat().st_ino and ctypes.CDLL(None).setns(network, 0) != 0:
-        sys.exit("the command's network cannot be entered")
-    os.close(network)
     asked = json.loads(request)
     os.chdir(asked["folder"])
     os.environ.clear()

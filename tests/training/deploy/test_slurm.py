@@ -1,6 +1,7 @@
 """The batch script for Slurm, on a real cluster of two nodes."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ def wait_until(condition: Callable[[], bool], log: Path) -> None:
 
 
 def test_a_job_trains_on_two_nodes_and_goes_on_when_it_is_queued_again(
-    python: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     monkeypatch.chdir(ROOT)
@@ -33,8 +34,7 @@ def test_a_job_trains_on_two_nodes_and_goes_on_when_it_is_queued_again(
             *("sbatch", "--parsable", "--gpus-per-node=1", f"--output={log}", str(SCRIPT)),
             *("--recipe", "lenet", "--device", "cpu", "--data", str(photos), "--out", str(out)),
             *("--epochs", str(EPOCHS), "--sync-batch-norm"),
-            PATH=f"{python.parent}:{os.environ['PATH']}",
-            PYTHON_EXEC=str(python),
+            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             OMP_NUM_THREADS="1",
         ).strip()
         wait_until(lambda: (out / FILE_NAME).is_file() and load_checkpoint(out).epoch >= 2, log)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,12 +30,10 @@ def hosts() -> Iterator[tuple[Host, Host]]:
 
 
 @contextmanager
-def torchrun(
-    python: Path, host: Host, first: Host, log: IO[str], *module: str
-) -> Iterator[subprocess.Popen[str]]:
+def torchrun(host: Host, first: Host, log: IO[str], *module: str) -> Iterator[subprocess.Popen[str]]:
     """Run the module on `host`, together with the other one if it is there within seconds."""
     command = host.on_it(
-        *(str(python), "-m", "torch.distributed.run"),
+        *(sys.executable, "-m", "torch.distributed.run"),
         *("--nnodes=1:2", "--nproc-per-node=1", "--max-restarts=3", "--rdzv-backend=c10d"),
         *(f"--rdzv-endpoint={first.address}:{PORT}", f"--local-addr={host.address}"),
         # Namespaces share the machine's name, by which a host would know that the endpoint is its own.
@@ -45,7 +44,6 @@ def torchrun(
     # Of the store, training/README.md says why.
     environment = {
         **os.environ,
-        "PYTHON_EXEC": str(python),
         "GLOO_SOCKET_IFNAME": INTERFACE,
         "OMP_NUM_THREADS": "1",
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
@@ -64,16 +62,14 @@ def wait_until(condition: Callable[[], bool], log: Path) -> None:
         time.sleep(0.1)
 
 
-def test_two_hosts_compute_what_one_process_does(
-    python: Path, hosts: tuple[Host, Host], tmp_path: Path
-) -> None:
+def test_two_hosts_compute_what_one_process_does(hosts: tuple[Host, Host], tmp_path: Path) -> None:
     first, second = hosts
     program = ("tests.support.tiny_run", str(tmp_path / "two"), "--sync")
     log = tmp_path / "log"
     with (
         log.open("w") as file,
-        torchrun(python, first, first, file, *program) as one,
-        torchrun(python, second, first, file, *program) as other,
+        torchrun(first, first, file, *program) as one,
+        torchrun(second, first, file, *program) as other,
     ):
         ended = [process.wait(PATIENCE_SECONDS) for process in (one, other)]
     assert ended == [0, 0], log.read_text()
@@ -83,7 +79,7 @@ def test_two_hosts_compute_what_one_process_does(
 
 
 def test_a_run_goes_on_while_a_host_is_lost_comes_back_and_is_cut_off(
-    python: Path, hosts: tuple[Host, Host], photos: Path, tmp_path: Path
+    hosts: tuple[Host, Host], photos: Path, tmp_path: Path
 ) -> None:
     first, second = hosts
     out, log = tmp_path / "run", tmp_path / "log"
@@ -99,13 +95,13 @@ def test_a_run_goes_on_while_a_host_is_lost_comes_back_and_is_cut_off(
     def wait_for_epoch(epoch: int) -> None:
         wait_until(lambda: (out / FILE_NAME).is_file() and now().epoch >= epoch, log)
 
-    with log.open("w") as file, torchrun(python, first, first, file, *program) as kept:
-        with torchrun(python, second, first, file, *program):
+    with log.open("w") as file, torchrun(first, first, file, *program) as kept:
+        with torchrun(second, first, file, *program):
             wait_for_epoch(2)
             second.kill()
         lost_at = now().epoch
         wait_for_epoch(lost_at + 2)
-        with torchrun(python, second, first, file, *program):
+        with torchrun(second, first, file, *program):
             wait_until(lambda: log.read_text().count("by 2 processes") == 2, log)
             wait_for_epoch(now().epoch + 2)
             second.unplug()
