@@ -41,7 +41,6 @@ LARGE = (
     "tensorboard.summary.writer.record_writer",
     "torch._dynamo",
     "torch.distributed.elastic.agent.server.local_elastic_agent",
-    "torch.distributed.run",
     "torch.export._trace",
     "torch.utils.tensorboard.summary",
     "torchvision",
