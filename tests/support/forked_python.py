@@ -145,7 +145,7 @@ def attend(connection: socket.socket) -> list[str]:
 def outcome(child: int, connection: socket.socket) -> int:
     """Pass on the signals that come, kill the child if whoever asked is gone, and return its exit status."""
     ended = os.pidfd_open(child)
-    while ended not in select.select([ended, connection], [], [])[0]:
+    while ended not in select.select([ended, connection.fileno()], [], [])[0]:
         with contextlib.suppress(ConnectionResetError):
             if number := connection.recv(LARGEST_REQUEST):
                 os.kill(child, int(number))
