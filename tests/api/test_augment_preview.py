@@ -221,7 +221,7 @@ def test_upload_that_is_no_image_is_refused(client: Client, content: bytes, stat
 def test_two_uploads_are_refused(client: Client) -> None:
     content = SAMPLES["cat"].read_bytes()
     response = client.post(PATH, files=[("file", ("a.png", content)), ("file", ("b.png", content))])
-    assert response.status_code == 400
+    assert response.status_code == 413
     assert error_of(response)["field"] == "file"
 
 

@@ -176,8 +176,10 @@ def test_migrations_that_cannot_be_read_are_an_error_as_any_other(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(command, "upgrade", fail)
+    database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
     with pytest.raises(FeedbackError, match="Too many open files"):
-        FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}").prepare()
+        database.prepare()
+    database.close()
 
 
 def test_a_locked_database_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
