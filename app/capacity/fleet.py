@@ -9,6 +9,9 @@ from app.capacity.simulation import Replica
 OVERHEAD_BYTES = 500
 """Of the headers of a request and its response, and of the packets around both."""
 
+HARDLY_ANY = 0.001
+"""Of the load that a replica can take."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -68,6 +71,8 @@ def plan(profile: Profile, rate: float, p99: float, spare: int, around: Surround
     while (slowest := replica.p99(rate / needed)) > p99:  # near full load, two simulations differ
         needed += math.ceil(needed / 100)
         highest = rate / needed
+        if highest < HARDLY_ANY * profile.images_per_second:
+            return None
     replicas = needed + spare
     cores = replicas * profile.cores
     bits = 8 * (profile.request_bytes + profile.response_bytes + OVERHEAD_BYTES)

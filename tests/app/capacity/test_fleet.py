@@ -6,6 +6,7 @@ import pytest
 
 from app.capacity.fleet import Surroundings, plan
 from app.capacity.profile import MEASURED, load_profile
+from app.capacity.simulation import Replica
 
 PROFILE = load_profile(MEASURED)
 
@@ -31,6 +32,12 @@ def test_what_is_full_at_the_lowest_rate_comes_first() -> None:
     assert slow.parts[0].name.startswith("network")
     # A request, its response and their headers, all of which a proxy both takes and gives.
     assert slow.parts[0].full_at == pytest.approx(3 * 1e6 / (8 * (1000 + 500 + 500)))
+
+
+def test_it_ends_where_only_the_search_found_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Replica, "highest_rate", lambda *_: 100.0)
+    monkeypatch.setattr(Replica, "p99", lambda *_: 0.06)
+    assert plan(PROFILE, 1_000, 0.05, 0, Surroundings()) is None
 
 
 def test_no_number_of_replicas_is_faster_than_one_alone() -> None:
