@@ -21,7 +21,8 @@ from app.client import Client
 from app.errors import StartError
 from app.settings import BUNDLED_MODEL
 from tests.support.artifacts import save_small_artifact
-from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, free_port, ray_cluster
+from tests.support.free_port import free_port
+from tests.support.ray_cluster import PATIENCE_SECONDS, ROOT, RayCluster, ray_cluster
 from tests.support.server_process import running
 
 with warnings.catch_warnings():

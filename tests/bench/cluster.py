@@ -21,6 +21,7 @@ from app.settings import BUNDLED_MODEL, Settings
 from tests.bench import program, server
 from tests.bench.load import drive
 from tests.bench.payloads import multipart, pictures
+from tests.support.free_port import free_port
 
 LOADS = (("32x32-jpeg", 1), ("32x32-jpeg", 32), ("640x480-jpeg", 32))
 """A picture, and by how many connections it is sent."""
@@ -102,7 +103,7 @@ def _on_ray() -> Iterator[dict[str, str]]:
         "1 ingress, 1 model": split_deployment.application(settings, 1, options),
         "2 ingresses, 1 model": split_deployment.application(settings, 2, options),
     }
-    port = server.free_port()
+    port = free_port()
     ray.init("local", num_cpus=2, object_store_memory=10**8, include_dashboard=False, log_to_driver=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port})

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import httpx
 import psutil
 
 from tests.bench.program import BenchError
+from tests.support.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
@@ -109,12 +109,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return  # it left nothing behind
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _resident(process: psutil.Process) -> int:

@@ -18,8 +18,9 @@ from playwright.sync_api import (
 )
 
 from app.settings import BUNDLED_MODEL
+from tests.support.free_port import free_port
 from tests.support.panels import open_page
-from tests.support.running_server import free_port, running_server, save_lenet
+from tests.support.running_server import running_server, save_lenet
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000

@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 from models.feedback.database import FeedbackDatabase
 from models.feedback.records import Entry
 from tests.support.artifacts import CLASSES
+from tests.support.free_port import free_port
 from tests.support.panels import classify_sample, open_page
-from tests.support.running_server import free_port, running_server
+from tests.support.running_server import running_server
 
 SAMPLE = Path("app/static/samples/cat.png")
 

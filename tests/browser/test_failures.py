@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from tests.support.free_port import free_port
 from tests.support.panels import open_page
-from tests.support.running_server import free_port, running_server
+from tests.support.running_server import running_server
 
 GONE = "The server does not answer. Is it still running?"
 REFUSED = "status of 4"  # how Chromium logs an answer of 400 to 499

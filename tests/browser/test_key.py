@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.free_port import free_port
 from tests.support.panels import classify_sample
-from tests.support.running_server import free_port, running_server
+from tests.support.running_server import running_server
 
 KEY = "correct-horse-battery"
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -81,13 +80,6 @@ def inspected(container: str, format: str) -> str:  # noqa: A002 - Docker's name
 def inside(container: str, *command: str) -> str:
     """What a command in the container prints."""
     return output(["docker", "exec", container, *command])
-
-
-def free_port() -> int:
-    """A port of the loopback address on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def step(text: str) -> None:

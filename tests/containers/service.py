@@ -16,7 +16,6 @@ from tests.containers.engine import (
     START_SECONDS,
     CheckFailedError,
     Compose,
-    free_port,
     inside,
     inspected,
     require,
@@ -24,6 +23,7 @@ from tests.containers.engine import (
     step,
     wait_until_healthy,
 )
+from tests.support.free_port import free_port
 
 SAMPLE = ROOT / "app" / "static" / "samples" / "cat.png"
 TOLERANCE = 1e-4  # of a probability: the two sides may run different builds of PyTorch

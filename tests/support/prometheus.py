@@ -1,7 +1,6 @@
 """A real Prometheus as a process of its own, with the project's own rules, that scrapes one service."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.free_port import free_port
 from tests.support.server_process import ROOT, client_of
 
 MONITORING = ROOT / "app" / "deploy" / "monitoring"
@@ -71,8 +71,7 @@ def scraping(service: str, folder: Path, seconds: int = 1) -> Iterator[Prometheu
     job["static_configs"] = [{"targets": [service.removeprefix("http://")]}]
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(configuration))
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     command = [
         "prometheus",
         f"--config.file={file}",

@@ -11,24 +11,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import httpx
 import psutil
 import yaml
 
+from tests.support.free_port import free_port
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 APPLICATIONS = "/api/serve/applications/"
 PATIENCE_SECONDS = 480
 """A new version comes replica by replica, and each may take a minute beside other tests."""
-
-
-def free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as reserved:
-        port: int = reserved.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], bool], account: Callable[[], str]) -> None:

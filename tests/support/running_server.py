@@ -1,7 +1,6 @@
 """A real server process with a small model, for the browser to visit."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -57,13 +56,6 @@ def save_lenet(folder: Path) -> None:
     golden = make_golden(model.eval(), preprocessing, images)
     network = float32_network(model, preprocessing, description.name)
     save_artifact(folder, model, description, {GOLDEN_FILE: golden, **network})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server, gethostname
+from socket import gethostname
 
 import pytest
+
+from tests.support.free_port import free_port
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "sinfo", "squeue")
 NODES = (gethostname(), f"{gethostname()}-other")
@@ -71,9 +73,7 @@ def slurm(folder: Path) -> Iterator[Slurm]:
         pytest.skip(f"no {missing[0]} (Debian: slurmctld, slurmd, slurm-client and munge)")
     if os.geteuid() != 0:
         pytest.skip("only root can start the nodes of a Slurm cluster")
-    with ExitStack() as reserved:
-        servers = [reserved.enter_context(create_server(("127.0.0.1", 0))) for _ in range(3)]
-        controller_port, *node_ports = (each.getsockname()[1] for each in servers)
+    controller_port, *node_ports = (free_port() for _ in range(3))
     (folder / "state").mkdir(parents=True)
     (folder / "slurm.conf").write_text(
         CONFIGURATION.format(
