@@ -41,7 +41,10 @@ def sizes_side_by_side(waiting: int, running: int, max_batch: int, concurrency: 
     """
     least = min(LEAST_BESIDE if running else LEAST_TOGETHER, max_batch)
     batches = min(concurrency - running, waiting // least)
-    return [min(max_batch, -(-waiting // batches))] * batches if batches else []
+    if batches < 1:
+        return []
+    size, more = divmod(min(waiting, batches * max_batch), batches)
+    return [size + 1] * more + [size] * (batches - more)
 
 
 class Throughput:

@@ -78,6 +78,7 @@ def measure(
         response_bytes=single[0].bytes,
         device=engine.device,
         concurrency=engine.concurrency,
+        streams=engine.streams,
     )
 
 
@@ -96,6 +97,7 @@ class _Answer:
 class _Engine:
     device: str
     concurrency: int
+    streams: int
     max_batch: int
 
 
@@ -147,7 +149,12 @@ class _Client:
         content = self._ask("GET", f"/models/{name}?version={version}", b"", self._key)
         try:
             told = json.loads(content)["engine"]
-            return _Engine(str(told["device"]), int(told["concurrency"]), int(told["max_batch"]))
+            return _Engine(
+                device=str(told["device"]),
+                concurrency=int(told["concurrency"]),
+                streams=int(told["streams"]),
+                max_batch=int(told["max_batch"]),
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise StartError(ANOTHER_PROGRAM) from error
 

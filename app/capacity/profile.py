@@ -23,7 +23,9 @@ class Profile(BaseModel):
     `delay_seconds` what its client waits beside that. `batch_seconds` maps sizes of batches, in images, to
     what the engine takes for one that runs alone. `jitter` maps quantiles, 0 to 1, to how much of its median
     a time then is. `images_per_second` is how many images a second it answered when it was never idle.
-    `device` is what the engine computes on, and `concurrency` how many batches run at a time at most.
+    `device` is what the engine computes on, and `concurrency` how many batches run at a time at most. So many
+    as there are `streams` run at a time however few images wait, and each has its share of the cores even
+    where it runs alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -40,11 +42,18 @@ class Profile(BaseModel):
     response_bytes: int = Field(ge=1)
     device: str = "cpu"
     concurrency: int = Field(default=1, ge=1)
+    streams: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _require_a_batch_of_one(self) -> "Profile":
         if min(self.batch_seconds) != 1:
             raise ValueError("batch_seconds must have the size 1")
+        return self
+
+    @model_validator(mode="after")
+    def _require_streams_that_may_run(self) -> "Profile":
+        if self.streams > 1 and self.streams != self.concurrency:
+            raise ValueError(f"streams must be 1 or concurrency, {self.concurrency}; got {self.streams}")
         return self
 
     @property
@@ -56,6 +65,11 @@ class Profile(BaseModel):
     def computes_on_cores(self) -> bool:
         """Whether the engine takes the cores that the event loop has too, as one on a GPU does not."""
         return self.device.lower().startswith("cpu")
+
+    @property
+    def cores_of_a_batch(self) -> int:
+        """How many cores a batch that runs alone computes on; 0 for what computes elsewhere."""
+        return max(1, self.cores // self.streams) if self.computes_on_cores else 0
 
     def engine_seconds(self, images: int) -> float:
         """What the engine takes for a batch of 1 to `max_batch` images, between sizes on a straight line."""

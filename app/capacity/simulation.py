@@ -2,9 +2,9 @@
 
 The event loop does one piece of work after the other: what comes before the engine, and the response after
 it. The engine runs batches as the batcher has them run: one at a time, or where enough images wait, as many
-side by side as it can. An engine that computes on the processor shares the cores evenly with the loop where
-both have work. In a crowd, an image takes another time than alone: by as much as makes the rate at full load
-the measured one.
+side by side as it can, or always as many as it has streams. An engine that computes on the processor shares
+the cores evenly with the loop where both have work. In a crowd, an image takes another time than alone: by as
+much as makes the rate at full load the measured one.
 """
 
 import random
@@ -40,7 +40,8 @@ class Replica:
         each = self.engine_seconds[-1] / profile.max_batch * mean
         full = 1 / profile.images_per_second
         if profile.computes_on_cores:
-            self.loop_factor = self.engine_factor = profile.cores * full / (loop + profile.cores * each)
+            used = loop + profile.cores_of_a_batch * each
+            self.loop_factor = self.engine_factor = profile.cores * full / used
         else:
             # One of the two was never idle.
             self.loop_factor = full / loop if loop > each / profile.concurrency else 1.0
@@ -151,12 +152,12 @@ class _Run:
             share = BEFORE if kind == "before" else 1 - BEFORE
             self._run(kind, [request], share * self._profile.loop_seconds, cores=1)
         for size in self._next_sizes() if self._for_engine else ():
+            if not self._for_engine:
+                return
             batch = [self._for_engine.popleft() for _ in range(min(size, len(self._for_engine)))]
-            seconds, cores = self._replica.engine_seconds[len(batch)], self._profile.cores
-            if not self._profile.computes_on_cores:
-                cores = 0
-            elif self._is_side_by_side:
-                cores = max(1, cores // self._profile.concurrency)
+            seconds, cores = self._replica.engine_seconds[len(batch)], self._profile.cores_of_a_batch
+            if cores and self._is_side_by_side:
+                cores = max(1, self._profile.cores // self._profile.concurrency)
                 seconds *= self._profile.cores / cores
             self._batches += 1
             self._run("engine", batch, seconds, cores)
@@ -172,6 +173,8 @@ class _Run:
     def _next_sizes(self) -> list[int]:
         """The largest size of each batch that starts now, as `Batcher` has them."""
         waiting, concurrency = len(self._for_engine), self._profile.concurrency
+        if self._profile.streams > 1:
+            return [self._profile.max_batch] * (self._profile.streams - self._batches)
         if not self._batches:
             self._is_side_by_side = concurrency > 1 and waiting >= 2 * LEAST_TOGETHER
         if self._is_side_by_side:

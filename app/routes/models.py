@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 from pydantic_core import to_json
@@ -41,6 +42,10 @@ class EngineDescription(BaseModel):
     device: str
     precision: str
     concurrency: int = Field(description="Maximum number of batches computed at the same time.")
+    streams: int = Field(
+        description="Number of batches computed at the same time even where few images wait, each by an equal"
+        " share of the threads."
+    )
     max_batch: int = Field(description="Maximum number of images in a batch.")
     reason: str = Field(description="Why this engine was chosen.")
 
@@ -103,6 +108,7 @@ async def describe_model(
             device=engine.device,
             precision=engine.precision,
             concurrency=loaded.batcher.concurrency,
+            streams=engine.concurrency,
             max_batch=model.max_batch,
             reason=model.engine_reason,
         ),
@@ -115,14 +121,13 @@ async def describe_model(
     )
 
 
-# A plain function, which runs on a thread: to read and write the confusions of 1,000 classes takes 70 ms.
 @router.get(
     "/{name}/report",
     summary="Show how one model was trained and tested",
     response_model=TrainingReport,
     responses=documented(404, 422, 503),
 )
-def report(
+async def report(
     context: ReadyContext,
     name: Annotated[str, Path(max_length=100)],
     query: Annotated[VersionQuery, Query()],
@@ -133,10 +138,11 @@ def report(
     """
     model = context.control.find(name, query.version).model
     try:
-        told = parse_report(model.report or b"")
+        # On a thread: to read and write the confusions of 1,000 classes takes 70 ms.
+        written = await run_sync(_written, model.report or b"")
     except ValidationError as error:
         raise _none("no_report", model, "report that can be read") from error
-    return Response(to_json(told, inf_nan_mode="null"), media_type="application/json")
+    return Response(written, media_type="application/json")
 
 
 @router.get(
@@ -158,6 +164,10 @@ async def robustness(
         return Robustness.model_validate_json(model.robustness or b"")
     except ValidationError as error:
         raise _none("no_robustness", model, "figures of robustness that can be read") from error
+
+
+def _written(report: bytes) -> bytes:
+    return to_json(parse_report(report), inf_nan_mode="null")
 
 
 def _none(code: str, model: ServedModel, what: str) -> ApiError:

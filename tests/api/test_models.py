@@ -32,6 +32,7 @@ def test_details_hold_the_whole_metadata(client: Client) -> None:
         "device": "cpu",
         "precision": "float32",
         "concurrency": 1,
+        "streams": 1,
         "max_batch": 8,
     }
 

@@ -22,6 +22,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("images_per_second", float("inf"), "images_per_second: Input should be a finite number"),
         ("batch_seconds", {"4": 0.01}, "batch_seconds must have the size 1"),
         ("jitter", {"2": 1.0}, r"jitter\.2"),
+        ("streams", 3, "streams must be 1 or concurrency, [12]; got 3"),
         ("gpu", 1, "gpu: Extra inputs are not permitted"),
     ],
 )

@@ -21,6 +21,7 @@ def profile(
     loop: float = INSTANT,
     cores: int = 1,
     device: str = "cpu",
+    streams: int = 1,
 ) -> Profile:
     """A replica whose times never vary; by default its engine is as fast at full load as alone."""
     largest = max(batches)
@@ -37,14 +38,16 @@ def profile(
         response_bytes=500,
         concurrency=cores,
         device=device,
+        streams=streams,
     )
 
 
 @pytest.mark.parametrize("load", [0.2, 0.5, 0.9])
-@pytest.mark.parametrize("cores", [1, 2, 3])
-def test_it_batches_as_the_batcher_does(load: float, cores: int) -> None:
+@pytest.mark.parametrize(("cores", "streams"), [(1, 1), (2, 1), (3, 1), (3, 3)])
+def test_it_batches_as_the_batcher_does(load: float, cores: int, streams: int) -> None:
     """The same arrivals and the same engine give every request the same latency."""
-    replica = Replica(profile(BATCHES, cores=cores))
+    full = streams * 16 / BATCHES[16]
+    replica = Replica(profile(BATCHES, rate=full, cores=cores, streams=streams))
     rate, requests = load * replica.profile.images_per_second, 1500
 
     async def served() -> list[float]:
@@ -56,8 +59,8 @@ def test_it_batches_as_the_batcher_does(load: float, cores: int) -> None:
             await asyncio.sleep(cores * replica.profile.engine_seconds(len(items)))
             return items
 
-        batcher = Batcher[int, int](run, max_batch=16, max_queue=requests)
-        if cores > 1:
+        batcher = Batcher[int, int](run, max_batch=16, max_queue=requests, concurrency=streams)
+        if cores > 1 and streams == 1:
             batcher.use_for_throughput(run_on_one_core, max_batch=16, concurrency=cores)
         loop, chance = asyncio.get_running_loop(), random.Random(7)
 
