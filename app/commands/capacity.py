@@ -52,6 +52,9 @@ def capacity(arguments: Sequence[str]) -> int:
         parser.add_argument(name, type=kind, default=field.default, help=help_text)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
+    for name in ("cores", "save"):
+        if getattr(options, name) is not None and not options.measure:
+            parser.error(f"--{name} is of what --measure measures; a profile has its own")
     if options.measure:
         api_key = os.environ.get(API_KEY) or None
         profile = measure(options.measure, options.image, api_key=api_key, cores=options.cores)

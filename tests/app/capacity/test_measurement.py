@@ -104,6 +104,8 @@ def test_another_program_is_no_service(content: bytes) -> None:
         (["--rate", "0", "--p99", "1s"], "--rate: 0 is not a positive number"),
         (["--rate", "5", "--p99", "50"], "--p99: 50 is not a time such as 50ms or 1s"),
         (["--rate", "5", "--p99", "1s", "--spare", "-1"], "--spare: -1 is not 0, 1, 2, ..."),
+        (["--rate", "5", "--p99", "1s", "--cores", "8"], "--cores is of what --measure measures"),
+        (["--rate", "5", "--p99", "1s", "--save", "here"], "--save is of what --measure measures"),
     ],
 )
 def test_a_wrong_option_is_named(
