@@ -9,7 +9,7 @@ from app.registry.loaded_model import LoadedModel
 from app.registry.other_workers import POLL_SECONDS, FollowError, OtherWorkers
 from app.registry.plan import Entry, Plan
 from app.registry.plan_folder import BusyError, Membership
-from app.registry.repository import Repository, UnknownModelError
+from app.registry.repository import UnknownModelError
 
 logger = logging.getLogger(__name__)
 
@@ -96,15 +96,14 @@ class ModelControl:
         if not self._others.are_none:
             self._follower = asyncio.create_task(self._follow())
 
-    async def load(self, repository: Repository, name: str, version: str | None, limit: int) -> None:
-        """Load a version, the newest if none is given, and let it answer for its name, everywhere.
+    async def load(self, name: str, version: str, limit: int) -> None:
+        """Load a version of the repository and let it answer for its name, everywhere.
 
-        A version that is served already is loaded anew and replaced. Raises `UnknownModelError`,
-        `RefusedChangeError` if more than `limit` would be loaded, `BusyError` while another change is under
-        way, `FollowError`, and what loading raises.
+        A version that is served already is loaded anew and replaced. Raises `RefusedChangeError` if more than
+        `limit` would be loaded, `BusyError` while another change is under way, `FollowError`, and what
+        loading raises.
         """
         async with self._changing():
-            version, _ = repository.find(name, version)
             staged = self._base.stage(name, version)
             planned = staged.commit()
             if len(planned.entries) > limit:

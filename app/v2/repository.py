@@ -6,6 +6,7 @@ The parameter `version` is an addition; without it the newest is loaded, and all
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -28,6 +29,10 @@ MAX_BODY_BYTES = 65_536
 """Of a request that manages models, which needs a few hundred."""
 
 MAX_PARAMETERS = 50
+
+LOOK_SECONDS = 10.0
+_LOOKING = ThreadPoolExecutor(2, "repository")
+"""Of its own: on a file system that never answers, its threads wait for good, and all others work on."""
 
 
 class IndexRequest(BaseModel):
@@ -151,7 +156,7 @@ async def load(
     repository = _managed(request, context)
     limit = context.settings.max_models
     version, _ = await _looked_up(partial(repository.find, name, asked.parameters.version))
-    await context.control.load(repository, name, version, limit)
+    await context.control.load(name, version, limit)
     return Response()
 
 
@@ -176,9 +181,12 @@ async def _looked_up(look: Callable[[], Found]) -> Found:
     Raises `ApiError` 503 if it cannot be read, and what else `look` raises.
     """
     try:
-        return await asyncio.to_thread(look)
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await asyncio.get_running_loop().run_in_executor(_LOOKING, look)
     except OSError as error:
-        message = f"the model repository cannot be read at the moment: {error.strerror}"
+        timed_out = isinstance(error, TimeoutError)
+        reason = f"it did not answer within {LOOK_SECONDS:g} s" if timed_out else error.strerror
+        message = f"the model repository cannot be read at the moment: {reason}"
         raise ApiError(503, "repository_unavailable", message, headers={"Retry-After": "5"}) from error
 
 

@@ -7,16 +7,16 @@ import pytest
 from app.batching.batch_errors import ClosedError
 from app.registry.control import RefusedChangeError
 from app.registry.plan_folder import BusyError
-from app.registry.repository import Repository, UnknownModelError
+from app.registry.repository import UnknownModelError
 from tests.support.controlled_models import LIMIT, Loader, answered, entry_of, found, started
 from tests.support.virtual_clock import on_virtual_clock
 
 
 @on_virtual_clock
-async def test_requests_find_the_default_the_current_or_the_version_they_name(repository: Repository) -> None:
+async def test_requests_find_the_default_the_current_or_the_version_they_name() -> None:
     async with started(Loader()) as control:
         assert found(control) == "cats/1"
-        await control.load(repository, "cats", "3", LIMIT)
+        await control.load("cats", "3", LIMIT)
         assert (found(control), found(control, "cats")) == ("cats/3", "cats/3")
         assert (found(control, "cats", "1"), found(control, "dogs")) == ("cats/1", "dogs/1")
         with pytest.raises(UnknownModelError, match="no model 'birds'; choose from cats, dogs"):
@@ -26,23 +26,12 @@ async def test_requests_find_the_default_the_current_or_the_version_they_name(re
 
 
 @on_virtual_clock
-async def test_without_a_version_the_newest_is_loaded(repository: Repository) -> None:
-    async with started(Loader()) as control:
-        await control.load(repository, "cats", None, LIMIT)
-        assert found(control) == "cats/3"
-        await control.load(repository, "cats", "1", LIMIT)
-        assert found(control) == "cats/1"
-
-
-@on_virtual_clock
-async def test_a_version_loaded_anew_replaces_itself_and_requests_keep_what_they_have(
-    repository: Repository,
-) -> None:
+async def test_a_version_loaded_anew_replaces_itself_and_requests_keep_what_they_have() -> None:
     loader = Loader()
     async with started(loader) as control:
         before = control.find()
         with before:
-            await control.load(repository, "cats", "1", LIMIT)
+            await control.load("cats", "1", LIMIT)
             after = control.find()
             assert after is not before
             assert loader.retired == [entry_of(before)]
@@ -54,13 +43,11 @@ async def test_a_version_loaded_anew_replaces_itself_and_requests_keep_what_they
 
 
 @on_virtual_clock
-async def test_memory_is_given_back_when_the_last_request_has_let_go_of_a_model(
-    repository: Repository,
-) -> None:
+async def test_memory_is_given_back_when_the_last_request_has_let_go_of_a_model() -> None:
     loader = Loader()
     async with started(loader) as control:
         with control.find():
-            await control.load(repository, "cats", "1", LIMIT)
+            await control.load("cats", "1", LIMIT)
             await asyncio.sleep(1)
             assert loader.freed == []
         await asyncio.sleep(1)
@@ -68,45 +55,36 @@ async def test_memory_is_given_back_when_the_last_request_has_let_go_of_a_model(
 
 
 @on_virtual_clock
-async def test_a_broken_version_changes_nothing(repository: Repository) -> None:
+async def test_a_broken_version_changes_nothing() -> None:
     loader = Loader()
     loader.broken = {"2"}
     async with started(loader) as control:
         plan = control.plan
         with pytest.raises(ValueError, match="version 2 is broken"):
-            await control.load(repository, "cats", "2", LIMIT)
+            await control.load("cats", "2", LIMIT)
         assert control.plan == plan
         assert found(control) == "cats/1"
-        await control.load(repository, "cats", "3", LIMIT)
+        await control.load("cats", "3", LIMIT)
         assert found(control) == "cats/3"
 
 
 @on_virtual_clock
-async def test_a_version_that_is_not_on_disk_is_unknown(repository: Repository) -> None:
+async def test_no_more_are_loaded_than_may_be() -> None:
     async with started(Loader()) as control:
-        with pytest.raises(UnknownModelError, match="choose from 1, 2, 3"):
-            await control.load(repository, "cats", "4", LIMIT)
-        with pytest.raises(UnknownModelError, match="choose from cats, dogs"):
-            await control.load(repository, "birds", None, LIMIT)
-
-
-@on_virtual_clock
-async def test_no_more_are_loaded_than_may_be(repository: Repository) -> None:
-    async with started(Loader()) as control:
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         with pytest.raises(RefusedChangeError, match=r"3 models are loaded.+MAX_MODELS.+unload one"):
-            await control.load(repository, "cats", "3", LIMIT)
-        await control.load(repository, "cats", "2", LIMIT)
+            await control.load("cats", "3", LIMIT)
+        await control.load("cats", "2", LIMIT)
         await control.unload("cats", "1")
-        await control.load(repository, "cats", "3", LIMIT)
+        await control.load("cats", "3", LIMIT)
         assert control.versions("cats") == ["2", "3"]
 
 
 @on_virtual_clock
-async def test_what_is_unloaded_is_not_found_and_the_rest_is(repository: Repository) -> None:
+async def test_what_is_unloaded_is_not_found_and_the_rest_is() -> None:
     loader = Loader()
     async with started(loader) as control:
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         await control.unload("cats", "2")
         assert found(control) == "cats/1"
         await control.unload("dogs", None)
@@ -129,15 +107,15 @@ async def test_the_last_version_of_the_default_model_stays(version: str | None) 
 
 
 @on_virtual_clock
-async def test_one_change_at_a_time(repository: Repository) -> None:
+async def test_one_change_at_a_time() -> None:
     loader = Loader()
     async with started(loader) as control:
         loader.may_load.clear()
-        running = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        running = asyncio.create_task(control.load("cats", "2", LIMIT))
         await asyncio.sleep(0)
         assert found(control) == "cats/1"
         with pytest.raises(BusyError):
-            await control.load(repository, "cats", "3", LIMIT)
+            await control.load("cats", "3", LIMIT)
         with pytest.raises(BusyError):
             await control.unload("dogs", None)
         loader.may_load.set()

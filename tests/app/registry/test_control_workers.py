@@ -11,7 +11,6 @@ from app.registry import other_workers
 from app.registry.other_workers import FollowError
 from app.registry.plan import Plan
 from app.registry.plan_folder import BusyError, Membership, PlanFolder
-from app.registry.repository import Repository
 from tests.support.controlled_models import LIMIT, Loader, found, started
 from tests.support.virtual_clock import on_virtual_clock
 
@@ -24,73 +23,69 @@ def workers(tmp_path: Path) -> Callable[[int], Membership]:
 
 
 @on_virtual_clock
-async def test_every_worker_serves_what_one_was_asked_to_load(
-    repository: Repository, workers: Callable[[int], Membership]
-) -> None:
+async def test_every_worker_serves_what_one_was_asked_to_load(workers: Callable[[int], Membership]) -> None:
     mine, others = Loader(), Loader()
     async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         assert (found(control), found(other)) == ("cats/2", "cats/2")
         assert control.plan == other.plan
         await other.unload("cats", "1")
         assert control.versions("cats") == other.versions("cats") == ["2"]
-        await other.load(repository, "cats", "2", LIMIT)
+        await other.load("cats", "2", LIMIT)
         assert [entry.version for entry in mine.loaded] == ["1", "1", "2", "2"]
         assert mine.loaded == others.loaded
 
 
 @on_virtual_clock
 async def test_what_another_worker_cannot_load_is_served_by_none(
-    repository: Repository, workers: Callable[[int], Membership]
+    workers: Callable[[int], Membership],
 ) -> None:
     mine, others = Loader(), Loader()
     others.broken = {"2"}
     async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
         with pytest.raises(FollowError, match="worker 1 cannot do the same: ValueError: version 2 is broken"):
-            await control.load(repository, "cats", "2", LIMIT)
+            await control.load("cats", "2", LIMIT)
         assert (found(control), found(other)) == ("cats/1", "cats/1")
         assert [entry.version for entry in mine.retired] == ["2"]
-        await control.load(repository, "cats", "3", LIMIT)
+        await control.load("cats", "3", LIMIT)
         assert (found(control), found(other)) == ("cats/3", "cats/3")
 
 
 @on_virtual_clock
 async def test_a_worker_that_does_not_follow_is_waited_for_only_so_long(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(other_workers, "FOLLOW_SECONDS", 1)
     stuck = Loader()
     async with started(Loader(), workers(0)) as control, started(stuck, workers(1)) as other:
         stuck.may_load.clear()
         with pytest.raises(FollowError, match="worker 1 has not followed"):
-            await control.load(repository, "cats", "2", LIMIT)
+            await control.load("cats", "2", LIMIT)
         assert (found(control), found(other)) == ("cats/1", "cats/1")
         stuck.may_load.set()
 
 
 @on_virtual_clock
 async def test_what_is_broken_here_leaves_no_trace_for_the_others(
-    repository: Repository, workers: Callable[[int], Membership]
+    workers: Callable[[int], Membership],
 ) -> None:
     mine, others = Loader(), Loader()
     mine.broken = {"2"}
     async with started(mine, workers(0)) as control, started(others, workers(1)) as other:
-        for change in (other.unload("dogs", None), other.load(repository, "cats", "3", LIMIT)):
+        for change in (other.unload("dogs", None), other.load("cats", "3", LIMIT)):
             with pytest.raises(ValueError, match="version 2 is broken"):
-                await control.load(repository, "cats", "2", LIMIT)
+                await control.load("cats", "2", LIMIT)
             await change
             assert control.plan == other.plan
         assert (found(control), found(other)) == ("cats/3", "cats/3")
 
 
 @on_virtual_clock
-async def test_what_another_worker_ends_of_is_served_by_none(
-    repository: Repository, workers: Callable[[int], Membership]
-) -> None:
+async def test_what_another_worker_ends_of_is_served_by_none(workers: Callable[[int], Membership]) -> None:
     async with started(Loader(), workers(0)) as control:
         async with started(Loader(), workers(1)):
             pass
-        loading = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        loading = asyncio.create_task(control.load("cats", "2", LIMIT))
         await asyncio.sleep(1)
         assert not loading.done()
         workers(1).folder.leave(1)  # as its parent does
@@ -100,7 +95,7 @@ async def test_what_another_worker_ends_of_is_served_by_none(
         async with started(Loader(), workers(1)) as replacement:
             assert replacement.plan == control.plan
         workers(1).folder.leave(1)
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         assert found(control) == "cats/2"
 
 
@@ -120,7 +115,7 @@ async def test_a_worker_that_has_ended_is_not_waited_for_to_unload(
 
 @on_virtual_clock
 async def test_a_change_by_a_worker_that_could_not_follow_the_last_one_is_told_from_that(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What others have reported of the last one is no word about this one."""
     mine, others = Loader(), Loader()
@@ -136,15 +131,15 @@ async def test_a_change_by_a_worker_that_could_not_follow_the_last_one_is_told_f
         with monkeypatch.context() as patch:
             patch.setattr(PlanFolder, "write", fail_to_withdraw)
             with pytest.raises(FollowError, match="version 2 is broken"):
-                await control.load(repository, "cats", "2", LIMIT)
+                await control.load("cats", "2", LIMIT)
         with pytest.raises(FollowError, match="version 3 is broken"):
-            await other.load(repository, "cats", "3", LIMIT)
+            await other.load("cats", "3", LIMIT)
         assert (found(control), found(other)) == ("cats/1", "cats/1")
 
 
 @on_virtual_clock
 async def test_a_worker_that_cannot_even_report_follows_the_next_change(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(other_workers, "FOLLOW_SECONDS", 1)
     others = Loader()
@@ -159,18 +154,18 @@ async def test_a_worker_that_cannot_even_report_follows_the_next_change(
 
             patch.setattr(PlanFolder, "report", fail)
             with pytest.raises(FollowError, match="has not followed"):
-                await control.load(repository, "cats", "2", LIMIT)
-        await control.load(repository, "cats", "3", LIMIT)
+                await control.load("cats", "2", LIMIT)
+        await control.load("cats", "3", LIMIT)
         assert (found(control), found(other)) == ("cats/3", "cats/3")
 
 
 @on_virtual_clock
 async def test_a_worker_that_starts_later_serves_what_the_others_do(
-    repository: Repository, workers: Callable[[int], Membership]
+    workers: Callable[[int], Membership],
 ) -> None:
     late = Loader()
     async with started(Loader(), workers(0)) as control:
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         await control.unload("cats", "1")
         async with started(late, workers(1)) as other:
             assert other.plan == control.plan
@@ -178,16 +173,14 @@ async def test_a_worker_that_starts_later_serves_what_the_others_do(
 
 
 @on_virtual_clock
-async def test_a_change_during_the_start_of_a_worker_reaches_it(
-    repository: Repository, workers: Callable[[int], Membership]
-) -> None:
+async def test_a_change_during_the_start_of_a_worker_reaches_it(workers: Callable[[int], Membership]) -> None:
     late = Loader()
     late.may_load.clear()
     async with started(Loader(), workers(0)) as control:
         late_control = started(late, workers(1))
         starting = asyncio.create_task(late_control.__aenter__())
         await asyncio.sleep(1)
-        await control.load(repository, "cats", "2", LIMIT)
+        await control.load("cats", "2", LIMIT)
         late.may_load.set()
         other = await starting
         assert found(other) == "cats/2"
@@ -195,16 +188,14 @@ async def test_a_change_during_the_start_of_a_worker_reaches_it(
 
 
 @on_virtual_clock
-async def test_only_one_worker_changes_what_is_served(
-    repository: Repository, workers: Callable[[int], Membership]
-) -> None:
+async def test_only_one_worker_changes_what_is_served(workers: Callable[[int], Membership]) -> None:
     slow = Loader()
     async with started(slow, workers(0)) as control, started(Loader(), workers(1)) as other:
         slow.may_load.clear()
-        running = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        running = asyncio.create_task(control.load("cats", "2", LIMIT))
         await asyncio.sleep(1)
         with pytest.raises(BusyError):
-            await other.load(repository, "cats", "3", LIMIT)
+            await other.load("cats", "3", LIMIT)
         slow.may_load.set()
         await running
         assert (found(control), found(other)) == ("cats/2", "cats/2")
@@ -227,12 +218,12 @@ class FullDisk:
 
 @on_virtual_clock
 async def test_a_plan_that_cannot_be_written_is_followed_by_nobody_and_the_next_by_all(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(monkeypatch)
     async with started(Loader(), workers(0)) as control, started(Loader(), workers(1)) as other:
         disk.names = ("plan",)
-        load, unload = control.load(repository, "cats", "2", LIMIT), control.unload("dogs", None)
+        load, unload = control.load("cats", "2", LIMIT), control.unload("dogs", None)
         for change in (load, unload):
             with pytest.raises(FollowError, match="cannot be told: No space left"):
                 await change
@@ -240,7 +231,7 @@ async def test_a_plan_that_cannot_be_written_is_followed_by_nobody_and_the_next_
             assert control.plan == other.plan
         disk.names = ()
         # By the other one, whose plan has the number that the first could not write.
-        await other.load(repository, "cats", "3", LIMIT)
+        await other.load("cats", "3", LIMIT)
         assert (found(control), found(other)) == ("cats/3", "cats/3")
         await control.unload("dogs", None)
         assert (control.versions("dogs"), other.versions("dogs")) == ([], [])
@@ -249,13 +240,13 @@ async def test_a_plan_that_cannot_be_written_is_followed_by_nobody_and_the_next_
 
 @on_virtual_clock
 async def test_a_disk_that_fills_up_in_mid_change_splits_nobody(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(monkeypatch)
     theirs = Loader()
     async with started(Loader(), workers(0)) as control, started(theirs, workers(1)) as other:
         theirs.may_load.clear()
-        loading = asyncio.create_task(control.load(repository, "cats", "2", LIMIT))
+        loading = asyncio.create_task(control.load("cats", "2", LIMIT))
         await asyncio.sleep(1)  # staged, and waiting for the other one
         disk.names = ("plan",)
         theirs.may_load.set()
@@ -264,14 +255,14 @@ async def test_a_disk_that_fills_up_in_mid_change_splits_nobody(
         assert (found(control), found(other)) == ("cats/1", "cats/1")
         assert control.plan == other.plan
         disk.names = ()
-        await other.load(repository, "cats", "2", LIMIT)
+        await other.load("cats", "2", LIMIT)
         assert (found(control), found(other)) == ("cats/2", "cats/2")
         assert control.plan == other.plan
 
 
 @on_virtual_clock
 async def test_a_worker_that_cannot_report_serves_and_reports_when_it_can(
-    repository: Repository, workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
+    workers: Callable[[int], Membership], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(monkeypatch)
     async with started(Loader(), workers(0)) as control:
@@ -282,5 +273,5 @@ async def test_a_worker_that_cannot_report_serves_and_reports_when_it_can(
             disk.names = ()
             await asyncio.sleep(1)
             assert workers(1).folder.reports().keys() == {0, 1}
-            await control.load(repository, "cats", "2", LIMIT)
+            await control.load("cats", "2", LIMIT)
             assert found(other) == "cats/2"
