@@ -1,6 +1,7 @@
 """The files of the page and of the documentation, each compressed once."""
 
 import gzip
+import re
 from pathlib import Path
 from threading import Lock
 
@@ -11,8 +12,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+NO_WEIGHT = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
+
 COMPRESSED_FROM = 1000
 """Bytes: below, a file fits into the packet that its headers need anyway."""
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether a header's value names gzip, and not with a weight of 0 (RFC 9110, 12.5.3)."""
+    for each in accept_encoding.lower().split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip() == "gzip":
+            return not NO_WEIGHT.fullmatch(weight)
+    return False
 
 
 class CompressedFiles(StaticFiles):
@@ -35,7 +47,7 @@ class CompressedFiles(StaticFiles):
         response.headers["cache-control"] = "no-cache"
         response.headers.add_vary_header("Accept-Encoding")
         accepted = Headers(scope=scope).get("accept-encoding", "")
-        if not isinstance(response, FileResponse) or "gzip" not in accepted:
+        if not isinstance(response, FileResponse) or not accepts_gzip(accepted):
             return response
         content = await run_sync(self._compress, Path(response.path), response.headers["etag"])
         if content is None:

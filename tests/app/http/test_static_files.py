@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 import threading
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def test_a_file_is_compressed_once_and_not_on_the_event_loop(
 
     monkeypatch.setattr(gzip, "compress", compress)
     files = CompressedFiles(tmp_path)
-    for _ in range(2):
-        for response in ask(files, "a.js", {"Accept-Encoding": "gzip"}, count=10):
+    for accepted in ("gzip", "br;q=1.0, GZIP;q=0.8"):
+        for response in ask(files, "a.js", {"Accept-Encoding": accepted}, count=10):
             assert (response.headers["content-encoding"], response.content) == ("gzip", TEXT)
             assert response.headers["content-type"].startswith("text/javascript")
     assert len(threads) == 1
@@ -48,8 +49,10 @@ def test_a_file_is_compressed_once_and_not_on_the_event_loop(
     ("content", "accepted"),
     [
         (TEXT, "identity"),
+        (TEXT, "br, gzip;q=0"),
+        (TEXT, "gzip; q=0.000"),
         (TEXT[: COMPRESSED_FROM - 1], "gzip"),
-        (gzip.compress(bytes(range(256)) * 8, mtime=0) + bytes(range(256)) * 4, "deflate"),
+        (random.Random(0).randbytes(2 * COMPRESSED_FROM), "gzip"),
     ],
 )
 def test_others_are_sent_as_they_are(tmp_path: Path, content: bytes, accepted: str) -> None:
