@@ -133,7 +133,7 @@ def _files(parts: list[Part], max_files: int) -> list[Upload]:
 
 
 def _too_many(max_files: int) -> ApiError:
-    message = f"the form has too many files; the maximum for this request is {max_files}"
+    message = f"the form has too many parts; this request may have {max_files} files and no other fields"
     return ApiError(413, "too_many_images", message, FIELD)
 
 

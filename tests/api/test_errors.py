@@ -90,7 +90,7 @@ def test_form_without_boundary_is_400(client: Client) -> None:
 def test_too_many_files_is_413(client: Client, count: int) -> None:
     sent = client.post("/predict", files=[("file", ("a.png", PNG))] * count)
     message = _check(sent, 413, "too_many_images", "file")
-    assert message == "the form has too many files; the maximum for this request is 40"
+    assert message == "the form has too many parts; this request may have 40 files and no other fields"
 
 
 def test_stated_body_beyond_the_limit_is_413(client: Client) -> None:
