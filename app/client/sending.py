@@ -62,7 +62,7 @@ def _named_seconds(headers: httpx.Headers) -> float | None:
     try:
         now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
         return max(0.0, (parsedate_to_datetime(named) - now).total_seconds())
-    except (ValueError, TypeError):  # the latter for a date without a zone
+    except (ValueError, TypeError, OverflowError):  # a date without a zone, or in the year 10000
         return None
 
 

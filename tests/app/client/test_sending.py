@@ -30,7 +30,15 @@ def test_without_that_it_is_by_ones_own_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    "named", ["soon", "", "-1", "Sat, 99 Nov 2026 10:00:00 GMT", "Sat, 28 Nov 2026 10:00:00 -0000"]
+    "named",
+    [
+        "soon",
+        "",
+        "-1",
+        "Sat, 99 Nov 2026 10:00:00 GMT",
+        "Sat, 28 Nov 2026 10:00:00 -0000",
+        "Sat, 28 Nov 99999999999 10:00:00 GMT",
+    ],
 )
 def test_a_date_that_nobody_can_read_is_as_good_as_none(named: str) -> None:
     waited = delay(named)
