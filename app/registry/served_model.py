@@ -47,9 +47,9 @@ class ServedModel:
 
     `facts` are about the network, which the `artifact` builds where something asks for it. `report` and
     `robustness` are the contents of the artifact's files of these names, None where it has none.
-    `batch_seconds` is what the slowest batch of the warm-up took. `reference` is what `DriftMonitor` compares
-    with, and `detector` tells unfamiliar images by what `engine` gives; both are None where the artifact has
-    none.
+    `batch_seconds` is what the slowest of the largest batches took in the warm-up. `reference` is what
+    `DriftMonitor` compares with, and `detector` tells unfamiliar images by what `engine` gives; both are None
+    where the artifact has none.
     """
 
     artifact: Artifact

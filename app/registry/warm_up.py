@@ -24,7 +24,7 @@ WORTH_WAITING = 1.5
 """Images per second by twice as large a batch, over those by the smaller one."""
 
 LONGEST_SECONDS = 30.0
-"""After which no further size is begun."""
+"""After which no further size is begun, but for the least that a limit is found by."""
 
 
 class StoppedError(Exception):
@@ -33,7 +33,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Warmth:
-    """What came of it: the largest batch, in images, and the seconds that the slowest run took."""
+    """The largest batch, in images, and the seconds of the slowest run: of that size, if it was measured."""
 
     max_batch: int
     batch_seconds: float
@@ -95,6 +95,7 @@ def _measure(run: Callable[[int], float]) -> Warmth:
     for size in _sizes(half):
         run(size)
     rate = half / run(half)
+    begun = perf_counter()
     taken: dict[int, list[float]] = {}
     rates: dict[int, float] = {}
     for size in MEASURED_SIZES:
@@ -105,6 +106,8 @@ def _measure(run: Callable[[int], float]) -> Warmth:
         rates[size] = size / seconds
         gain, rate = rates[size] / rate, rates[size]
         if 2 * seconds > LONG_BATCH_SECONDS and gain < WORTH_WAITING:
+            break
+        if perf_counter() - begun > LONGEST_SECONDS:
             break
     enough = ENOUGH * max(rates.values())
     limit = min(size for size, rate in rates.items() if rate >= enough)
