@@ -24,7 +24,7 @@ Below /v2, where the Open Inference Protocol says what an error looks like, it i
 | 499    | the client left; nobody receives this                       |
 | 500    | our fault; the answer says nothing about the inside         |
 | 501    | PyTorch is needed, which is not installed here              |
-| 503    | not ready yet, or being stopped                             |
+| 503    | not ready, being stopped, or what it needs cannot be read   |
 | 504    | the request took longer than it may                         |
 | 507    | there is no room to keep this                               |
 """
