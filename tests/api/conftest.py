@@ -21,6 +21,7 @@ def settings(model_dir: Path) -> Settings:
     return Settings(
         model_dir=model_dir,
         device="cpu",
+        precision="float32",  # by default it would depend on the processor
         engine_threads=2,
         throughput_network=False,
         max_batch=8,

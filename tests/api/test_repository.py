@@ -38,7 +38,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _settings(repository: Path, **others: object) -> Settings:
     # The engine that is ready soonest.
-    quick = {"engine": "torch", "device": "cpu", "max_batch": 1, "engine_threads": 1}
+    quick = {"engine": "torch", "device": "cpu", "max_batch": 1, "engine_threads": 1, "precision": "float32"}
     return Settings.model_validate({"model_repository": repository, **quick, **others})
 
 

@@ -37,6 +37,7 @@ RECIPE = Recipe(
     weight_decay=5e-4,
     label_smoothing=0.1,
     ema_decay=0.9,
+    precision="float32",  # by default it would depend on the processor
     augmentation=Compose((("random_crop", RandomCrop(padding=2)),)),
     alternating_flip=True,
     held_out=12,
