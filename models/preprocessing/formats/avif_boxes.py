@@ -12,7 +12,7 @@ _CHILDREN = {
     b"mdia": (b"minf",),
     b"minf": (b"stbl",),
 }
-"""What is looked into in each box, and in the file itself. However deep others are nested, they are none."""
+"""What is looked into in each box, and in the file itself. Boxes of other kinds are not."""
 
 
 class StreamError(ValueError):

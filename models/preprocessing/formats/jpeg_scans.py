@@ -62,7 +62,7 @@ def scans_alone(content: bytes, start: int) -> tuple[int, bytes]:
         else:
             other += start - begin
         if scans > MAX_SCANS:
-            break
+            raise too_many("JPEG", "scans", MAX_SCANS)
         if other > MAX_TABLE_BYTES:
             raise too_many("JPEG", "bytes of tables", MAX_TABLE_BYTES)
-    raise too_many("JPEG", "scans", MAX_SCANS)
+    raise too_many("JPEG", "segments", MAX_SEGMENTS)

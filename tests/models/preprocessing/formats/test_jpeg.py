@@ -67,6 +67,8 @@ def test_tables_between_the_scans_are_counted_too() -> None:
     tables = segment(0xDB, b"\xff\xda" * 30_000) * 2
     with pytest.raises(ImageError, match="too many bytes of tables"):
         inspect(content[:last] + tables + content[last:], 10_000)
+    with pytest.raises(ImageError, match="too many segments"):
+        inspect(content[:last] + segment(0xFE, b"\xff\xda") * 20_000 + content[last:], 10_000)
 
 
 @pytest.mark.parametrize(
