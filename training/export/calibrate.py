@@ -19,6 +19,8 @@ from models.artifact.metadata import (
     ModelMetrics,
     Unfamiliarity,
 )
+from models.artifact.reference import FILE_NAME as REFERENCE_FILE
+from models.artifact.reference import measure_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import Evaluation, load_report
 from models.artifact.robustness import load_robustness
@@ -49,14 +51,15 @@ COLOUR_CHANNELS = 3
 class Fitted:
     """Of one network; `logits` (N, classes) are those of the test images.
 
-    `calibration` is None where the temperature was fitted on clean images alone, `detector` where there is no
-    validation set.
+    `held_out_logits` are those of the validation images, and None where there are none, as `detector` is.
+    `calibration` is None where the temperature was fitted on clean images alone.
     """
 
     temperature: float
     calibration: Calibration | None
     detector: Detector | None
     logits: Tensor
+    held_out_logits: Tensor | None
     evaluation: Evaluation
 
 
@@ -87,7 +90,7 @@ def fit(answer: Answer, classifier: nn.Linear, data: ImageData, corrupted: Corru
     test = answer(data.test.images)
     logits, labels = torch.from_numpy(test.logits), data.test.labels.cpu()
     if not len(data.held_out):
-        return Fitted(1.0, None, None, logits, evaluate(logits, labels, data.classes, 1.0))
+        return Fitted(1.0, None, None, logits, None, evaluate(logits, labels, data.classes, 1.0))
     clean = answer(data.held_out.images)
     validation, truth = torch.from_numpy(clean.logits), data.held_out.labels.cpu()
     if corrupted is not None:
@@ -99,6 +102,7 @@ def fit(answer: Answer, classifier: nn.Linear, data: ImageData, corrupted: Corru
         None if corrupted is None else _calibration(answer, data.classes, corrupted, temperature),
         _detector(answer, classifier, data, clean),
         logits,
+        torch.from_numpy(clean.logits),
         evaluate(logits, labels, data.classes, temperature),
     )
 
@@ -210,6 +214,15 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     )
     files = {name: (folder / name).read_bytes() for name in about.files}
     files |= detector_files(float32, int8)
+    if REFERENCE_FILE in files and float32.held_out_logits is not None:
+        # Its confidences are those at the temperature.
+        confident = measure_reference(
+            data.held_out.images.cpu().numpy(),
+            float32.held_out_logits.numpy(),
+            data.classes,
+            float32.temperature,
+        )
+        files[REFERENCE_FILE] = confident.to_json()
     shown = render_report(description, report, load_robustness(folder, about))
     files |= {REPORT_FILE: report.to_json(), **shown}
 

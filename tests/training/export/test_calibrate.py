@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.artifact.detector import load_detector
+from models.artifact.reference import load_reference, measure_reference
 from models.artifact.report import load_report
 from models.artifact.store import ArtifactError, load_artifact
 from tests.support.tiny_run import tiny_data
@@ -68,6 +69,12 @@ def test_an_artifact_is_calibrated_anew_and_all_else_stays(
     assert after.metadata.metrics.accuracy == before.metadata.metrics.accuracy
     assert after.metadata.metrics.negative_log_likelihood != before.metadata.metrics.negative_log_likelihood
     assert (folder / "notes.txt").read_text() == "mine"
+    confidence = load_reference(folder, before.metadata.classes).confidence
+    assert confidence != load_reference(exported, before.metadata.classes).confidence
+    data = tiny_data()
+    answer = answer_of_engine(load_engine(after, "openvino", CPU))(data.held_out.images)
+    of_these = measure_reference(data.held_out.images.numpy(), answer.logits, data.classes, 1.25)
+    assert confidence == of_these.confidence
     report = load_report(folder)
     assert report.evaluation.negative_log_likelihood == after.metadata.metrics.negative_log_likelihood
     assert report.history == load_report(exported).history
