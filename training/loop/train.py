@@ -153,7 +153,7 @@ class Run:
         return loss.detach(), (logits.detach().argmax(1) == dominant_label(targets)).sum()
 
     def epoch(self, progress: Progress, stopping: Callable[[], bool]) -> bool:
-        """Go on to the end of the current epoch; return whether the run was asked to stop at its last step.
+        """Go on to the end of the current epoch; return whether a stop was asked for at its very last step.
 
         Raises `TrainingError`, or `Interrupted` where it was asked to before.
         """
@@ -269,6 +269,11 @@ def train(
                 while run.state.epoch < recipe.epochs:
                     asked = run.epoch(progress, stopping)
                     record = run.finish_epoch()
+                    if not math.isfinite(record.watched_loss):
+                        raise TrainingError(
+                            f"the weights are no longer finite after epoch {record.epoch}: try a lower "
+                            f"learning rate; the last good checkpoint is kept in {out}"
+                        )
                     run.save()
                     progress.epoch_done(record)
                     if asked and run.state.epoch < recipe.epochs:

@@ -19,7 +19,7 @@ from tests.support.tiny_run import RECIPE, STEPS_PER_EPOCH, tiny_data
 from training.loop.batches import Batches
 from training.loop.build_model import build_model
 from training.loop.checkpoint import CheckpointError, RunState, load_checkpoint
-from training.loop.optimizer import learning_rate
+from training.loop.optimizer import learning_rate, set_learning_rate
 from training.loop.progress import Progress
 from training.loop.train import Interrupted, TrainingError, train
 from training.recipes.recipe import Stage
@@ -134,6 +134,21 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
         train(diverging, tiny_data(), tmp_path, resume=True)
     assert load_checkpoint(tmp_path).epoch == 1
     assert all(torch.isfinite(value).all() for value in load_checkpoint(tmp_path).model.values())
+
+
+def test_weights_that_the_last_step_of_an_epoch_destroys_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def destroy(optimizer: torch.optim.Optimizer, rate: float) -> None:
+        set_learning_rate(optimizer, math.inf if rate == last else rate)
+
+    last = learning_rate(RECIPE, 2 * STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH)
+    monkeypatch.setattr("training.loop.train.set_learning_rate", destroy)
+    with pytest.raises(
+        TrainingError, match=r"weights are no longer finite after epoch 2: .*learning rate.*kept"
+    ):
+        train(RECIPE, tiny_data(), tmp_path)
+    assert load_checkpoint(tmp_path).epoch == 1
 
 
 def test_refuses_to_resume_another_run(tmp_path: Path) -> None:
