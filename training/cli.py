@@ -162,9 +162,9 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
     if arguments.views:
         views_command(arguments)
         return
-    names = ("images", "seed", "out", "save")
-    if given := [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]:
-        raise ValueError(f"{', '.join(given)}: only with --robustness or --views")
+    for names, by in ((("out", "save"), "--robustness"), (("images", "seed"), "--robustness or --views")):
+        if given := [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]:
+            raise ValueError(f"{', '.join(given)}: only with {by}")
     measured = measured_artifact(load_artifact(arguments.artifact), arguments.engine, arguments)
     if arguments.json:
         print(measured.to_json())
@@ -246,7 +246,7 @@ def calibrate_command(arguments: argparse.Namespace) -> None:
     from training.export import calibrate
 
     about, console = read_metadata(arguments.artifact), Console()
-    require_place_for_artifact(arguments.artifact)
+    require_place_for_artifact(arguments.artifact, "--artifact")
     images = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console)
     calibrate.calibrate_artifact(arguments.artifact, images, select_device(arguments.device), console)
 

@@ -20,7 +20,7 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     """By the engine that was asked for, and in int8 where the artifact has it."""
     artifact = load_artifact(arguments.artifact)
     if arguments.save:
-        require_place_for_artifact(arguments.artifact)
+        require_place_for_artifact(arguments.artifact, "--artifact")
     if arguments.out is not None:
         require_writable(arguments.out)
     robustness = measure_artifact(

@@ -13,7 +13,7 @@ from training.data.cifar10 import DataError
 from training.data.feedback import export_corrections
 from training.data.load import load
 from training.loop.device import select_device
-from training.output_folder import require_writable
+from training.output_folder import require_place_for_artifact, require_writable
 from training.recipes.recipe import RecordedRecipe
 
 
@@ -23,12 +23,15 @@ def reference_command(arguments: argparse.Namespace) -> None:
     from training.evaluation import measure
     from training.evaluation.engines import engine_logits, load_engine
 
+    require_place_for_artifact(arguments.artifact, "--artifact")
     artifact = load_artifact(arguments.artifact)
     about = artifact.metadata
     device, console = select_device(arguments.device), Console()
     data = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console).to(device)
     if data.classes != about.classes:
         raise DataError(f"--data: its classes are not those of the artifact, {', '.join(about.classes)}")
+    if data.sha256 != about.dataset.sha256:
+        raise DataError("--data: not the data set that the artifact was trained on")
     if not len(data.held_out):
         raise DataError("--data: no images of it are held out, which the reference is measured on")
     preprocessing = Preprocessing.from_metadata(about)

@@ -25,33 +25,39 @@ def require_writable(folder: Path) -> None:
     _try_to_write(folder)
 
 
-def _try_to_write(folder: Path) -> None:
+def _try_to_write(folder: Path, option: str = "--out") -> None:
     nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     if not nearest.is_dir():
-        raise OutputError(f"--out: {nearest} is a file, and must be a folder")
+        raise OutputError(f"{option}: {nearest} is a file, and must be a folder")
     try:
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(bytes(1024))
     except OSError as error:
-        raise OutputError(f"--out: {folder} cannot be written: {error.strerror or error}") from error
+        raise OutputError(f"{option}: {folder} cannot be written: {error.strerror or error}") from error
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, or nothing: raises `OSError` with its name, of a full disk too."""
+    """Write `content` to `path`: at any time that holds all of it, or what it held before.
+
+    Raises `OSError` with its name, of a full disk too.
+    """
+    partial = path.with_name(f"{path.name}.partial")
     try:
-        path.write_bytes(content)
+        partial.write_bytes(content)
+        partial.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def require_place_for_artifact(folder: Path) -> None:
+def require_place_for_artifact(folder: Path, option: str = "--out") -> None:
     """As `require_writable`, for an artifact's folder, which is replaced as a whole where it exists.
 
-    So `OutputError` is raised for a folder with anything else in it, too.
+    So `OutputError` is raised for a folder with anything else in it, too. It names the `option` that gave it.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file():
-        raise OutputError(f"--out: {folder} holds other files than an artifact, which export would remove")
-    _try_to_write(folder)
-    _try_to_write(folder.parent)
+        raise OutputError(f"{option}: {folder} holds other files than an artifact, which would be removed")
+    _try_to_write(folder, option)
+    _try_to_write(folder.parent, option)

@@ -110,7 +110,7 @@ def test_from_the_data_to_a_report(part_of_cifar10: Path, tmp_path: Path) -> Non
         (("evaluate", "--artifact", "/nowhere"), "error: "),
         (
             ("evaluate", "--artifact", "/nowhere", "--images", "9", "--out", "x"),
-            "error: --images, --out: only with --robustness",
+            "error: --out: only with --robustness",
         ),
         (
             ("evaluate", "--artifact", "/nowhere", "--robustness", "--others", "/"),

@@ -43,9 +43,12 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_file(tmp_path / "small", bytes(1000))
         with pytest.raises(OSError, match=r"File too large: '\S+/large'"):
             write_file(tmp_path / "large", bytes(1001))
+        with pytest.raises(OSError, match=r"File too large: '\S+/small'"):
+            write_file(tmp_path / "small", bytes(1001))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
+    assert (tmp_path / "small").read_bytes() == bytes(1000)
 
 
 def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +66,7 @@ def test_an_artifact_takes_the_place_of_an_artifact_only(tmp_path: Path) -> None
     (tmp_path / "old").mkdir()
     require_place_for_artifact(tmp_path / "old")
     (tmp_path / "old" / "thesis.txt").touch()
-    with pytest.raises(OutputError, match="holds other files than an artifact, which export would remove"):
+    with pytest.raises(OutputError, match="holds other files than an artifact, which would be removed"):
         require_place_for_artifact(tmp_path / "old")
     (tmp_path / "old" / "model.safetensors").touch()
     require_place_for_artifact(tmp_path / "old")

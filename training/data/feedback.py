@@ -14,6 +14,7 @@ from models.preprocessing.decode import inspect
 from models.preprocessing.image_error import ImageError
 from training.data.folder_layout import is_class_name
 from training.data.image_folder import MAX_PIXELS
+from training.output_folder import write_file
 
 SUFFIXES = {"JPEG": "jpg"}
 """Of files of a format, where it is not the format's own name."""
@@ -79,7 +80,7 @@ def export_corrections(
             file.unlink(missing_ok=True)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
+            write_file(file, content)
             written[entry.label] += 1
         seen |= keys
     without_image = sum(not entry.image_bytes for entry in entries)
