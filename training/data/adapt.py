@@ -22,7 +22,8 @@ def fitted(recipe: Recipe, data: ImageData, processes: int = 1) -> Recipe:
 
     A batch is halved, to a multiple of `processes`, until an epoch has `STEPS_PER_EPOCH` steps, as long as
     each process keeps 2 images. The learning rate goes down in proportion for SGD, with the square root for
-    Adam. It follows from the recipe and the data alone, so that a resumed run finds the same.
+    Adam. It follows from the recipe, the data and the number of processes alone, so that
+    a run resumed by as many finds the same.
 
     Sources: Goyal et al., "Accurate, Large Minibatch SGD", 2017, https://arxiv.org/abs/1706.02677; Malladi et
     al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", 2022,

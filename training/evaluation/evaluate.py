@@ -48,7 +48,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature T in 0.05..20 that makes softmax(logits / T) most likely, to four digits.
+    """The temperature T in 0.05..20 that makes softmax(logits / T) most likely, to four decimals.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, https://arxiv.org/abs/1706.04599.
     """

@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from models.artifact.report import Evaluation
-from models.artifact.store import Artifact, ArtifactError
+from models.artifact.store import Artifact, ArtifactError, ModelMetadata
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData
 from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engine
@@ -71,6 +71,12 @@ def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     return torch.from_numpy(np.stack(squares)).to(images.device)
 
 
+def require_classes(metadata: ModelMetadata, data: ImageData) -> None:
+    """Raises `ArtifactError` where the artifact's classes are not the data set's."""
+    if metadata.classes != data.classes:
+        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
+
+
 def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:
     """Run the test images of `data` through `artifact`; `engine` is a key of `ENGINE_CHOICES`.
 
@@ -78,8 +84,7 @@ def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.devi
     engine cannot compute it.
     """
     metadata = artifact.metadata
-    if metadata.classes != data.classes:
-        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
+    require_classes(metadata, data)
     preprocessing = Preprocessing.from_metadata(metadata)
     images = as_served(data.test.images, preprocessing)
     logits = engine_logits(load_engine(artifact, engine, device), images)

@@ -17,8 +17,7 @@ from training.data.cifar10 import ImageData, Split
 from training.evaluation.conditions import CONDITIONS
 from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
 from training.evaluation.evaluate import accuracy
-
-__all__ = ["Answer", "measure_robustness", "sample", "show"]
+from training.evaluation.measure import require_classes
 
 Answer = Callable[[Tensor], Tensor]
 """Logits (N, classes) of uint8 images (N, C, S, S), of the size that the artifact takes."""
@@ -49,10 +48,9 @@ def measure_robustness(
     takes, as `training.data.load` gives them; every condition that leaves another size is scaled as the
     service does.
 
-    Raises `ArtifactError` where the artifact's classes or channels are not the data set's.
+    Raises `ArtifactError` where the artifact's classes are not the data set's, or its channels not 3.
     """
-    if metadata.classes != data.classes:
-        raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
+    require_classes(metadata, data)
     if metadata.in_channels != 3:
         raise ArtifactError(f"in_channels must be 3 to measure robustness, got {metadata.in_channels}")
     test = sample(data.test, count, seed)

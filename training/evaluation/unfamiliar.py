@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from models.artifact.store import Artifact, ArtifactError
+from models.artifact.store import Artifact
 from models.features import last_linear
 from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
@@ -23,6 +23,7 @@ from models.unfamiliarity.detector import KEPT, Detector
 from training.data.cifar10 import DataError, ImageData
 from training.data.folder_layout import Skipped, files_below
 from training.data.image_folder import MAX_PIXELS
+from training.evaluation.measure import require_classes
 from training.evaluation.outputs import Answer, Outputs, reference
 from training.evaluation.robustness import sample
 
@@ -83,10 +84,7 @@ def measure_separation(
     the data set's, and `ValueError` where `data` has no validation images, fewer than `count` test images, or
     none of these that is answered right.
     """
-    if artifact.metadata.classes != data.classes:
-        raise ArtifactError(
-            f"classes: the artifact knows {artifact.metadata.classes}, the data set {data.classes}"
-        )
+    require_classes(artifact.metadata, data)
     if not len(data.held_out):
         raise ValueError("held_out must be at least 1: the threshold is set on validation images")
     known = reference(answer, last_linear(artifact.model), data.train, REFERENCE_IMAGES)

@@ -17,6 +17,7 @@ from training.data.cifar10 import ImageData, Split
 from training.evaluation.corruptions.mix import corrupted_mix
 from training.evaluation.engines import BATCH_SIZE
 from training.evaluation.evaluate import evaluate
+from training.evaluation.measure import require_classes
 from training.evaluation.robustness import sample
 from training.evaluation.unfamiliar import auroc
 
@@ -53,8 +54,9 @@ def measure_views(
     for more images than there are.
     """
     about = artifact.metadata
-    if about.classes != data.classes:
-        raise ArtifactError(f"classes: the artifact knows {about.classes}, the data set {data.classes}")
+    require_classes(about, data)
+    if about.in_channels != (channels := data.test.images.shape[1]):
+        raise ArtifactError(f"in_channels must be {channels} for these images, got {about.in_channels}")
     temperature = about.temperature_of(engine.precision)
     test = sample(data.test, count, seed)
 

@@ -128,9 +128,11 @@ def require_same_run(state: RunState, recipe: Recipe, seed: int, data_sha256: st
     `CheckpointError` naming what differs.
     """
     longer = is_finished(state) and recipe.epochs > state.epoch
-    sizes, asked = ([stage.image_size for stage in each.stages] for each in (state.recipe, recipe))
-    if longer and sizes != asked:
-        raise CheckpointError(f"the run began with images of {sizes[-1]} pixels, not {asked[-1]}")
+    began_with, asked = (
+        ", ".join(str(stage.image_size) for stage in each.stages) for each in (state.recipe, recipe)
+    )
+    if longer and began_with != asked:
+        raise CheckpointError(f"the run began with images of {began_with} pixels, not {asked}")
     began = state.recipe.to_json()
     for name, value in recipe.to_json().items():
         if began[name] != value and not (longer and name in ("stages", "restarts")):

@@ -172,7 +172,7 @@ def test_more_epochs_are_given_to_a_finished_run_only() -> None:
     with pytest.raises(CheckpointError, match=r"began with learning_rate=0\.1, not 0\.2"):
         require_same_run(finished, RECIPE.with_epochs(4).changed(learning_rate=0.2), 0, "d")
     larger = RECIPE.changed(stages=(Stage(epochs=4, image_size=24),))
-    with pytest.raises(CheckpointError, match="began with images of 20 pixels, not 24"):
+    with pytest.raises(CheckpointError, match="began with images of 16, 20 pixels, not 24"):
         require_same_run(finished, larger, 0, "another")
     begun = replace(finished, epoch=2)
     with pytest.raises(CheckpointError, match="began with 3 epochs, not 4: go on with --epochs 3; only a"):
