@@ -17,7 +17,7 @@ from models.summary import summarize
 from training.data.cifar10 import ImageData
 from training.evaluation.evaluate import accuracy, predict
 from training.loop.batches import preprocessing_of
-from training.loop.checkpoint import FILE_NAME, RunState, load_checkpoint
+from training.loop.checkpoint import FILE_NAME, CheckpointError, RunState, load_checkpoint
 from training.loop.device import describe_hardware
 from training.loop.progress import Progress
 from training.loop.train import Interrupted, train
@@ -65,7 +65,8 @@ def run_campaign(
 
     After `minutes`, or once `stopping` says yes, the run in progress is saved; called again, the campaign
     goes on from there. `load` gives the data set, on its device, with so many images held out. Returns the
-    figures so far and how many runs are `left`. Raises what `train` raises, `Interrupted` apart.
+    figures so far and how many runs are `left`. Raises what `train` raises, `Interrupted` apart, and
+    `CheckpointError` for a result in `out` of another recipe, data set or hardware.
     """
     deadline = time.monotonic() + 60 * minutes
 
@@ -84,7 +85,7 @@ def run_campaign(
                 console.print(f"{name}, seed {seed}")
                 finish(recipe, data, folder, seed, console, out_of_time)
             if (folder / RESULT).exists():
-                results[name].append(Result(**json.loads((folder / RESULT).read_text(encoding="utf-8"))))
+                results[name].append(_read(folder / RESULT, _setting(recipe, data)))
             else:
                 left += 1
     return {
@@ -118,9 +119,26 @@ def finish(
         return
     result = measure(recipe, load_checkpoint(folder), data)
     partial = folder / f"{RESULT}.partial"
-    partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    partial.write_text(json.dumps({**_setting(recipe, data), **asdict(result)}), encoding="utf-8")
     partial.replace(folder / RESULT)
     console.print(f"test accuracy {result.accuracy:.2%} after {result.seconds:.0f} s of training")
+
+
+def _setting(recipe: Recipe, data: ImageData) -> dict[str, JsonValue]:
+    """What runs must have in common for their mean to say something."""
+    return {
+        "recipe": recipe.to_json(),
+        "data": data.sha256,
+        "hardware": describe_hardware(data.train.images.device),
+    }
+
+
+def _read(file: Path, setting: Mapping[str, JsonValue]) -> Result:
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    for name, value in setting.items():
+        if stored.pop(name, None) != value:
+            raise CheckpointError(f"{file} is of another {name}: choose another --out, or move it away")
+    return Result(**stored)
 
 
 def measure(recipe: Recipe, state: RunState, data: ImageData) -> Result:

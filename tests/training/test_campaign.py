@@ -22,7 +22,7 @@ from training.campaign import (
     summary,
 )
 from training.data.cifar10 import ImageData
-from training.loop.checkpoint import load_checkpoint
+from training.loop.checkpoint import CheckpointError, load_checkpoint
 from training.recipes import RECIPES
 
 SHORT = {"tiny": RECIPE.with_epochs(2), "other": RECIPE.with_epochs(1).changed(name="other", held_out=0)}
@@ -63,6 +63,10 @@ def test_a_campaign_goes_on_where_it_was_stopped_and_sums_up(tmp_path: Path) -> 
     before = (tmp_path / "tiny-seed0" / "checkpoint.pt").read_bytes()
     assert run_campaign(runs, SHORT, load, tmp_path, minutes=60, console=QUIET) == done
     assert (tmp_path / "tiny-seed0" / "checkpoint.pt").read_bytes() == before
+
+    others = {"tiny": SHORT["tiny"].changed(learning_rate=0.2)}
+    with pytest.raises(CheckpointError, match=r"tiny-seed0/result\.json is of another recipe: choose"):
+        run_campaign({"tiny": 1}, others, load, tmp_path, minutes=60, console=QUIET)
 
 
 def test_time_ends_a_campaign(tmp_path: Path) -> None:
