@@ -166,7 +166,7 @@ def test_a_killed_worker_is_replaced_and_nothing_counted_is_lost(service: Servic
             assert _predict(other) == "1"  # as the other one does, though there is a newer one now
             assert _metrics(other)[PREDICTED] == before + 4
         assert _metrics(client)[PREDICTED] == before + 4
-    service.told.append(f"worker 0 (pid {victim}) was ended by SIGKILL; the next one starts now")
+    service.told.append(f"(pid {victim}) was ended by SIGKILL; the next one starts now")
 
 
 def test_a_worker_that_is_stopped_is_replaced_while_the_other_answers(service: Service) -> None:
@@ -176,14 +176,15 @@ def test_a_worker_that_is_stopped_is_replaced_while_the_other_answers(service: S
         replacement = _replacement(service.parent, victim, survivor, meanwhile=lambda: _predict(client))
         with _client_of(replacement, service.address) as other:
             _predict(other)
-    service.told.append(f"worker 1 (pid {victim}) has been stopped for 3 s; it is ended by force")
-    service.told.append(f"worker 1 (pid {victim}) was ended by SIGKILL; the next one starts now")
+    service.told.append(f"(pid {victim}) has been stopped for 3 s; it is ended by force")
+    service.told.append(f"(pid {victim}) was ended by SIGKILL; the next one starts now")
 
 
 def test_it_stops_in_order_and_has_told_of_each_worker_that_it_lost(service: Service) -> None:
     service.parent.terminate()
     out, err = service.parent.communicate(timeout=PATIENCE_SECONDS)
     assert (service.parent.returncode, out.strip()) == (0, "")
+    assert len(err.splitlines()) == len(service.told), err
     for line, said in zip(err.splitlines(), service.told, strict=True):
         assert said in line
 

@@ -18,8 +18,8 @@ def free_port() -> int:
     first, last = map(int, KERNEL_RANGE.read_text().split())
     all_ports = range(FIRST, END)
     ports = [port for port in all_ports if not first <= port <= last] or all_ports
-    random = SystemRandom()  # many tests choose at once, and some processes have the same seed
-    while True:
-        port = random.choice(ports)
+    # Many tests choose at once, and some processes have the same seed.
+    for port in SystemRandom().sample(ports, len(ports)):
         with suppress(OSError), create_server(("127.0.0.1", port)):
             return port
+    raise OSError(f"all ports from {FIRST} on are in use")

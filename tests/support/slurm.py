@@ -73,7 +73,10 @@ def slurm(folder: Path) -> Iterator[Slurm]:
         pytest.skip(f"no {missing[0]} (Debian: slurmctld, slurmd, slurm-client and munge)")
     if os.geteuid() != 0:
         pytest.skip("only root can start the nodes of a Slurm cluster")
-    controller_port, *node_ports = (free_port() for _ in range(3))
+    ports = set[int]()
+    while len(ports) < 1 + len(NODES):
+        ports.add(free_port())
+    controller_port, *node_ports = ports
     (folder / "state").mkdir(parents=True)
     (folder / "slurm.conf").write_text(
         CONFIGURATION.format(
