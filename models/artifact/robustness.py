@@ -33,7 +33,7 @@ class Condition(BaseModel):
 
     group: Group = Field(description="What kind of thing it is.")
     name: str = Field(description="What it is, such as `fog` or `jpeg 4:2:0`.")
-    level: str = Field(description="How much of it: a strength, a quality, pixels, degrees.")
+    level: str = Field(description="How much of it: a severity, a quality, pixels, degrees.")
     figures: dict[str, Figures] = Field(description="By what computed: `float32`, `bfloat16`, `int8`.")
 
 
@@ -50,7 +50,7 @@ class Robustness(BaseModel):
     seed: int = Field(description="Of the images' choice and of the corruptions.")
     clean: dict[str, float] = Field(description="Accuracy on the untouched pictures, by what computed.")
     mean_corrupted: dict[str, float] = Field(
-        description="Mean accuracy over the 15 corruptions at their five strengths, by what computed."
+        description="Mean accuracy over the 15 corruptions at their five severities, by what computed."
     )
     conditions: list[Condition] = Field(description="What happened, and what was answered then.")
 

@@ -67,8 +67,8 @@ def test_every_figure_is_shown(model: Page, stored: Robustness) -> None:
                 f"{each.level}: {round(accuracy * 100, 1):g}%"
                 for each, accuracy in zip(own, accuracies, strict=True)
             ]
-    strengths = model.get_by_role("img", name="Accuracy by strength of the 15 corruptions")
-    assert (strengths.locator("path").get_attribute("d") or "").count("L") == 4
+    severities = model.get_by_role("img", name="Accuracy by severity of the 15 corruptions")
+    assert (severities.locator("path").get_attribute("d") or "").count("L") == 4
     qualities = model.get_by_role("img", name="Accuracy by quality of the file")
     expect(qualities.locator("path")).to_have_count(2)
 

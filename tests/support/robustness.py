@@ -3,7 +3,7 @@
 from models.artifact.metadata import ModelMetadata
 from models.artifact.robustness import Condition, Figures, Robustness
 from training.evaluation.conditions import CONDITIONS
-from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS
+from training.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 
 
 def made_up(metadata: ModelMetadata) -> Robustness:
@@ -12,7 +12,7 @@ def made_up(metadata: ModelMetadata) -> Robustness:
     No share lies half-way between two tenths of a percent, which languages round differently.
     """
     precisions = ["float32", *(["int8"] if metadata.int8 else [])]
-    happened = [("corruption", name, str(strength)) for name in CORRUPTIONS for strength in STRENGTHS]
+    happened = [("corruption", name, str(severity)) for name in CORRUPTIONS for severity in SEVERITIES]
     happened += [(each.group, each.name, each.level) for each in CONDITIONS]
     conditions = [
         Condition.model_validate(

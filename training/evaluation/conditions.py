@@ -15,7 +15,7 @@ FILL = (124, 116, 104)
 
 
 @dataclass(frozen=True)
-class Happening:
+class Perturbation:
     """`apply` gives an image, perhaps of another size, which the service then scales as any other."""
 
     group: Group
@@ -48,7 +48,7 @@ def scaled(side: int) -> Callable[[Image.Image], Image.Image]:
     return apply
 
 
-def turned(degrees: float) -> Callable[[Image.Image], Image.Image]:
+def rotated(degrees: float) -> Callable[[Image.Image], Image.Image]:
     return lambda image: image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=FILL)
 
 
@@ -80,16 +80,18 @@ SHIFTS = {
     "1/8 up": (0.0, -1 / 8),
 }
 
-CONDITIONS: tuple[Happening, ...] = (
+CONDITIONS: tuple[Perturbation, ...] = (
     *(
-        Happening("encoding", f"jpeg {name}", f"quality {q}", encoded("JPEG", quality=q, subsampling=number))
+        Perturbation(
+            "encoding", f"jpeg {name}", f"quality {q}", encoded("JPEG", quality=q, subsampling=number)
+        )
         for name, number in JPEG_SUBSAMPLINGS.items()
         for q in QUALITIES
     ),
-    *(Happening("encoding", "webp", f"quality {q}", encoded("WEBP", quality=q)) for q in QUALITIES),
-    *(Happening("size", "scaled", f"{side} px", scaled(side)) for side in SIZES),
-    *(Happening("movement", "turned", f"{degrees}°", turned(degrees)) for degrees in DEGREES),
-    *(Happening("movement", "shifted", name, shifted(*shares)) for name, shares in SHIFTS.items()),
-    Happening("colour", "grey", "all", grey),
+    *(Perturbation("encoding", "webp", f"quality {q}", encoded("WEBP", quality=q)) for q in QUALITIES),
+    *(Perturbation("size", "scaled", f"{side} px", scaled(side)) for side in SIZES),
+    *(Perturbation("movement", "rotated", f"{degrees}°", rotated(degrees)) for degrees in DEGREES),
+    *(Perturbation("movement", "shifted", name, shifted(*shares)) for name, shares in SHIFTS.items()),
+    Perturbation("colour", "grey", "all", grey),
 )
 """WebP always halves its colour in both directions, as JPEG's 4:2:0 does."""

@@ -15,7 +15,7 @@ from models.artifact.store import ArtifactError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.conditions import CONDITIONS
-from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from training.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.evaluation.evaluate import accuracy
 from training.evaluation.measure import require_classes
 
@@ -91,8 +91,8 @@ def _conditions(
 ) -> Iterator[tuple[Group, str, str, Tensor]]:
     """Group, name and level of every condition, and the uint8 images (N, 3, S, S) under it."""
     for name in CORRUPTIONS:
-        for strength in STRENGTHS:
-            yield "corruption", name, str(strength), corrupt(images, name, strength, seed)
+        for severity in SEVERITIES:
+            yield "corruption", name, str(severity), corrupt(images, name, severity, seed)
     pictures = [Image.fromarray(pixels) for pixels in images.permute(0, 2, 3, 1).cpu().numpy()]
     for each in CONDITIONS:
         squares = np.stack([preprocessing.resize(each.apply(picture)) for picture in pictures])
@@ -128,6 +128,6 @@ def show(robustness: Robustness, console: Console) -> None:
     console.print(table)
     for precision in precisions:
         console.print(
-            f"mean accuracy over the {len(CORRUPTIONS)} corruptions at {len(STRENGTHS)} strengths, "
+            f"mean accuracy over the {len(CORRUPTIONS)} corruptions at {len(SEVERITIES)} severities, "
             f"{precision}: {robustness.mean_corrupted[precision]:.2%} of {robustness.images:,} images each"
         )

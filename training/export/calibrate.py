@@ -41,7 +41,7 @@ from training.report.mistakes import worst_mistakes
 SCORE = "nearest_neighbours"
 """Of `models.unfamiliarity.SCORES`; `training/LOG.md` has the measurement that chose it."""
 CORRUPTED_TEST_IMAGES = 1500
-"""Twenty of each of the 15 corruptions at each of their five strengths."""
+"""Twenty of each of the 15 corruptions at each of their five severities."""
 SEED = 0
 COLOUR_CHANNELS = 3
 """What the corruptions are defined for."""

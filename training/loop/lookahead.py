@@ -15,7 +15,7 @@ KEPT_AT_THE_END = 0.95**5
 class Lookahead:
     """Keeps the slow weights of `model`, running statistics included, and sets the model to them.
 
-    `every` is the number of steps between two meetings, `total` that of the whole run.
+    `every` is the number of steps between two synchronisations, `total` that of the whole run.
     """
 
     def __init__(self, model: nn.Module, every: int, total: int) -> None:
@@ -26,16 +26,16 @@ class Lookahead:
     def after_step(self, model: nn.Module, done: int) -> None:
         """To be called after each step; `done` counts them from 1. The run ends on the slow weights."""
         if done % self.every == 0:
-            self._meet(model, KEPT_AT_THE_END * (done / self.total) ** 3)
+            self._synchronise(model, KEPT_AT_THE_END * (done / self.total) ** 3)
         elif done == self.total:
-            self._meet(model, 1.0)
+            self._synchronise(model, 1.0)
 
     def load(self, slow: dict[str, Tensor]) -> None:
         """Go on with the slow weights of a checkpoint."""
         for name, value in self.slow.items():
             value.copy_(slow[name])
 
-    def _meet(self, model: nn.Module, kept: float) -> None:
+    def _synchronise(self, model: nn.Module, kept: float) -> None:
         fast, slow = list(_floating(model).values()), list(self.slow.values())
         torch._foreach_lerp_(slow, fast, 1 - kept)
         torch._foreach_copy_(fast, slow)

@@ -119,7 +119,7 @@ of the data set."""
 def _robustness_section(description: ModelDescription, robustness: Robustness) -> str:
     """With the empty line behind it."""
     means = "\n".join(
-        f"**Mean accuracy over the 15 corruptions at their five strengths, {precision}: {mean:.2%}**; "
+        f"**Mean accuracy over the 15 corruptions at their five severities, {precision}: {mean:.2%}**; "
         f"{robustness.clean[precision]:.2%} as they are."
         for precision, mean in robustness.mean_corrupted.items()
     )

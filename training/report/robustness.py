@@ -12,7 +12,7 @@ from training.report.plots import TRAIN, WATCHED, new_figure
 
 STYLES = (TRAIN, WATCHED)
 TITLES = {
-    "corruption": "Corruptions, by strength",
+    "corruption": "Corruptions, by severity",
     "encoding": "Encodings, by quality",
     "size": "Scaled to a size and back",
     "movement": "Rotated and shifted",

@@ -17,11 +17,11 @@ export function robustnessParts({ images, clean, mean_corrupted: mean, condition
   const precisions = Object.keys(clean);
   const served = precisions.includes(precision) ? precision : precisions[0];
   const corruptions = conditions.filter(({ group }) => group === "corruption");
-  const strengths = unique(corruptions.map(({ level }) => level));
+  const severities = unique(corruptions.map(({ level }) => level));
   const changed = average(corruptions.map(({ figures }) => figures[served].changed));
   const words =
     `Of ${images.toLocaleString("en")} test images ${percent(clean[served])} are classified correctly as they are, and ` +
-    `${percent(mean[served])} on average under 15 kinds of corruption, each at five strengths. Corruption changes ` +
+    `${percent(mean[served])} on average under 15 kinds of corruption, each at five severities. Corruption changes ` +
     `${percent(changed)} of all predictions.`;
   return [
     element("p", { class: "note" }, words),
@@ -29,13 +29,13 @@ export function robustnessParts({ images, clean, mean_corrupted: mean, condition
       "div",
       { class: "charts pairs" },
       lineChart({
-        title: "Accuracy by strength of the 15 corruptions",
-        x: strengths.map(Number),
-        ends: [`strength ${strengths[0]}`, strengths.at(-1)],
+        title: "Accuracy by severity of the 15 corruptions",
+        x: severities.map(Number),
+        ends: [`severity ${severities[0]}`, severities.at(-1)],
         series: precisions.map((name) => ({
           name,
-          values: strengths.map((strength) =>
-            average(corruptions.filter(({ level }) => level === strength).map(accuracyOf(name))),
+          values: severities.map((severity) =>
+            average(corruptions.filter(({ level }) => level === severity).map(accuracyOf(name))),
           ),
         })),
         format: share,

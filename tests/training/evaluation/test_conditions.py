@@ -6,19 +6,19 @@ from training.evaluation.conditions import (
     CONDITIONS,
     FILL,
     SIZES,
-    Happening,
+    Perturbation,
     encoded,
+    rotated,
     scaled,
     shifted,
-    turned,
 )
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("happening", CONDITIONS, ids=lambda each: f"{each.name} {each.level}")
-def test_every_condition_gives_another_picture_in_colour(happening: Happening) -> None:
-    result = happening.apply(PICTURE)
+@pytest.mark.parametrize("perturbation", CONDITIONS, ids=lambda each: f"{each.name} {each.level}")
+def test_every_condition_gives_another_picture_in_colour(perturbation: Perturbation) -> None:
+    result = perturbation.apply(PICTURE)
     assert result.mode == "RGB"
     assert result.size != PICTURE.size or result.tobytes() != PICTURE.tobytes()
 
@@ -47,8 +47,8 @@ def test_the_shorter_side_is_scaled_and_the_shape_kept(side: int) -> None:
 
 def test_quarter_turns_and_shifts_are_exact() -> None:
     pixels = np.asarray(PICTURE)
-    assert (np.asarray(turned(90)(PICTURE)) == np.rot90(pixels)).all()
-    assert (np.asarray(turned(180)(PICTURE)) == np.rot90(pixels, 2)).all()
+    assert (np.asarray(rotated(90)(PICTURE)) == np.rot90(pixels)).all()
+    assert (np.asarray(rotated(180)(PICTURE)) == np.rot90(pixels, 2)).all()
     moved = np.asarray(shifted(1 / 8, -1 / 16)(PICTURE))
     assert (moved[:30, 4:] == pixels[2:, :28]).all()
     assert (moved[30:] == FILL).all()

@@ -13,7 +13,7 @@ from models.artifact.store import ArtifactError, ModelMetadata, load_artifact
 from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.conditions import CONDITIONS
-from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS
+from training.evaluation.corruptions import CORRUPTIONS, SEVERITIES
 from training.evaluation.robustness import measure_robustness, sample, show
 
 QUIET = Console(file=io.StringIO())
@@ -47,9 +47,9 @@ def measured(metadata: ModelMetadata) -> Robustness:
     return measure_robustness(metadata, answers, data(), count=4, seed=3, console=QUIET)
 
 
-def test_every_corruption_strength_and_condition_is_measured_by_every_engine(measured: Robustness) -> None:
+def test_every_corruption_severity_and_condition_is_measured_by_every_engine(measured: Robustness) -> None:
     names = [(each.name, each.level) for each in measured.conditions]
-    assert names == [(name, str(strength)) for name in CORRUPTIONS for strength in STRENGTHS] + [
+    assert names == [(name, str(severity)) for name in CORRUPTIONS for severity in SEVERITIES] + [
         (each.name, each.level) for each in CONDITIONS
     ]
     assert measured.images == 4
@@ -75,7 +75,7 @@ def test_json_holds_all_of_it_and_the_table_a_row_for_each_thing(measured: Robus
     shown = output.getvalue()
     for name in {each.name for each in measured.conditions}:
         assert name in shown
-    assert "15 corruptions at 5 strengths, constant: 100.00% of 4 images each" in shown
+    assert "15 corruptions at 5 severities, constant: 100.00% of 4 images each" in shown
 
 
 def test_a_sample_is_the_same_for_a_seed_and_each_image_is_in_it_once() -> None:

@@ -25,7 +25,7 @@ def test_the_weights_go_back_to_the_slow_ones_as_stated() -> None:
         assert lookahead.slow["weight"].item() == pytest.approx(slow)
 
 
-def test_running_statistics_meet_too_and_counts_stay() -> None:
+def test_running_statistics_are_synchronised_too_and_counts_stay() -> None:
     model = create_model("lenet", 3)
     lookahead = Lookahead(model, every=2, total=2)
     for done in (1, 2):

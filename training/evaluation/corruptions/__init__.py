@@ -1,4 +1,4 @@
-"""The 15 corruptions of CIFAR-10-C, each at five strengths: the plain dict `CORRUPTIONS`.
+"""The 15 corruptions of CIFAR-10-C, each at five severities: the plain dict `CORRUPTIONS`.
 
 Definitions and constants are those for pictures of 32 pixels, by which CIFAR-10-C was made; pictures of other
 sizes are corrupted by the same. Random numbers are seeded by ours, so that no picture is the published one,
@@ -32,7 +32,7 @@ from training.evaluation.corruptions.shot_noise import shot_noise
 from training.evaluation.corruptions.snow import snow
 from training.evaluation.corruptions.zoom_blur import zoom_blur
 
-STRENGTHS = (1, 2, 3, 4, 5)
+SEVERITIES = (1, 2, 3, 4, 5)
 
 CORRUPTIONS: dict[str, Corruption] = {
     "gaussian_noise": gaussian_noise,
@@ -53,20 +53,20 @@ CORRUPTIONS: dict[str, Corruption] = {
 }
 
 
-def corrupt(images: Tensor, name: str, strength: int, seed: int = 0) -> Tensor:
-    """Uint8 `images` (N, 3, H, W) under the corruption `name` at a strength in 1..5, uint8 of the same shape.
+def corrupt(images: Tensor, name: str, severity: int, seed: int = 0) -> Tensor:
+    """Uint8 `images` (N, 3, H, W) under the corruption `name` at a severity in 1..5, uint8 of the same shape.
 
-    The random numbers of an image follow from `seed`, name, strength and its place alone. Raises `ValueError`
-    for an unknown name or strength, and for images of another kind.
+    The random numbers of an image follow from `seed`, name, severity and its place alone. Raises `ValueError`
+    for an unknown name or severity, and for images of another kind.
     """
     if name not in CORRUPTIONS:
         raise ValueError(f"name must be one of {', '.join(CORRUPTIONS)}, got {name!r}")
-    if strength not in STRENGTHS:
-        raise ValueError(f"strength must be in 1..5, got {strength}")
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity must be in 1..5, got {severity}")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 (N, 3, H, W), got {images.dtype} {tuple(images.shape)}")
     corrupted = np.empty((len(images), *images.shape[2:], 3), dtype=np.uint8)
     for place, pixels in enumerate(images.permute(0, 2, 3, 1).cpu().numpy()):
-        random = np.random.default_rng((seed, zlib.crc32(name.encode()), strength, place))
-        corrupted[place] = to_bytes(CORRUPTIONS[name](pixels / 255, strength, random))
+        random = np.random.default_rng((seed, zlib.crc32(name.encode()), severity, place))
+        corrupted[place] = to_bytes(CORRUPTIONS[name](pixels / 255, severity, random))
     return torch.from_numpy(corrupted).permute(0, 3, 1, 2).contiguous().to(images.device)

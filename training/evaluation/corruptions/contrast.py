@@ -5,9 +5,9 @@ import numpy as np
 from training.evaluation.corruptions.picture import Picture
 
 KEPT = (0.75, 0.5, 0.4, 0.3, 0.15)
-"""Of the distance from the mean, by strength."""
+"""Of the distance from the mean, by severity."""
 
 
-def contrast(picture: Picture, strength: int, _random: np.random.Generator) -> Picture:
+def contrast(picture: Picture, severity: int, _random: np.random.Generator) -> Picture:
     mean = picture.mean(axis=(0, 1), keepdims=True)
-    return np.asarray((picture - mean) * KEPT[strength - 1] + mean)
+    return np.asarray((picture - mean) * KEPT[severity - 1] + mean)

@@ -20,6 +20,6 @@ def kernel(radius: float, softness: float) -> np.ndarray[tuple[int, int], np.dty
     return np.asarray(ndimage.convolve(disk / disk.sum(), np.outer(side, side), mode="constant"))
 
 
-def defocus_blur(picture: Picture, strength: int, _random: np.random.Generator) -> Picture:
-    weights = kernel(*DISKS[strength - 1])
+def defocus_blur(picture: Picture, severity: int, _random: np.random.Generator) -> Picture:
+    weights = kernel(*DISKS[severity - 1])
     return np.asarray(ndimage.correlate(picture, weights[:, :, None], mode="mirror"))

@@ -11,13 +11,13 @@ from training.evaluation.corruptions.picture import Picture
 
 ELASTIC = ((0.0, 0.0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03))
 """How far pixels are pulled, how smoothly (a standard deviation), and how far three corners of the affine map
-move at most, all as shares of the side, by strength."""
+move at most, all as shares of the side, by severity."""
 
 
-def elastic_transform(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
+def elastic_transform(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
     height, width = picture.shape[:2]
     side = min(height, width)
-    pull, smoothness, corner = (share * side for share in ELASTIC[strength - 1])
+    pull, smoothness, corner = (share * side for share in ELASTIC[severity - 1])
     middle, third = np.array([height // 2, width // 2]), side // 3
     corners = np.array([middle + third, middle + np.array([third, -third]), middle - third], dtype=np.float64)
     moved_corners = corners + random.uniform(-corner, corner, corners.shape)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.evaluation.corruptions.picture import Picture
 
 FOGS = ((0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75))
-"""How thick, and how fast the cloud's roughness falls from one scale to the next finer one, by strength."""
+"""How thick, and how fast the cloud's roughness falls from one scale to the next finer one, by severity."""
 ROUGHNESS = 100.0
 """At the coarsest scale, against heights of 0 at the corners; only its fall counts, for heights are
 scaled."""
@@ -41,8 +41,8 @@ def _near(mean: NDArray[np.float64], roughness: float, random: np.random.Generat
     return mean + roughness * random.uniform(-roughness, roughness, mean.shape)
 
 
-def fog(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
-    thickness, decay = FOGS[strength - 1]
+def fog(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
+    thickness, decay = FOGS[severity - 1]
     height, width = picture.shape[:2]
     size = 1 << (max(height, width, 2) - 1).bit_length()
     cloud = plasma(size, decay, random)[:height, :width, None]

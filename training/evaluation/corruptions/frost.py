@@ -2,7 +2,7 @@
 
 The original lays a random part of one of five photographs of frost over the picture. Those are not ours to
 pass on, so that here the texture is computed: needles that grow from a few seeds in bundles of crystal
-directions, over a faint rime. Strengths are the original's, the texture is not: figures for frost do not
+directions, over a faint rime. Severities are the original's, the texture is not: figures for frost do not
 compare with those published for CIFAR-10-C to the last point.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from training.evaluation.corruptions.picture import Picture, blurred
 
 MIXES = ((1.0, 0.2), (1.0, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))
-"""The shares of picture and frost, by strength; they need not sum up to 1."""
+"""The shares of picture and frost, by severity; they need not sum up to 1."""
 SEEDS = 6
 """From which ice grows, on an average texture."""
 NEEDLES = 14
@@ -42,8 +42,8 @@ def frost_texture(size: int, random: np.random.Generator) -> NDArray[np.float64]
     return np.asarray(np.clip(0.25 + 0.35 * rime + 0.6 * ice, 0, 1)[:, :, None] * ICE)
 
 
-def frost(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
-    of_picture, of_frost = MIXES[strength - 1]
+def frost(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
+    of_picture, of_frost = MIXES[severity - 1]
     height, width = picture.shape[:2]
     texture = frost_texture(max(height, width), random)[:height, :width]
     return of_picture * picture + of_frost * texture

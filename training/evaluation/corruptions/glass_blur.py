@@ -10,11 +10,11 @@ from training.evaluation.corruptions.picture import Picture, blurred
 
 GLASS = ((0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2))
 """Standard deviation of the blur in pixels, and how many times all pixels are taken from beside, by
-strength."""
+severity."""
 
 
-def glass_blur(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
-    sigma, rounds = GLASS[strength - 1]
+def glass_blur(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
+    sigma, rounds = GLASS[severity - 1]
     height, width = picture.shape[:2]
     # In 8 bits, as in the original. Places are moved in a list, many times as fast as in the array.
     values = np.floor(np.clip(blurred(picture, sigma), 0, 1) * 255) / 255

@@ -9,11 +9,11 @@ from training.evaluation.corruptions.eight_bits import from_image, to_image
 from training.evaluation.corruptions.picture import Picture
 
 QUALITY = (80, 65, 58, 50, 40)
-"""By strength."""
+"""By severity."""
 
 
-def jpeg_compression(picture: Picture, strength: int, _random: np.random.Generator) -> Picture:
+def jpeg_compression(picture: Picture, severity: int, _random: np.random.Generator) -> Picture:
     file = io.BytesIO()
-    to_image(picture).save(file, "JPEG", quality=QUALITY[strength - 1])
+    to_image(picture).save(file, "JPEG", quality=QUALITY[severity - 1])
     with Image.open(file) as image:
         return from_image(image)

@@ -9,7 +9,7 @@ from scipy import ndimage
 Picture = NDArray[np.float64]
 """An RGB image (H, W, 3) with values in 0..1."""
 Corruption = Callable[[Picture, int, np.random.Generator], Picture]
-"""Takes a picture, a strength in 1..5 and the random numbers to use; gives a picture that may leave 0..1."""
+"""Takes a picture, a severity in 1..5 and the random numbers to use; gives a picture that may leave 0..1."""
 
 
 def blurred(picture: Picture, sigma: float, truncate: float = 4.0) -> Picture:

@@ -5,9 +5,9 @@ import numpy as np
 from training.evaluation.corruptions.picture import Picture
 
 PHOTONS = (500, 250, 100, 75, 50)
-"""That a white pixel receives, by strength."""
+"""That a white pixel receives, by severity."""
 
 
-def shot_noise(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
-    photons = PHOTONS[strength - 1]
+def shot_noise(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
+    photons = PHOTONS[severity - 1]
     return random.poisson(picture * photons) / photons

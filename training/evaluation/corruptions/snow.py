@@ -34,8 +34,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 """Rec. 601, as in JPEG: the share of each colour in what is bright."""
 
 
-def snow(picture: Picture, strength: int, random: np.random.Generator) -> Picture:
-    chosen = SNOW[strength - 1]
+def snow(picture: Picture, severity: int, random: np.random.Generator) -> Picture:
+    chosen = SNOW[severity - 1]
     layer = random.normal(chosen.mean, chosen.scale, size=(*picture.shape[:2], 1))
     layer = zoomed(layer, chosen.zoom)
     flakes = np.clip(np.where(layer < chosen.threshold, 0, layer), 0, 1)

@@ -6,10 +6,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from training.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 NOT_FURTHER_EACH_STEP = {"glass_blur", "frost", "pixelate"}
-"""Of these the published constants trade one kind of distance for another from one strength to the next: blur
+"""Of these the published constants trade one kind of distance for another from one severity to the next: blur
 for moved pixels, ice for darkness, and coarse pixels for those that do not fit into the side."""
 NEARER = {"elastic_transform"}
 """Its affine part becomes weaker and its local part stronger, which a test of its own measures."""
@@ -41,8 +41,8 @@ def test_a_seed_gives_the_same_picture_whatever_is_beside_it(pictures: Tensor, n
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_more_strength_leads_further_away(pictures: Tensor, name: str) -> None:
-    distances = [distance(corrupt(pictures, name, strength), pictures) for strength in STRENGTHS]
+def test_more_severity_leads_further_away(pictures: Tensor, name: str) -> None:
+    distances = [distance(corrupt(pictures, name, severity), pictures) for severity in SEVERITIES]
     assert min(distances) > 0
     assert distances[-1] > distances[0] or name in NEARER
     if name not in NOT_FURTHER_EACH_STEP | NEARER:
@@ -67,14 +67,14 @@ def test_other_sizes_and_shapes_keep_theirs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "name", "strength", "said"),
+    ("images", "name", "severity", "said"),
     [
         (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "rain", 1, "name must be one of gaussian_noise"),
-        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "fog", 6, "strength must be in 1..5, got 6"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "fog", 6, "severity must be in 1..5, got 6"),
         (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), "fog", 1, r"images must be uint8 \(N, 3, H, W\)"),
         (torch.zeros(1, 3, 32, 32), "fog", 1, "images must be uint8"),
     ],
 )
-def test_what_cannot_be_corrupted_is_refused(images: Tensor, name: str, strength: int, said: str) -> None:
+def test_what_cannot_be_corrupted_is_refused(images: Tensor, name: str, severity: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        corrupt(images, name, strength)
+        corrupt(images, name, severity)

@@ -1,9 +1,9 @@
 import torch
 
-from training.evaluation.corruptions import CORRUPTIONS, STRENGTHS, corrupt
+from training.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from training.evaluation.corruptions.mix import corrupted_mix
 
-KINDS = len(CORRUPTIONS) * len(STRENGTHS)
+KINDS = len(CORRUPTIONS) * len(SEVERITIES)
 
 
 def test_each_image_is_under_one_corruption_and_all_come_alike_often() -> None:
@@ -14,7 +14,7 @@ def test_each_image_is_under_one_corruption_and_all_come_alike_often() -> None:
     names = list(CORRUPTIONS)
     for place in (0, 20, 74):
         own = images[place::KINDS]
-        expected = corrupt(own, names[place % 15], STRENGTHS[place // 15], 3)
+        expected = corrupt(own, names[place % 15], SEVERITIES[place // 15], 3)
         assert torch.equal(mixed[place::KINDS], expected)
     assert torch.equal(mixed, corrupted_mix(images, seed=3))
 
