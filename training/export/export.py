@@ -52,9 +52,9 @@ from training.report.files import render_report
 from training.report.mistakes import worst_mistakes
 
 GOLDEN_IMAGES = 16
-SAME_ACCURACY = 0.0005
-"""Difference in accuracy up to which two roundings count as equal: an eighth of the standard error of 5,000
-validation images at 92 %."""
+LOSS_BY_ROUNDING = 0.0005
+"""Of accuracy, up to which rounding counts as harmless: an eighth of the standard error of 5,000 validation
+images at 92 %."""
 LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "openvino")
 INT8_LIBRARIES = ("nncf",)
 GOLDEN_TOLERANCE = 1e-3
@@ -84,7 +84,7 @@ def finished_model(state: RunState, data: ImageData) -> nn.Module:
 def choose_weights_dtype(
     model: nn.Module, validation: Split, preprocessing: Preprocessing, console: Console
 ) -> tuple[Literal["float16", "float32"], Tensor]:
-    """Round the weights to float16 where that leaves the validation accuracy within `SAME_ACCURACY`.
+    """Round the weights to float16 where that costs at most `LOSS_BY_ROUNDING` of the validation accuracy.
 
     Without a validation set nothing tells that it is harmless, and the weights stay as they are: chosen on
     the test set, the accuracy there would be that of the better of two.
@@ -102,7 +102,7 @@ def choose_weights_dtype(
     console.print(
         f"validation accuracy {trained:.2%} as trained, {stored:.2%} with weights rounded to float16"
     )
-    if abs(stored - trained) <= SAME_ACCURACY:
+    if trained - stored <= LOSS_BY_ROUNDING:
         return "float16", logits
     model.load_state_dict(unrounded)
     return "float32", unrounded_logits
@@ -133,8 +133,8 @@ def export_run(
 ) -> None:
     """Write the artifact of a finished run to `folder`.
 
-    Weights are stored as float16 where that leaves the validation accuracy the same, to within
-    `SAME_ACCURACY`, and as float32 otherwise. Temperature and detector of unfamiliar images are fitted
+    Weights are stored as float16 where that costs at most `LOSS_BY_ROUNDING` of the validation accuracy, and
+    as float32 otherwise. Temperature and detector of unfamiliar images are fitted
     as `fit` does it, for each network. The figures in the artifact are those of the stored weights in float32
     arithmetic, one forward pass an image; those under `int8` are of the int8 network, which is made of the
     stored weights too, and only exported where `quantize` finds one that is fit. The artifact is read back

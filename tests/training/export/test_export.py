@@ -153,7 +153,8 @@ class TieInFloat16(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("pixel", "label", "chosen"), [(255, 0, "float16"), (0, 1, "float32"), (None, 0, "float32")]
+    ("pixel", "label", "chosen"),
+    [(255, 0, "float16"), (0, 0, "float16"), (0, 1, "float32"), (None, 0, "float32")],
 )
 def test_how_weights_are_stored_is_chosen_on_the_validation_set(
     pixel: int | None, label: int, chosen: str
