@@ -22,29 +22,13 @@ from time import monotonic
 from typing import Generic, TypeAlias, TypeVar
 
 from app.batching.batch_errors import ClosedError, DeadlineError, QueueFullError
+from app.batching.side_by_side import LEAST_TOGETHER, sizes_side_by_side
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MEMORY_SECONDS = 5.0
 """After so long, a finished item counts a third in the recent throughput."""
-
-LEAST_TOGETHER, LEAST_BESIDE = 4, 8
-"""Items that a batch side by side with others is worth a thread for: of batches that begin together, and of
-one that begins while others run. Fewer wait for the end of those, or for company."""
-
-
-def sizes_side_by_side(waiting: int, running: int, max_batch: int, concurrency: int) -> list[int]:
-    """The size of each batch to start beside those that are `running`, where so many items wait.
-
-    They are shared out evenly, so that the batches take equally long.
-    """
-    least = min(LEAST_BESIDE if running else LEAST_TOGETHER, max_batch)
-    batches = min(concurrency - running, waiting // least)
-    if batches < 1:
-        return []
-    size, more = divmod(min(waiting, batches * max_batch), batches)
-    return [size + 1] * more + [size] * (batches - more)
 
 
 class Throughput:

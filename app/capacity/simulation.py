@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, TypeAlias
 
-from app.batching.batcher import LEAST_TOGETHER, sizes_side_by_side
+from app.batching.side_by_side import LEAST_TOGETHER, sizes_side_by_side
 from app.capacity.profile import Profile, between
 
 BEFORE = 0.6

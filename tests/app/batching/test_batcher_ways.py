@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.batching.batch_errors import DeadlineError
-from app.batching.batcher import LEAST_BESIDE, LEAST_TOGETHER, Batcher, sizes_side_by_side
+from app.batching.batcher import Batcher
+from app.batching.side_by_side import LEAST_BESIDE, LEAST_TOGETHER
 from tests.support import virtual_clock
 from tests.support.fake_engine import Engine, now, outcomes, submit
 from tests.support.virtual_clock import on_virtual_clock
@@ -50,14 +50,6 @@ async def test_enough_items_are_shared_out_among_batches_side_by_side() -> None:
     assert answers == [10 * item for item in range(ENOUGH + 1)]
     assert (sizes(ways.one), sizes(ways.several)) == ([], [LEAST_TOGETHER + 1, LEAST_TOGETHER])
     assert now() == 1
-
-
-@pytest.mark.parametrize(
-    ("waiting", "sizes"),
-    [(3, []), (9, [5, 4]), (25, [5, 4, 4, 4, 4, 4]), (47, [8, 8, 8, 8, 8, 7]), (200, [16] * 6)],
-)
-def test_batches_side_by_side_differ_by_one_item_at_most(waiting: int, sizes: list[int]) -> None:
-    assert sizes_side_by_side(waiting, running=0, max_batch=16, concurrency=6) == sizes
 
 
 @on_virtual_clock

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.batching.batcher import LEAST_BESIDE
+from app.batching.side_by_side import LEAST_BESIDE
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.metrics import ServiceMetrics
 from app.registry import loader
