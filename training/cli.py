@@ -27,6 +27,7 @@ from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
 from training.loop.distributed import Processes, detect_peer_loss, joined
 from training.loop.fine_tune import identity, load_initial
+from training.loop.freed_memory import keep_freed_memory
 from training.loop.progress import Progress
 from training.loop.train import Interrupted, train
 from training.output_folder import require_place_for_artifact, require_writable
@@ -60,6 +61,8 @@ def train_command(arguments: argparse.Namespace) -> None:
         recipe = with_image_size(recipe, arguments.image_size)
     recipe = recipe.changed(balance=arguments.balance)
     device = select_device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     with joined(device, timedelta(seconds=arguments.peer_timeout)) as processes:
         train_together(recipe, arguments, device, processes)
 

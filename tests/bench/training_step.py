@@ -1,6 +1,6 @@
 """How many images a second one training step takes, by image size and precision.
 
-    python -m tests.bench.training_step [--recipe resnet18-cifar10] [--steps 5]
+    python -m tests.bench.training_step [--recipe resnet18-cifar10] [--steps 5] [--give-memory-back]
 
 Runs on random images, on the GPU where there is one. Prints a table, and one JSON line last. Figures are
 medians over the steps after the first two, which warm up; compare those of one run alone.
@@ -17,6 +17,7 @@ import torch
 
 from training.data.cifar10 import ImageData, Split, build
 from training.loop.device import Precision, describe_hardware, select_device
+from training.loop.freed_memory import keep_freed_memory
 from training.loop.train import Run
 from training.recipes import RECIPES
 from training.recipes.recipe import Stage
@@ -52,8 +53,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="resnet18-cifar10")
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument(
+        "--give-memory-back", action="store_true", help="leave the C library as it is, unlike training"
+    )
     arguments = parser.parse_args()
     device = select_device("auto")
+    if device.type == "cpu" and not arguments.give_memory_back:
+        keep_freed_memory()
     rates: dict[str, dict[str, float]] = {}
     print(
         f"{arguments.recipe} on {describe_hardware(device)}\n\npixels"
