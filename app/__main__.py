@@ -125,6 +125,7 @@ COMMANDS = {
     "calibrate": Command(
         "fit an artifact's temperatures and detectors again", _of("training", "calibrate"), "train"
     ),
+    "curves": Command("draw the accuracy of several runs side by side", _of("training", "curves"), "train"),
     "report": Command("write an artifact's page, model card and plots", _of("training", "report"), "train"),
     "summary": Command("print a network layer by layer", _of("models", "summary"), "serve"),
 }

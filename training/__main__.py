@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
-from training import cli, cli_serving
+from training import cli, cli_report, cli_serving
 from training.argument_types import folder, folder_to_read, image_size, positive, seed, slug
 from training.campaign import RUNS
 from training.data.cifar10 import DEFAULT_FOLDER
@@ -261,7 +261,13 @@ def parser() -> argparse.ArgumentParser:
     takes_data(sub)
     takes_device(sub)
 
-    sub = command("report", cli.report_command, "Write an artifact's page, model card and plots.")
+    sub = command(
+        "curves", cli_report.curves_command, "Draw the accuracy of runs side by side, and print their gaps."
+    )
+    sub.add_argument("runs", type=folder, nargs="+", metavar="RUN", help="folder of a run")
+    sub.add_argument("--out", type=Path, required=True, help="file to write, .png or .svg")
+
+    sub = command("report", cli_report.report_command, "Write an artifact's page, model card and plots.")
     takes_artifact(sub)
     sub.add_argument("--out", type=folder, required=True, help="folder to write them into")
     return top

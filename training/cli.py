@@ -290,11 +290,3 @@ def export_command(arguments: argparse.Namespace) -> None:
 def slugified(text: str) -> str:
     """A model's name from that of a folder."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:LONGEST_SLUG] or "images"
-
-
-def report_command(arguments: argparse.Namespace) -> None:
-    from training.report.files import write_report
-
-    require_writable(arguments.out)
-    written = write_report(arguments.artifact, arguments.out)
-    Console().print("\n".join(str(path) for path in written), markup=False, soft_wrap=True)
