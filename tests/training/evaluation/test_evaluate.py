@@ -52,6 +52,16 @@ def test_the_fitted_temperature_is_the_best_one() -> None:
     assert losses[1] == min(losses)
 
 
+@pytest.mark.parametrize("images", [4, 60, 1000])
+def test_without_a_wrong_answer_a_set_makes_no_network_surer_than_its_size_allows(images: int) -> None:
+    logits = torch.randn(images, 2, generator=torch.Generator().manual_seed(0)) * 0.3
+    labels = torch.arange(images) % 2
+    logits += 2.5 * F.one_hot(labels, 2)
+    assert (logits.argmax(1) == labels).all()
+    confidence = (logits / fit_temperature(logits, labels)).softmax(1).amax(1).mean()
+    assert 0.75 < confidence < (images + 1.5) / (images + 2)
+
+
 def test_predict_uses_running_statistics_and_leaves_the_mode_alone() -> None:
     model = create_model("lenet", 3).train()
     images = torch.randint(0, 256, (7, 3, 20, 20)).to(torch.uint8)
