@@ -146,8 +146,9 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes], prove: Callable[[P
 
     At no time does `folder` hold a part of the files. What is raised, by Ctrl-C too, leaves the old folder.
     Killed between the two renames, it is absent, and both the old and the new content lie complete beside it
-    under names that begin with a dot.
+    under names that begin with a dot. Of a link, the folder that it leads to is replaced.
     """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     unique = uuid.uuid4().hex
     fresh = folder.with_name(f".{folder.name}.{unique}.new")

@@ -185,6 +185,15 @@ def test_what_lies_beside_a_models_files_stays_when_it_is_sealed(folder: Path) -
     assert (folder / "link").readlink() == Path("nowhere")
 
 
+def test_a_link_to_a_model_still_leads_to_it_when_it_is_replaced(tmp_path: Path) -> None:
+    save_artifact(tmp_path / "1", lenet(), DESCRIPTION, {})
+    (tmp_path / "current").symlink_to("1")
+    save_artifact(tmp_path / "current", lenet(), description(name="other"), {})
+    assert (tmp_path / "current").readlink() == Path("1")
+    assert load_artifact(tmp_path / "1").metadata.name == "other"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["1", "current"]
+
+
 def test_a_model_that_does_not_fit_its_description_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"tensor classifier\.6\.weight has shape \(4, 84\)"):
         save_artifact(tmp_path / "1", create_model("lenet", 4), DESCRIPTION, {})
