@@ -8,7 +8,7 @@ from rich.console import Console
 
 from models.artifact.robustness import FILE_NAME
 from models.artifact.store import load_artifact
-from training.data.cifar10 import ImageData
+from training.data.cifar10 import DataError, ImageData
 from training.data.load import load
 from training.evaluation.robustness import show
 from training.export.robustness import keep_robustness, measure_artifact
@@ -23,22 +23,28 @@ def robustness_command(arguments: argparse.Namespace) -> None:
         require_place_for_artifact(arguments.artifact, "--artifact")
     if arguments.out is not None:
         require_writable(arguments.out)
+    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
+    # Progress and remarks go where they do not mix with the JSON.
+    console = Console(stderr=True)
+    if images.sha256 != artifact.metadata.dataset.sha256:
+        difference = "the data set is not the one that the artifact was trained on"
+        if arguments.save:
+            raise DataError(f"--save: {difference}, and its card would show these figures as its own")
+        console.print(difference)
     robustness = measure_artifact(
         artifact,
         arguments.engine,
-        load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True)),
+        images,
         select_device(arguments.device),
         count=arguments.images,
         seed=arguments.seed or 0,
-        console=Console(stderr=True),
+        console=console,
     )
     text = robustness.model_dump_json(indent=1)
     if arguments.json:
         print(text)
     else:
         show(robustness, Console())
-    # Progress goes where it does not mix with the JSON.
-    console = Console(stderr=True)
     if arguments.save:
         keep_robustness(arguments.artifact, robustness)
         words = f"{FILE_NAME} added to {arguments.artifact}, its card written anew"

@@ -98,3 +98,18 @@ def test_the_command_prints_keeps_and_writes_what_it_is_asked_for(
     for wrong in (["--save"], ["--views", "--save"]):
         with pytest.raises(SystemExit, match="--save: only with --robustness"):
             main([*command, *wrong])
+
+
+def test_figures_of_another_data_set_are_not_kept(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = replace(tiny_data(), sha256="0" * 64)
+    monkeypatch.setattr("training.cli_robustness.load", lambda *_: other)
+    command = ["evaluate", "--artifact", str(artifact), "--robustness", "--images", "2", "--device", "cpu"]
+    with pytest.raises(
+        SystemExit, match="--save: the data set is not the one that the artifact was trained on"
+    ):
+        main([*command, "--save"])
+    assert not (artifact / "robustness.json").exists()
+    main(command)
+    assert "the data set is not the one that the artifact was trained on" in capsys.readouterr().err
