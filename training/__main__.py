@@ -236,7 +236,11 @@ def parser() -> argparse.ArgumentParser:
         type=slug,
         help="the model's name (default: that of the recipe, or of your own data folder)",
     )
-    sub.add_argument("--version", type=slug, default="1", help="the model's version (default: %(default)s)")
+    sub.add_argument(
+        "--version",
+        type=slug,
+        help="the model's version (default: 1, or without --out the next number)",
+    )
     sub.add_argument(
         "--no-int8", dest="int8", action="store_false", help="do not add an int8 network to the artifact"
     )

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -269,7 +270,9 @@ def export_command(arguments: argparse.Namespace) -> None:
     # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
     default = recipe.name if holds_cifar10(arguments.data) else slugified(images.name)
     name = arguments.name or default
-    folder = arguments.out or Path("models/weights") / name / arguments.version
+    versions = Path("models/weights") / name
+    version = arguments.version or ("1" if arguments.out else unused_version(versions))
+    folder = arguments.out or versions / version
     require_place_for_artifact(folder)
     device = select_device(arguments.device)
     export.export_run(
@@ -277,7 +280,7 @@ def export_command(arguments: argparse.Namespace) -> None:
         images.to(device),
         folder,
         name=name,
-        version=arguments.version,
+        version=version,
         console=console,
         with_int8=arguments.int8,
     )
@@ -290,3 +293,8 @@ def export_command(arguments: argparse.Namespace) -> None:
 def slugified(text: str) -> str:
     """A model's name from that of a folder."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:LONGEST_SLUG] or "images"
+
+
+def unused_version(versions: Path) -> str:
+    """The lowest number that no version in this folder has: only a model that is named is replaced."""
+    return next(str(number) for number in count(1) if not (versions / str(number)).exists())

@@ -20,6 +20,7 @@ from models.artifact.store import load_artifact
 from tests.support.training_command import training
 from tests.training.loop.test_checkpoint import state
 from training.__main__ import main
+from training.cli import unused_version
 from training.data import cifar10
 from training.export import quantize
 from training.loop.checkpoint import load_checkpoint, save_checkpoint
@@ -286,3 +287,10 @@ def test_a_wrong_argument_is_named(
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_without_a_version_no_model_is_replaced(tmp_path: Path) -> None:
+    assert unused_version(tmp_path / "photos") == "1"
+    for name in ("1", "2", "best"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+    assert unused_version(tmp_path / "photos") == "3"
