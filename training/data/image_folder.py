@@ -17,6 +17,7 @@ from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError, ImageData, Split, channel_statistics
 from training.data.folder_layout import File, Layout, Skipped, find_layout, require_no_conflicts
+from training.data.image_file import read_image_file
 from training.data.memory import lack_of_memory
 from training.data.split import Role, split
 
@@ -94,7 +95,7 @@ def _read_all(files: list[File], image_size: int) -> tuple[Tensor, list[str | Sk
 
     def read(index: int) -> str | Skipped:
         try:
-            content = files[index].path.read_bytes()
+            content = read_image_file(files[index].path)
             # As the service does it, the reduced scale of large JPEGs included.
             decoded = decode(content, MAX_PIXELS, image_size)
         except (ImageError, OSError) as error:
@@ -132,7 +133,13 @@ def _choose(
         try:
             shares = split([str(results[i]) for i in to_split], layout.missing)
         except ValueError as error:
-            conflicts.append(f"class {name!r} has too few readable images to train on: {error}")
+            unread = [
+                f"{file.path.relative_to(folder)}: {result.reason}"
+                for file, result in zip(files, results, strict=True)
+                if file.label == label and isinstance(result, Skipped)
+            ]
+            why = f"; left out are {len(unread)}, first {unread[0]}" if unread else ""
+            conflicts.append(f"class {name!r} has too few readable images to train on: {error}{why}")
         else:
             roles |= dict(zip(to_split, shares, strict=True))
         conflicts += [

@@ -22,6 +22,7 @@ from models.unfamiliarity import SCORES
 from models.unfamiliarity.detector import KEPT, Detector
 from training.data.cifar10 import DataError, ImageData
 from training.data.folder_layout import Skipped, files_below
+from training.data.image_file import read_image_file
 from training.data.image_folder import MAX_PIXELS
 from training.evaluation.measure import require_classes
 from training.evaluation.outputs import Answer, Outputs, reference
@@ -63,7 +64,7 @@ def read_pictures(folder: Path, preprocessing: Preprocessing) -> Pictures:
             left_out.append(Path(found.path))
             continue
         try:
-            decoded = decode(found.read_bytes(), MAX_PIXELS, preprocessing.input_size)
+            decoded = decode(read_image_file(found), MAX_PIXELS, preprocessing.input_size)
         except (ImageError, OSError):
             left_out.append(found)
         else:
