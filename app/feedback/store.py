@@ -75,7 +75,7 @@ class FeedbackStore:
         own = self._own.get(request_id)
         if own is not None:
             return own[item] if item < len(own) else None
-        return await self._run(lambda: self._database.recall(request_id, item))
+        return await self._run(lambda: self._database.recall(self._clock(), request_id, item))
 
     async def add(self, correction: Correction, prediction: Prediction | None) -> str:
         """Keep a correction; returns its id. Raises `ApiError`: 507 where there is no room, 503, and 429."""
@@ -123,7 +123,9 @@ class FeedbackStore:
             self._is_well = True
 
     def _prune(self) -> None:
-        self._database.prune(self._clock() - self._keep_seconds)
+        now = self._clock()
+        self._database.forget(now)
+        self._database.prune(now - self._keep_seconds)
 
     async def _share(self) -> None:
         if latest := self._unshared.take():

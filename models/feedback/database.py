@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     Engine,
     Row,
@@ -75,16 +76,19 @@ class FeedbackDatabase:
             if rows:
                 connection.execute(insert(RECENT), rows)
             newest = connection.scalar(select(func.max(RECENT.c.number))) or 0
-            connection.execute(
-                delete(RECENT).where(
-                    (RECENT.c.number <= newest - RECENT_ROWS) | (RECENT.c.created < created - RECENT_SECONDS)
-                )
-            )
+            too_many = RECENT.c.number <= newest - RECENT_ROWS
+            connection.execute(delete(RECENT).where(too_many | _too_old(created)))
 
-    def recall(self, request_id: str, item: int) -> Prediction | None:
+    def forget(self, now: float) -> None:
+        """Forget what is too old at a Unix time, also where nothing more comes to be remembered."""
+        with self._transaction() as connection:
+            connection.execute(delete(RECENT).where(_too_old(now)))
+        self._empty_log()
+
+    def recall(self, now: float, request_id: str, item: int) -> Prediction | None:
         """What was answered for an image of a request; None where it is not remembered, or not any more."""
         found = select(RECENT.c.label, RECENT.c.probability, RECENT.c.model, RECENT.c.version)
-        asked = (RECENT.c.request_id == request_id) & (RECENT.c.item == item)
+        asked = (RECENT.c.request_id == request_id) & (RECENT.c.item == item) & ~_too_old(now)
         with self._transaction() as connection:
             row = connection.execute(found.where(asked).order_by(RECENT.c.number.desc()).limit(1)).first()
         return None if row is None else Prediction(*row)
@@ -167,6 +171,10 @@ class FeedbackDatabase:
             # The driver's own words: SQLAlchemy's come with the statement and its values.
             cause = getattr(error, "orig", None) or error
             raise FeedbackError(" ".join(str(cause).split())) from error
+
+
+def _too_old(now: float) -> ColumnElement[bool]:
+    return RECENT.c.created < now - RECENT_SECONDS
 
 
 def _require_room(connection: Connection, size: int, bounds: Bounds) -> None:

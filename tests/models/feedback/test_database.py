@@ -83,6 +83,16 @@ def test_what_is_too_old_is_pruned(database: FeedbackDatabase) -> None:
     assert database.image(old) is None
 
 
+def test_what_is_forgotten_stands_in_no_file_of_sqlite_s(tmp_path: Path) -> None:
+    database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
+    database.prepare()
+    database.remember(1.0, [("a request", [CAT])])
+    assert any(b"a request" in file.read_bytes() for file in tmp_path.iterdir())
+    database.forget(2.0 + database_module.RECENT_SECONDS)
+    assert not any(b"a request" in file.read_bytes() for file in tmp_path.iterdir())
+    database.close()
+
+
 @pytest.mark.parametrize("how", ["delete", "prune"])
 def test_what_is_deleted_stands_in_no_file_of_sqlite_s(tmp_path: Path, how: str) -> None:
     database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
@@ -109,14 +119,14 @@ def test_no_more_is_kept_than_may_be(database: FeedbackDatabase) -> None:
 
 def test_recent_predictions_are_recalled_by_request_and_item(database: FeedbackDatabase) -> None:
     database.remember(1.0, [("one", [CAT]), ("two", [CAT, DOG])])
-    assert database.recall("one", 0) == CAT
-    assert [database.recall("two", item) for item in range(3)] == [CAT, DOG, None]
-    assert database.recall("three", 0) is None
+    assert database.recall(2.0, "one", 0) == CAT
+    assert [database.recall(2.0, "two", item) for item in range(3)] == [CAT, DOG, None]
+    assert database.recall(2.0, "three", 0) is None
 
 
 def test_of_the_same_request_the_last_answer_counts(database: FeedbackDatabase) -> None:
     database.remember(1.0, [("one", [CAT]), ("one", [DOG])])
-    assert database.recall("one", 0) == DOG
+    assert database.recall(2.0, "one", 0) == DOG
 
 
 def test_recent_predictions_are_bounded_in_number_and_time(
@@ -124,9 +134,25 @@ def test_recent_predictions_are_bounded_in_number_and_time(
 ) -> None:
     monkeypatch.setattr(database_module, "RECENT_ROWS", 3)
     database.remember(1.0, [(str(number), [CAT]) for number in range(5)])
-    assert [database.recall(str(number), 0) for number in range(5)] == [None, None, CAT, CAT, CAT]
-    database.remember(1.5 + database_module.RECENT_SECONDS, [("late", [DOG])])
-    assert [database.recall(name, 0) for name in ("4", "late")] == [None, DOG]
+    assert [database.recall(2.0, str(number), 0) for number in range(5)] == [None, None, CAT, CAT, CAT]
+    late = 1.5 + database_module.RECENT_SECONDS
+    database.remember(late, [("late", [DOG])])
+    assert [database.recall(2.0, name, 0) for name in ("4", "late")] == [None, DOG]
+
+
+def test_what_is_too_old_is_not_recalled_before_it_is_forgotten(database: FeedbackDatabase) -> None:
+    database.remember(1.0, [("one", [CAT])])
+    late = 1.0 + database_module.RECENT_SECONDS
+    assert database.recall(late, "one", 0) == CAT
+    assert database.recall(late + 0.5, "one", 0) is None
+    assert database.recall(late, "one", 0) == CAT
+
+
+def test_what_is_too_old_is_forgotten_without_anything_new(database: FeedbackDatabase) -> None:
+    database.remember(1.0, [("old", [CAT])])
+    database.remember(2.0, [("young", [DOG])])
+    database.forget(1.5 + database_module.RECENT_SECONDS)
+    assert [database.recall(2.0, name, 0) for name in ("old", "young")] == [None, DOG]
 
 
 def test_more_predictions_are_remembered_than_32_bits_can_number(server: str) -> None:
@@ -142,7 +168,7 @@ def test_more_predictions_are_remembered_than_32_bits_can_number(server: str) ->
         connection.exec_driver_sql("SELECT setval('recent_predictions_number_seq', 2147483647)")
     database.prepare()
     database.remember(1.0, [("one", [CAT, DOG])])
-    assert [database.recall("one", item) for item in range(2)] == [CAT, DOG]
+    assert [database.recall(2.0, "one", item) for item in range(2)] == [CAT, DOG]
     database.close()
 
 
