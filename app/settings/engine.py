@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+
+from app.settings.environment import variable
 
 
 class EngineSettings(BaseModel):
@@ -55,3 +57,10 @@ class EngineSettings(BaseModel):
         le=4096,
         description="Maximum batch size of inference, in images. 0: the engine chooses it.",
     )
+
+    @field_validator("torch_compile")
+    @classmethod
+    def _require_torch(cls, compile_: bool, info: ValidationInfo) -> bool:
+        if compile_ and info.data.get("engine") == "openvino":
+            raise ValueError(f"needs {variable('engine')}=torch or auto, as openvino has no use for it")
+        return compile_

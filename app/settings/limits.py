@@ -1,7 +1,8 @@
 """What a request, a client and all of them together may take."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from app.settings.environment import variable
 from app.settings.text_types import RateLimits
 
 
@@ -31,7 +32,8 @@ class LimitSettings(BaseModel):
         ge=1,
         le=4,
         description="Number of views of each image (as is, mirrored, squeezed, enlarged) whose probabilities"
-        " are averaged, where a request does not set `views`. Each view costs as much as an image.",
+        " are averaged, where a request does not set `views`. Each view costs as much as an image, and counts"
+        " as one.",
     )
     cache_files: int = Field(
         0,
@@ -110,3 +112,16 @@ class LimitSettings(BaseModel):
         " request above it gets status 429. Clients are told apart by API key, or by address where no key is"
         " needed. Each worker counts by itself. Empty: no limit.",
     )
+
+    @field_validator("views")
+    @classmethod
+    def _require_room_for_views(cls, views: int, info: ValidationInfo) -> int:
+        """Each view counts as an image: not even one image could be classified otherwise."""
+        for limit in ("max_files", "max_queue"):
+            most = info.data.get(limit)
+            if most is not None and views > most:
+                raise ValueError(
+                    f"needs {variable(limit)} of {views} or more, which is {most}: each view of an image"
+                    " counts as an image"
+                )
+        return views

@@ -1,7 +1,8 @@
 """What is watched and kept of predictions: drift, and corrections."""
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
+from app.settings.environment import variable
 from app.settings.text_types import RateLimits
 
 
@@ -52,3 +53,17 @@ class MonitoringSettings(BaseModel):
         description="Maximum rate of corrections and deletions of a client, written as the rate limit of all"
         " requests, which applies as well. Empty: no limit.",
     )
+
+    @field_validator("feedback_images")
+    @classmethod
+    def _require_feedback(cls, images: bool, info: ValidationInfo) -> bool:
+        if images and info.data.get("feedback") is False:
+            raise ValueError(f"needs {variable('feedback')}=true, without which no correction is accepted")
+        return images
+
+    @field_validator("max_feedback_bytes")
+    @classmethod
+    def _require_room_for_images(cls, most: int, info: ValidationInfo) -> int:
+        if most == 0 and info.data.get("feedback_images"):
+            raise ValueError(f"must be more than 0 with {variable('feedback_images')}=true: no image fits")
+        return most

@@ -83,6 +83,65 @@ def test_illegal_value_is_one_line_that_names_variable_and_value(
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--views", "2", "--max-files", "1"),
+            "--views: needs RESNET_SERVE_MAX_FILES of 2 or more, which is 1: each view of an image counts as"
+            " an image, got '2'",
+        ),
+        (
+            ("--views", "4", "--max-queue", "3"),
+            "--views: needs RESNET_SERVE_MAX_QUEUE of 4 or more, which is 3: each view of an image counts as"
+            " an image, got '4'",
+        ),
+        (
+            ("--feedback-images",),
+            "--feedback-images: needs RESNET_SERVE_FEEDBACK=true, without which no correction is accepted,"
+            " got True",
+        ),
+        (
+            ("--feedback", "--feedback-images", "--max-feedback-bytes", "0"),
+            "--max-feedback-bytes: must be more than 0 with RESNET_SERVE_FEEDBACK_IMAGES=true: no image"
+            " fits, got '0'",
+        ),
+        (
+            ("--engine", "openvino", "--torch-compile"),
+            "--torch-compile: needs RESNET_SERVE_ENGINE=torch or auto, as openvino has no use for it, got"
+            " True",
+        ),
+        (
+            ("--management",),
+            "--management: needs RESNET_SERVE_MODEL_REPOSITORY, the folder that models are loaded from, got"
+            " True",
+        ),
+    ],
+)
+def test_settings_that_cannot_work_together_are_one_line_that_names_both(
+    options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(command_line(*options))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--views", "4", "--max-files", "4", "--max-queue", "4"),
+        ("--max-files", "1", "--max-queue", "1"),
+        ("--feedback", "--feedback-images", "--max-feedback-bytes", "1"),
+        ("--feedback", "--max-feedback-bytes", "0"),
+        ("--no-feedback", "--no-feedback-images"),
+        ("--engine", "openvino", "--no-torch-compile"),
+        ("--torch-compile",),
+    ],
+)
+def test_settings_that_just_work_together_are_accepted(options: tuple[str, ...]) -> None:
+    load_settings(command_line(*options))
+
+
 def test_every_number_has_a_range() -> None:
     for name, field in Settings.model_fields.items():
         if field.annotation is int:
