@@ -227,7 +227,17 @@ def _engine(url: URL) -> Engine:
         url,
         pool_size=1,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": WAIT_SECONDS, "options": options},
+        connect_args={
+            "connect_timeout": WAIT_SECONDS,
+            "options": options,
+            # A host that is lost without a word ends no connection: the first is for what is sent to it and
+            # never acknowledged, the others are for an answer that never comes.
+            "tcp_user_timeout": milliseconds,
+            "keepalives": 1,
+            "keepalives_idle": 1,
+            "keepalives_interval": 1,
+            "keepalives_count": WAIT_SECONDS,
+        },
     )
     event.listen(
         engine,
