@@ -24,9 +24,10 @@ SUFFIXES = {"JPEG": "jpg"}
 class Exported:
     """What became of the corrections: images written of each class, and how many were not, and why.
 
-    `without_image` came without one. `superseded` are those of an image that was corrected once more: by the
-    same request and item, or with the same content. `unfit` are no images that training reads, or of a class
-    that no folder can be named after.
+    `without_image` came without one, whether or not their label went to an earlier one's image. `superseded`
+    are those of an image that was corrected once more, with an image again: by the same request and item, or
+    with the same content. `unfit` are no images that training reads, or last said to be of a class that no
+    folder can be named after.
     """
 
     written: dict[str, int]
@@ -56,32 +57,41 @@ def export_corrections(
 ) -> Exported:
     """Write the image of each of `entries`, the oldest first, to `folder`/CLASS/feedback-ID.FORMAT.
 
-    `image` gives that of an entry by its id. Of several corrections of an image the last one counts. The
-    folder may hold other images, and those of an earlier export, of which superseded ones are removed.
+    `image` gives that of an entry by its id. Of several corrections of an image the last one counts, also
+    where it came without the image. The folder may hold other images, and those of an earlier export, of
+    which superseded ones are removed.
     """
     seen: set[tuple[str, int] | str] = set()
+    labels: dict[tuple[str, int], list[str]] = {}
+    for entry in reversed(entries):
+        labels.setdefault((entry.request_id, entry.item), []).append(entry.label)
     written: Counter[str] = Counter()
     superseded = unfit = 0
     for entry in reversed(entries):
+        asked = (entry.request_id, entry.item)
+        label = labels[asked][0]
         content = image(entry.id) if entry.image_bytes else None
         if content is None:
             continue  # or deleted since
-        keys: set[tuple[str, int] | str] = {
-            (entry.request_id, entry.item),
-            hashlib.sha256(content).hexdigest(),
-        }
+        keys: set[tuple[str, int] | str] = {asked, hashlib.sha256(content).hexdigest()}
         suffix = _suffix(content)
-        if suffix is None or not is_class_name(entry.label):
+        if suffix is None:
             unfit += 1
             continue
-        file = folder / entry.label / f"feedback-{entry.id}.{suffix}"
+        name = f"feedback-{entry.id}.{suffix}"
+        # What an earlier export wrote, before there were the corrections that count now.
+        for former in filter(is_class_name, labels[asked]):
+            if keys & seen or former != label:
+                (folder / former / name).unlink(missing_ok=True)
         if keys & seen:
             superseded += 1
-            file.unlink(missing_ok=True)
-        else:
+        elif is_class_name(label):
+            file = folder / label / name
             file.parent.mkdir(parents=True, exist_ok=True)
             write_file(file, content)
-            written[entry.label] += 1
+            written[label] += 1
+        else:
+            unfit += 1
         seen |= keys
     without_image = sum(not entry.image_bytes for entry in entries)
     return Exported(dict(sorted(written.items())), without_image, superseded, unfit)

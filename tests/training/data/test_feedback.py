@@ -88,6 +88,43 @@ def test_another_export_into_the_same_folder_brings_it_up_to_date(kept: Kept, tm
     assert sorted(_files(tmp_path)) == ["cat/own.png", f"dog/feedback-{later}.png"]
 
 
+def test_a_correction_without_its_image_counts_for_an_earlier_one_s(kept: Kept, tmp_path: Path) -> None:
+    first = kept.add("a", "cat", _image(1))
+    other_item = kept.add("a", "frog", _image(2), item=1)
+    kept.export(tmp_path)
+    for label in ("dog", "ship"):
+        kept.add("a", label, None)
+        exported = kept.export(tmp_path)
+        assert exported.written == {label: 1, "frog": 1}
+        assert _files(tmp_path) == {
+            f"{label}/feedback-{first}.png": _image(1),
+            f"frog/feedback-{other_item}.png": _image(2),
+        }
+    assert exported == Exported({"frog": 1, "ship": 1}, 2, 0, 0)
+    later = kept.add("a", "truck", _image(3))
+    assert kept.export(tmp_path) == Exported({"frog": 1, "truck": 1}, 2, 1, 0)
+    assert sorted(_files(tmp_path)) == [f"frog/feedback-{other_item}.png", f"truck/feedback-{later}.png"]
+
+
+def test_an_image_whose_last_label_is_unfit_is_not_written(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", _image(1))
+    kept.add("b", "cat", _image(2))
+    kept.add("c", "cat", _image(3))
+    kept.export(tmp_path)
+    kept.add("a", "a/b", None)
+    kept.add("b", "a/b", _image(2))
+    kept.add("d", "a/b", _image(3))
+    assert kept.export(tmp_path) == Exported({}, 1, 2, 3)
+    assert _files(tmp_path) == {}
+
+
+def test_a_damaged_image_does_not_keep_its_label_from_an_earlier_one(kept: Kept, tmp_path: Path) -> None:
+    first = kept.add("a", "cat", _image(1))
+    kept.add("a", "dog", b"no image")
+    assert kept.export(tmp_path) == Exported({"dog": 1}, 0, 0, 1)
+    assert sorted(_files(tmp_path)) == [f"dog/feedback-{first}.png"]
+
+
 def test_what_cannot_be_trained_on_is_counted_and_not_written(kept: Kept, tmp_path: Path) -> None:
     kept.add("a", "cat", b"no image")
     kept.add("b", "../outside", _image(1))
