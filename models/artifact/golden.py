@@ -50,5 +50,6 @@ def check_golden(
     # Written so that a difference of NaN is refused too.
     if not difference <= tolerance:
         raise ArtifactError(
-            f"{file}: the engine's {expected} differ by up to {difference:.3g}, allowed are {tolerance:.3g}"
+            f"{file}: the engine's {expected} differ by up to {difference:.3g}, allowed are {tolerance:.3g}: "
+            f"on this processor, use another precision or engine"
         )

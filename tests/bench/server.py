@@ -56,17 +56,20 @@ def running(
     environment: Mapping[str, str],
     ready_path: str = "/health/ready",
     folder: Path = ROOT,
+    python: Sequence[str] = (sys.executable,),
+    start_seconds: float = START_SECONDS,
 ) -> Iterator[Server]:
     """Run `python -m module...` in `folder`, with a free port as PORT, until the block ends.
 
-    Raises `BenchError`, with the end of what it printed, if it does not become ready.
+    `python` is the command of the interpreter. Raises `BenchError`, with the end of what the server printed,
+    if it does not become ready in `start_seconds`.
     """
     port = free_port()
     variables = {**os.environ, **environment, "RESNET_SERVE_HOST": "127.0.0.1", "PORT": str(port)}
     with tempfile.TemporaryFile() as printed:
         start = perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", *module],
+            [*python, "-m", *module],
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,
@@ -77,7 +80,7 @@ def running(
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            if not _becomes_ready(process, address + ready_path, start + START_SECONDS):
+            if not _becomes_ready(process, address + ready_path, start + start_seconds):
                 printed.seek(0)
                 end = printed.read().decode(errors="replace").strip()[-600:]
                 raise BenchError(f"{' '.join(module)} did not become ready: {end}")
