@@ -12,7 +12,6 @@ from models.preprocessing.colours import MAX_PROFILE_BYTES, Colours, by_profile
 from models.preprocessing.formats.jpeg_scans import (
     COMMENT,
     END,
-    MAX_SCANS,
     MAX_SEGMENTS,
     MAX_TABLE_BYTES,
     SCAN,
@@ -212,8 +211,8 @@ def inspect(content: bytes) -> Jpeg:
     if frame is None:
         raise damaged("JPEG")
     scans, rest = max(content.count(SCAN_MARKER, start), 1), content[start:]
-    if scans > MAX_SCANS:
-        # Another image may follow on the end of this one, or a comment hold what looks like scans.
+    if scans > 1:
+        # A film or another image may follow on the end of this one, or a comment hold what looks like scans.
         scans, rest = scans_alone(content, start)
     kept.append(rest)
     width, height, components = _frame(frame[1])

@@ -51,6 +51,16 @@ def test_scans_of_pictures_after_the_end_do_not_count() -> None:
     assert inspect(content, 10_000).passes == 1
 
 
+def test_what_looks_like_scans_behind_the_end_does_not_count() -> None:
+    """Behind a motion photo stands a film, and behind an Ultra-HDR picture that of its brightness."""
+    film = b"\xff\xda\0\x08" * 80
+    content = picture()
+    found, alone = inspect(content + film, 10_000), inspect(content, 10_000)
+    assert (found.passes, found.memory(None)) == (1, alone.memory(None))
+    assert inspect(picture(progressive=True) + film, 10_000).passes == 1
+    assert decode(content + film, 10_000).image.tobytes() == decode(content, 10_000).image.tobytes()
+
+
 def test_what_looks_like_scans_in_metadata_between_them_is_not_read_as_scans() -> None:
     """The decoder would be given two bytes at a time: four seconds for a megabyte."""
     content = picture(progressive=True)
