@@ -18,8 +18,8 @@ END = b"\xff\xd9"
 SCAN = 0xDA
 SCAN_MARKER = b"\xff\xda"
 COMMENT = 0xFE
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""Any but those that stand within a scan."""
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+"""Any but those that stand within a scan, and TEM, behind which there is no length either."""
 
 
 class ScanByScan(StoppableFile):

@@ -61,6 +61,13 @@ def test_what_looks_like_scans_behind_the_end_does_not_count() -> None:
     assert decode(content + film, 10_000).image.tobytes() == decode(content, 10_000).image.tobytes()
 
 
+def test_a_marker_without_a_length_hides_no_scans() -> None:
+    content = picture(progressive=True)
+    scan = content[content.rfind(b"\xff\xda") : -2]
+    hidden = b"\xff\x01\x7f\xf0" + scan * 85
+    assert inspect(content[:-2] + hidden + b"\xff\xd9", 10_000).passes == 10
+
+
 def test_what_looks_like_scans_in_metadata_between_them_is_not_read_as_scans() -> None:
     """The decoder would be given two bytes at a time: four seconds for a megabyte."""
     content = picture(progressive=True)
