@@ -13,8 +13,8 @@ from models.preprocessing.stopping import Stop
 class Stored:
     """The pixels as the file stores them: not turned, colours not converted.
 
-    `image` is of mode L, RGB, RGBA, LA, P, 1 or CMYK, at full scale divided by `reduction`. `mask`, of mode L
-    and the same size, says how opaque each pixel is, where the image itself does not.
+    `image` is of mode L, RGB, RGBA, RGBa, LA, P, 1 or CMYK, at full scale divided by `reduction`. `mask`, of
+    mode L and the same size, says how opaque each pixel is, where the image itself does not.
     """
 
     image: Image.Image

@@ -10,8 +10,9 @@ from models.preprocessing.colours import Colours, by_profile
 from models.preprocessing.formats.avif_boxes import StreamError
 from models.preprocessing.formats.avif_streams import frames_of
 from models.preprocessing.formats.avif_tables import require_few_entries
+from models.preprocessing.formats.high_bytes import high_bytes
 from models.preprocessing.formats.pillow import damage_told, opened
-from models.preprocessing.image_error import ImageError, damaged
+from models.preprocessing.image_error import ImageError, damaged, unsupported
 from models.preprocessing.orientation import exif_orientation
 from models.preprocessing.picture import Stored
 from models.preprocessing.stopping import Stop, StoppableFile
@@ -22,6 +23,9 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _PILLOW_NAMES = {"AVIF": "AVIF", "HEIC": "HEIF"}
+_MODES = ("L", "LA", "RGB", "RGBA", "RGBa")
+"""Pillow's names; the last one is that of colours that are multiplied by their alpha already."""
+
 _BYTES_PER_PIXEL = 24
 """The decoder's planes, its RGB picture, the copies that Pillow takes of it, and the upright one."""
 
@@ -52,6 +56,11 @@ class Heif:
             image.load()
         if image.size != (self.width, self.height):
             raise damaged(self.name)
+        if image.mode.startswith("I;16"):
+            # Grey of more than 8 bits, which the package for HEIC spreads over 16; of colours it makes 8.
+            image = high_bytes(image, stop)
+        if image.mode not in _MODES:
+            raise unsupported(self.name, f"pixels of mode {image.mode}")
         return Stored(image)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from models.preprocessing.colours import MAX_PROFILE_BYTES, SRGB, Colours, by_gamma, by_profile
+from models.preprocessing.formats.high_bytes import high_bytes
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import damaged, too_many
 from models.preprocessing.orientation import exif_orientation
@@ -97,7 +98,8 @@ class Png:
         image = self._load(stop)
         key = self._key
         if self.depth == 16 and self.colour_type == _GREY:
-            return _high_bytes(image, key, stop)
+            mask = None if key is None else _mask((image,), key, stop)
+            return Stored(high_bytes(image, stop), mask=mask)
         if key is None:
             return Stored(image)
         if self.depth == 16:
@@ -201,18 +203,6 @@ def _profile(chunk: bytes) -> bytes | None:
         return zlib.decompressobj().decompress(memoryview(chunk)[start:], MAX_PROFILE_BYTES + 1)
     except zlib.error:
         return None
-
-
-def _high_bytes(image: Image.Image, key: tuple[int, ...] | None, stop: Stop) -> Stored:
-    """Of 16-bit grey, what Pillow does for 16-bit colour; its own conversion would cut values off at 255."""
-    grey = Image.new("L", image.size)
-    mask = None if key is None else Image.new("L", image.size)
-    for strip in strips(image.size, stop):
-        values = np.asarray(image.crop(strip))
-        grey.paste(Image.fromarray((values >> 8).astype(np.uint8)), strip)
-        if mask is not None and key is not None:
-            mask.paste(_opaque_unless(values == key[0]), strip)
-    return Stored(grey, mask=mask)
 
 
 def _mask(images: tuple[Image.Image, ...], key: tuple[int, ...], stop: Stop) -> Image.Image:

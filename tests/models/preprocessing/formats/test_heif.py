@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.preprocessing.colours import SRGB
 from models.preprocessing.decode import decode, inspect
 from models.preprocessing.formats import heif
 from models.preprocessing.image_error import ImageError
+from models.preprocessing.stopping import Stop
 from tests.support.colour_profiles import in_srgb, rgb_profile
 from tests.support.image_files import RED, saved
 
@@ -76,3 +78,18 @@ def test_heic_is_read_where_its_package_is() -> None:
     with pytest.raises(ImageError) as caught:
         decode(content[: len(content) // 2], 10_000)
     assert caught.value.code == "damaged_image"
+
+
+def test_grey_of_more_than_8_bits_keeps_its_high_byte() -> None:
+    pytest.importorskip("pillow_heif")
+    assert heif.can_read_heic()
+    values = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    content = saved(Image.fromarray(values), "HEIF", quality=-1)
+    levels = np.asarray(decode(content, 10_000).image).astype(int)
+    assert np.abs(levels - (values >> 8)[..., None]).max() <= 1
+
+
+def test_pixels_of_a_kind_that_is_not_known_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heif, "opened", lambda *_: Image.new("F", (16, 16)))
+    with pytest.raises(ImageError, match="this kind of AVIF image is not supported: pixels of mode F"):
+        heif.Heif(16, 16, 1, SRGB, b"", "AVIF").read(Stop(), None)
