@@ -100,6 +100,9 @@ class Png:
         if self.depth == 16 and self.colour_type == _GREY:
             mask = None if key is None else _mask((image,), key, stop)
             return Stored(high_bytes(image, stop), mask=mask)
+        if self.depth == 16 and self.colour_type == _GREY_ALPHA:
+            # Pillow makes colours of it, for which a profile of grey would not do.
+            return Stored(image.getchannel("R"), mask=image.getchannel("A"))
         if key is None:
             return Stored(image)
         if self.depth == 16:

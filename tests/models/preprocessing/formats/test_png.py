@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 from models.preprocessing.decode import decode
 from models.preprocessing.formats import png as png_format
 from models.preprocessing.image_error import ImageError
-from tests.support.colour_profiles import P3_CHROMATICITIES, SRGB_COLUMNS, in_srgb
+from tests.support.colour_profiles import P3_CHROMATICITIES, SRGB_COLUMNS, grey_profile, in_srgb
 from tests.support.image_files import png, png_chunk, saved
 
 WHITE = [255, 255, 255]
@@ -45,6 +45,24 @@ def test_one_colour_of_16_bits_is_compared_in_full() -> None:
 def test_alpha_of_a_palette_is_kept() -> None:
     palette = png_chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60])) + png_chunk(b"tRNS", b"\0")
     assert pixels(png(2, 1, 8, 3, palette, b"\0\0\1"))[0] == [WHITE, [40, 50, 60]]
+
+
+def test_a_profile_of_grey_is_used_at_every_depth_and_with_alpha() -> None:
+    profile = png_chunk(b"iCCP", b"a\0\0" + zlib.compress(grey_profile(1.0)))
+    expected = in_srgb((100, 100, 100), SRGB_COLUMNS, 1.0)
+    for depth, kind, row in (
+        (8, 0, b"\x64"),
+        (16, 0, b"\x64\0"),
+        (8, 4, b"\x64\xff"),
+        (16, 4, b"\x64\0\xff\0"),
+    ):
+        (levels,) = pixels(png(1, 1, depth, kind, profile, b"\0" + row))[0]
+        assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 1, (depth, kind)
+
+
+def test_alpha_of_16_bit_grey_is_kept() -> None:
+    row = b"\0" + struct.pack(">4H", 0x6400, 0, 0x6400, 0x8000)
+    assert pixels(png(2, 1, 16, 4, b"", row))[0] == [WHITE, [177, 177, 177]]
 
 
 def test_large_pictures_are_composed_strip_by_strip_as_small_ones() -> None:
