@@ -176,7 +176,7 @@ def _parse_metadata(header: Mapping[str, str], file: Path, *, is_sealed: bool = 
         raise ArtifactError(f"{file}: the header has no metadata under {HEADER_KEY!r}")
     try:
         fields = json.loads(header[HEADER_KEY])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{file}: the metadata is not JSON ({error})") from error
     if not isinstance(fields, dict):
         raise ArtifactError(f"{file}: the metadata must be a JSON object, got {type(fields).__name__}")
@@ -192,6 +192,8 @@ def _parse_metadata(header: Mapping[str, str], file: Path, *, is_sealed: bool = 
         metadata = ModelMetadata.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise ArtifactError(f"{file}: {_sentence(error)}") from error
+    except RecursionError as error:  # to write JSON may take more depth than to read it
+        raise ArtifactError(f"{file}: the metadata is not JSON ({error})") from error
     if stated is None and is_sealed:
         raise ArtifactError(
             f"{file}: metadata field {DIGEST_KEY} is missing; `python -m models seal {file.parent}` adds it"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import deserialize
+from safetensors import SafetensorError, deserialize
 
 TYPES: dict[str, str] = {
     "F64": "float64",
@@ -54,10 +54,12 @@ def read_tensors(file: Path) -> dict[str, StoredTensor]:
     Raises `SafetensorError` for a damaged file, and for types that no network here has.
     """
     found = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
-    return {
-        name: StoredTensor(TYPES.get(about["dtype"], about["dtype"]), tuple(about["shape"]), about["data"])
-        for name, about in sorted(found, key=lambda each: each[0])
-    }
+    tensors = {}
+    for name, about in sorted(found, key=lambda each: each[0]):
+        if about["dtype"] not in TYPES:
+            raise SafetensorError(f"tensor {name} has the type {about['dtype']}")
+        tensors[name] = StoredTensor(TYPES[about["dtype"]], tuple(about["shape"]), about["data"])
+    return tensors
 
 
 def digest_tensors(tensors: Mapping[str, StoredTensor]) -> str:

@@ -58,8 +58,9 @@ def test_a_safetensors_file_without_our_metadata_is_refused(folder: Path) -> Non
 
 def test_metadata_that_is_not_a_json_object_is_refused(folder: Path) -> None:
     tensors = load_file(folder / MODEL_FILE)
-    save_file(tensors, folder / MODEL_FILE, metadata={HEADER_KEY: "{"})
-    assert refusal(folder).startswith("model.safetensors: the metadata is not JSON (")
+    for text in ("{", "[" * 200_000):
+        save_file(tensors, folder / MODEL_FILE, metadata={HEADER_KEY: text})
+        assert refusal(folder).startswith("model.safetensors: the metadata is not JSON (")
     save_file(tensors, folder / MODEL_FILE, metadata={HEADER_KEY: "[]"})
     assert refusal(folder) == "model.safetensors: the metadata must be a JSON object, got list"
 
@@ -138,6 +139,26 @@ def test_it_is_refused_by_its_digest_before_any_network_is_built(folder: Path, s
     change(folder, MISFITS[sentence])
     with pytest.raises(ArtifactError, match=r"model\.safetensors: the tensors do not have the digest"):
         read_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (torch.uint16, "U16"),
+        (torch.uint32, "U32"),
+        (torch.uint64, "U64"),
+        (torch.complex64, "C64"),
+        (torch.float8_e4m3fn, "F8_E4M3"),
+    ],
+    ids=str,
+)
+def test_a_tensor_of_a_type_that_no_network_has_is_refused(
+    folder: Path, dtype: torch.dtype, name: str
+) -> None:
+    change(folder, lambda _, tensors: tensors.update(extra=torch.zeros(3).to(dtype)))
+    assert refusal(folder) == (
+        f"model.safetensors: not a whole safetensors file (tensor extra has the type {name})"
+    )
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
