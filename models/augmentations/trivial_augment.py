@@ -44,8 +44,10 @@ class TrivialAugment(Augmentation):
 
     At strength 1, in either direction: brightness, contrast, saturation and sharpness times 1 ± 0.99,
     rotation by 135°, shear by 0.99 about the upper left corner, translation by 32 pixels; without a
-    direction: 2 of 8 bits left, everything inverted. Autocontrast and equalising have no strength. What comes
-    in at the border is black, and pixels are taken bilinearly.
+    direction: 2 of 8 bits left, everything inverted. Autocontrast and equalising have no strength. Solarising
+    inverts what is not below 1 minus the strength, so that at strength 0 pure white becomes black, as it does
+    in torchvision's TrivialAugmentWide. What comes in at the border is black, and pixels are taken
+    bilinearly.
 
     Source: Müller and Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", 2021,
     https://arxiv.org/abs/2103.10158, with its wide ranges.

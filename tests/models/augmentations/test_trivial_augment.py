@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, TrivialAugmentWide
 from torchvision.transforms.v2 import functional as F
 
-from models.augmentations.trivial_augment import OPERATIONS, TrivialAugment
+from models.augmentations.trivial_augment import LEVELS, OPERATIONS, TrivialAugment
 from tests.support.goodness_of_fit import equal_counts_misfit
 
 TOLERANCE = 1e-5
@@ -79,6 +79,15 @@ def test_each_operation_equals_torchvisions(name: str, size: tuple[int, int]) ->
 def test_what_an_operation_leaves_alone_it_leaves_bit_for_bit() -> None:
     images = photographs(32, 32)
     assert torch.equal(apply("identity", images), images)
+
+
+def test_solarising_inverts_pure_white_at_every_strength_as_torchvisions_does() -> None:
+    levels = TrivialAugmentWide()._augmentation_space(LEVELS + 1)["Solarize"][0]
+    assert levels[0] == 255
+    white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+    assert (F.solarize(white, float(levels[0])) == 0).all()
+    params = {"operation": torch.tensor([OPERATIONS.index("solarize")]), "strength": torch.zeros(1)}
+    assert (TrivialAugment().apply(white / 255, params) == 0).all()
 
 
 def test_each_image_gets_its_own_operation() -> None:
