@@ -79,12 +79,12 @@ class Png:
 
     @property
     def _key(self) -> tuple[int, ...] | None:
-        """The samples of the one colour that is transparent."""
+        """The samples of the one colour that is transparent: of each, the lowest `depth` bits count."""
         samples = {_GREY: 1, _COLOUR: 3}.get(self.colour_type, 0)
         key = self.chunks.get(b"tRNS", b"")
         if not samples or len(key) < 2 * samples:
             return None
-        return struct.unpack_from(f">{samples}H", key)
+        return tuple(level & (1 << self.depth) - 1 for level in struct.unpack_from(f">{samples}H", key))
 
     def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002
         """The image and the RGB one made of it, a mask, and the low bytes of 16-bit colour."""

@@ -35,6 +35,13 @@ def test_one_colour_of_8_bits_is_transparent() -> None:
     assert pixels(content)[0] == [WHITE, [1, 2, 4]]
 
 
+def test_bits_of_a_transparent_colour_beyond_the_depth_do_not_count() -> None:
+    grey = png(2, 1, 4, 0, png_chunk(b"tRNS", struct.pack(">H", 0xFFF1)), b"\0\x12")
+    assert pixels(grey)[0] == [WHITE, [34, 34, 34]]
+    transparent = png_chunk(b"tRNS", struct.pack(">3H", 0x8001, 0x102, 3))
+    assert pixels(png(2, 1, 8, 2, transparent, bytes([0, 1, 2, 3, 1, 2, 4])))[0] == [WHITE, [1, 2, 4]]
+
+
 def test_one_colour_of_16_bits_is_compared_in_full() -> None:
     """High bytes alone would make the second pixel transparent as well."""
     transparent = png_chunk(b"tRNS", struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))
