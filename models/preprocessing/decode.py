@@ -80,7 +80,8 @@ def decode_picture(picture: Picture, shortest_side: int | None = None, stop: Sto
     It is turned as Exif says, so that the size is what a viewer shows. Colours become sRGB, from what an
     ICC profile says or, in a PNG, gAMA and cHRM. Transparency is composed over white: it is the page on which
     people mostly see such images, and what lies under full transparency is arbitrary. 16-bit samples keep
-    their high byte, CMYK becomes RGB (Adobe's inverted form too).
+    their high byte, CMYK becomes RGB (Adobe's inverted form too). The first frame of an animated PNG is taken
+    to be the picture that viewers without animation show, although it need not be part of the animation.
 
     With `shortest_side`, the side in pixels that the picture will be scaled to, a large JPEG is decoded at a
     half, a quarter or an eighth of its scale, by libjpeg's inverse cosine transform of fewer coefficients.
