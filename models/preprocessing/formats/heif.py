@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 
-from PIL import AvifImagePlugin
+from PIL import AvifImagePlugin, Image
 
-from models.preprocessing.colours import Colours, by_profile
+from models.preprocessing.coded_colours import by_code_points
+from models.preprocessing.colours import SRGB, Colours, by_profile
 from models.preprocessing.formats.avif_boxes import StreamError
+from models.preprocessing.formats.avif_colours import code_points
 from models.preprocessing.formats.avif_streams import frames_of
 from models.preprocessing.formats.avif_tables import require_few_entries
 from models.preprocessing.formats.high_bytes import high_bytes
@@ -110,8 +112,20 @@ def _inspect(content: bytes, name: str) -> Heif:
     image = opened(StoppableFile(content, Stop()), _PILLOW_NAMES[name], name)
     # Pillow has AVIF's own rotation and mirroring written into the Exif data; those of HEIC are applied.
     orientation = exif_orientation(image.info.get("exif", b"")) if name == "AVIF" else 1
-    profile = by_profile(image.info.get("icc_profile"))
-    return Heif(*image.size, orientation, profile, content, name)
+    return Heif(*image.size, orientation, _colours(image, content, name), content, name)
+
+
+def _colours(image: Image.Image, content: bytes, name: str) -> Colours:
+    """By the ICC profile, or else by the code points of `nclx`."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        return by_profile(profile)
+    if name == "AVIF":
+        points = code_points(content)
+    else:
+        coded = image.info.get("nclx_profile") or {}
+        points = coded.get("color_primaries", 0), coded.get("transfer_characteristics", 0)
+    return (by_code_points(*points) if points else None) or SRGB
 
 
 def _brands(content: bytes) -> set[bytes]:

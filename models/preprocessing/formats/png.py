@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image, ImageFile
 
+from models.preprocessing.coded_colours import by_code_points
 from models.preprocessing.colours import MAX_PROFILE_BYTES, SRGB, Colours, by_gamma, by_profile
 from models.preprocessing.formats.high_bytes import high_bytes
 from models.preprocessing.formats.pillow import damage_told, opened
@@ -33,7 +34,7 @@ _DEPTHS = {
     _GREY_ALPHA: (8, 16),
     _COLOUR_ALPHA: (8, 16),
 }
-_ANCILLARY = (b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
+_ANCILLARY = (b"tRNS", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
 """What is looked at beside the pixels. Text is passed over unread, whatever its size."""
 
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
@@ -58,7 +59,11 @@ class Png:
 
     @cached_property
     def colours(self) -> Colours:
-        """By iCCP, or else sRGB, or else gAMA and cHRM."""
+        """By cICP, or else iCCP, or else sRGB, or else gAMA and cHRM."""
+        points = self.chunks.get(b"cICP", b"")
+        coded = by_code_points(points[0], points[1]) if len(points) == 4 else None
+        if coded is not None:
+            return coded
         profile = _profile(self.chunks.get(b"iCCP", b""))
         if profile is not None:
             return by_profile(profile)

@@ -1,5 +1,7 @@
 """AVIF is read, HEIC where its package is, and otherwise it is named."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from models.preprocessing.decode import decode, inspect
 from models.preprocessing.formats import heif
 from models.preprocessing.image_error import ImageError
 from models.preprocessing.stopping import Stop
-from tests.support.colour_profiles import in_srgb, rgb_profile
+from tests.support.colour_profiles import SRGB_COLUMNS, in_srgb, rgb_profile
 from tests.support.image_files import RED, saved
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
@@ -93,3 +95,30 @@ def test_pixels_of_a_kind_that_is_not_known_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(heif, "opened", lambda *_: Image.new("F", (16, 16)))
     with pytest.raises(ImageError, match="this kind of AVIF image is not supported: pixels of mode F"):
         heif.Heif(16, 16, 1, SRGB, b"", "AVIF").read(Stop(), None)
+
+
+@pytest.mark.parametrize("name", ["AVIF", "HEIF"])
+def test_code_points_are_used_where_there_is_no_profile(name: str) -> None:
+    if name == "HEIF":
+        pytest.importorskip("pillow_heif")
+        assert heif.can_read_heic()
+    colour = (200, 90, 80)
+
+    def level(primaries: int, transfer: int, **options: object) -> np.ndarray:
+        content = bytearray(saved(Image.new("RGB", (64, 64), colour), name, quality=95, **options))
+        place = content.index(b"nclx") + 4
+        content[place : place + 4] = struct.pack(">HH", primaries, transfer)
+        levels: np.ndarray = np.asarray(decode(bytes(content), 10_000).image).astype(int)[32, 32]
+        return levels
+
+    stored = level(1, 13)
+    assert np.abs(stored - colour).max() <= 6
+    expected = np.array(in_srgb(tuple(stored.tolist())))
+    assert np.abs(expected - stored).max() > 10
+    assert np.abs(level(12, 13) - expected).max() <= 6
+    assert level(9, 13)[0] > level(12, 13)[0]
+    assert (level(9, 16) == stored).all()
+    if name == "HEIF":
+        return  # the package for HEIC writes no code points beside a profile
+    profile = rgb_profile(SRGB_COLUMNS)
+    assert np.abs(level(12, 13, icc_profile=profile) - stored).max() <= 6

@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 from models.preprocessing.decode import decode
 from models.preprocessing.formats import png as png_format
 from models.preprocessing.image_error import ImageError
-from tests.support.colour_profiles import P3_CHROMATICITIES, SRGB_COLUMNS, grey_profile, in_srgb
+from tests.support.colour_profiles import P3_CHROMATICITIES, SRGB_COLUMNS, grey_profile, in_srgb, rgb_profile
 from tests.support.image_files import png, png_chunk, saved
 
 WHITE = [255, 255, 255]
@@ -95,6 +95,20 @@ def test_primaries_are_converted_and_srgb_goes_before_them() -> None:
     assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 3
     both = png_chunk(b"sRGB", b"\0") + extra
     assert pixels(png(1, 1, extra=both, pixels=bytes([0, 200, 30, 40])))[0][0] == [200, 30, 40]
+
+
+def test_code_points_go_before_a_profile_unless_they_are_of_high_dynamic_range() -> None:
+    profile = png_chunk(b"iCCP", b"a\0\0" + zlib.compress(rgb_profile(SRGB_COLUMNS, 1.0)))
+    plain, linear = [200, 90, 80], in_srgb((200, 90, 80), SRGB_COLUMNS, 1.0)
+    display_p3 = in_srgb((200, 90, 80))
+    for points, expected in (
+        (b"\x0c\x0d\0\1", display_p3),
+        (b"\1\x0d\0\1", plain),
+        (b"\x09\x10\0\1", linear),
+    ):
+        extra = png_chunk(b"cICP", points) + profile
+        levels = pixels(png(1, 1, extra=extra, pixels=bytes([0, 200, 90, 80])))[0][0]
+        assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 5, points
 
 
 def test_orientation_in_text_or_xmp_alone_does_not_turn_a_picture() -> None:
