@@ -30,7 +30,8 @@ async def live() -> Live:
 async def ready(request: Request, _: ReadyContext) -> Ready:
     """Status 200 once the model is loaded, checked and warm; 503 before, and while stopping.
 
-    It does not depend on the load: an overloaded service stays ready and answers 429.
+    It does not depend on the load: an overloaded service stays ready and answers 429, and one with as many
+    connections as it may have still answers health checks.
     """
     if request.app.state.is_leaving:
         raise ApiError(503, "stopping", "the service is being stopped")

@@ -26,6 +26,14 @@ MAX_PIPELINED = 16
 ASK_SECONDS = 1.0
 """How long after the end of what a client sends it is asked whether it is still there, and how often then."""
 
+SPARE_CONNECTIONS = 32
+"""How many beyond the bound are made for health checks: a service that is full is not dead."""
+
+SPARE_SECONDS = 1.0
+"""How long each of those may last at most; it is closed after one answer."""
+
+HEALTH_PATHS = (b"/health/", b"/v2/health/")
+
 TCP_CLOSE = 7
 """The state of a connection that the other side has reset, in the first byte of Linux's TCP_INFO."""
 
@@ -40,8 +48,11 @@ class BoundedConnection(HttpToolsProtocol):
     in. A client that takes nothing of an answer for `keep_alive_seconds` is given up; an idle connection is
     uvicorn's to close. A client that has ended its sending is still answered, as long as it is there.
 
+    Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may ask for one health check each, within
+    `SPARE_SECONDS`. Whatever else they ask for is refused, and further ones are refused at once.
+
     What is overridden and used here is uvicorn's own, and may change with it:
-    tests/api/test_connection.py would tell.
+    tests/api/test_connection.py and test_spare_connections.py would tell.
     """
 
     header_seconds: ClassVar[float]
@@ -63,14 +74,19 @@ class BoundedConnection(HttpToolsProtocol):
         """The request that is being answered; `cycle` is the newest, which may still wait for its turn."""
         self._has_ended = False
         """Whether the client has said that it sends no more."""
+        self._is_spare = False
+        """Whether this is one of the connections beyond the bound, kept for health checks."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         own: socket.socket = transport.get_extra_info("socket")
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * self.keep_alive_seconds)
-        if len(self.connections) > self.max_connections:
-            message = f"there are {self.max_connections} connections already; try again later"
-            self._refuse(ApiError(503, "too_many_connections", message, headers={"Retry-After": "1"}))
+        surplus = len(self.connections) - self.max_connections
+        if surplus > SPARE_CONNECTIONS:
+            self._refuse(self._too_many_connections())
+        elif surplus > 0:
+            self._is_spare = True
+            self._timer = self.loop.call_later(SPARE_SECONDS, self._end_spare)
         else:
             self._start_timer()
 
@@ -159,13 +175,17 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        self._stop_timer()
+        if not self._is_spare:  # which has its time for the answer too
+            self._stop_timer()
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self._refusal = refusal(method, self.url, version, self.headers)
         if self._refusal is None and len(self.pipeline) >= MAX_PIPELINED:
             # Each waits in memory, and uvicorn reads on after every answer, whatever waits already.
             message = f"more than {MAX_PIPELINED} requests wait on this connection; read their answers first"
             self._refusal = ApiError(429, "too_many_pipelined", message)
+        is_first_of_spare = self._is_spare and self.cycle is None
+        if self._refusal is None and is_first_of_spare and not self.url.startswith(HEALTH_PATHS):
+            self._refusal = self._too_many_connections()
         if self._refusal is not None:
             raise self._refusal  # by which the parser ends, and `send_400_response` is called
         self._offers_upgrade = self.parser.should_upgrade()
@@ -174,6 +194,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = False
         self._without_body = 0
         super().on_headers_complete()
+        if self._is_spare:
+            self.cycle.keep_alive = False  # by which what follows on the connection is never begun
 
     def on_message_complete(self) -> None:
         if not self._offers_upgrade:  # and this is the end of the headers only
@@ -204,6 +226,16 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(ApiError(408, "headers_too_slow", message))
         else:
             self.transport.close()  # nobody has asked for anything
+
+    def _end_spare(self) -> None:
+        if self.transport.is_closing():
+            self.transport.abort()  # whoever does not take its answer holds no place for it
+        else:
+            self._refuse(self._too_many_connections())
+
+    def _too_many_connections(self) -> ApiError:
+        message = f"there are {self.max_connections} connections already; try again later"
+        return ApiError(503, "too_many_connections", message, headers={"Retry-After": "1"})
 
     def _refuse(self, error: ApiError) -> None:
         if self._is_due():
