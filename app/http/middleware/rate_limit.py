@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address
 from time import monotonic
 
 from limits import parse_many
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ApiError
+from app.http.client_address import parse_address
 from app.http.error_handlers import error_response
 from app.http.middleware.api_keys import KEY_DIGEST, is_open
 
@@ -54,14 +55,11 @@ def client_of(scope: Scope) -> str:
     digest: bytes | None = scope.get(KEY_DIGEST)
     if digest is not None:
         return digest.hex()
-    try:
-        address = ip_address(scope["client"][0] if scope["client"] else "")
-    except ValueError:
-        return "unknown"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+    address = parse_address(scope["client"][0] if scope["client"] else "")
+    if isinstance(address, IPv6Address):
         # One customer of a provider has all the addresses that begin so.
         return f"{int(address) >> 64:x}::/64"
-    return str(address if isinstance(address, IPv4Address) else address.ipv4_mapped)
+    return "unknown" if address is None else str(address)
 
 
 class Quota:

@@ -7,6 +7,8 @@ from typing import Any
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.http.client_address import parse_address
+
 DOCUMENT = "/openapi.json"
 
 PREFIX = re.compile(rb"(/[A-Za-z0-9._~-]+)+/?")
@@ -26,8 +28,15 @@ class TrustedProxies(ProxyHeadersMiddleware):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - uvicorn's own types
         if scope["type"] == "http":
-            scope = self._below_prefix(scope)
+            scope = self._below_prefix(self._with_plain_client(scope))
         await super().__call__(scope, receive, send)
+
+    def _with_plain_client(self, scope: Scope) -> Scope:
+        """`scope` with a client such as `::ffff:10.0.0.5` as `10.0.0.5`, unless it is trusted as it is."""
+        client = scope.get("client")
+        if not client or client[0] in self.trusted_hosts or (address := parse_address(client[0])) is None:
+            return scope
+        return {**scope, "client": (str(address), client[1])}
 
     def _below_prefix(self, scope: Scope) -> Scope:
         prefix = self._root_path

@@ -8,8 +8,10 @@ from starlette.types import Message, Receive, Scope, Send
 from app.http.middleware.trusted_proxies import TrustedProxies
 
 
-def _seen(path: str, prefix: str | None, *, client: str = "10.0.0.5", root_path: str = "") -> tuple[str, str]:
-    """The path and the root path that the app is asked with."""
+def _asked(
+    path: str, headers: list[tuple[bytes, bytes]], client: str, root_path: str = "", trusted: str = "10.0.0.5"
+) -> Scope:
+    """The scope that the app is asked with."""
     seen: list[Scope] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -18,10 +20,25 @@ def _seen(path: str, prefix: str | None, *, client: str = "10.0.0.5", root_path:
     async def unused(*_: Message) -> Message:
         pytest.fail("nothing is sent or received")
 
-    headers = [] if prefix is None else [(b"x-forwarded-prefix", prefix.encode())]
     scope = {"type": "http", "path": path, "headers": headers, "client": (client, 1)}
-    asyncio.run(TrustedProxies(app, ["10.0.0.5"], root_path)(scope, unused, unused))
-    return seen[0]["path"], seen[0].get("root_path", "")
+    asyncio.run(TrustedProxies(app, [trusted], root_path)(scope, unused, unused))
+    return seen[0]
+
+
+def _seen(path: str, prefix: str | None, *, client: str = "10.0.0.5", root_path: str = "") -> tuple[str, str]:
+    """The path and the root path that the app is asked with."""
+    headers = [] if prefix is None else [(b"x-forwarded-prefix", prefix.encode())]
+    scope = _asked(path, headers, client, root_path)
+    return scope["path"], scope.get("root_path", "")
+
+
+@pytest.mark.parametrize("trusted", ["10.0.0.5", "10.0.0.0/24", "::ffff:10.0.0.5", "::ffff:10.0.0.0/120"])
+def test_a_proxy_of_ipv4_is_trusted_where_the_service_listens_on_ipv6(trusted: str) -> None:
+    headers = [(b"x-forwarded-for", b"203.0.113.7"), (b"x-forwarded-prefix", b"/api")]
+    scope = _asked("/api/predict", headers, "::ffff:10.0.0.5", trusted=trusted)
+    assert (scope["client"][0], scope["path"]) == ("203.0.113.7", "/predict")
+    other = _asked("/api/predict", headers, "::ffff:10.0.1.6", trusted=trusted)
+    assert (other["client"][0], other["path"]) == ("10.0.1.6", "/api/predict")
 
 
 @pytest.mark.parametrize("path", ["/api/predict", "/predict"])
