@@ -149,11 +149,28 @@ def test_every_number_has_a_range() -> None:
             assert bounds == {"Ge", "Le"}, name
 
 
+OF_TRACES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+}
+"""Where traces go, with which key, how many of them, and what the service is called in them."""
+
+
 def test_compose_passes_every_setting_on_that_names_no_file() -> None:
     environment = re.search(r"environment:\n((?: +- \w+\n)+)", (ROOT / "docker-compose.yml").read_text())
     assert environment is not None
     passed = re.findall(r"\w+", environment[1])
     of_the_image = {"host", "port"}
     files = {"model_dir", "model_repository", "api_keys_file"}
-    assert set(passed) == {*map(variable, Settings.model_fields.keys() - of_the_image - files), "WORKERS"}
+    settings = {*map(variable, Settings.model_fields.keys() - of_the_image - files), "WORKERS"}
+    assert set(passed) == settings | OF_TRACES
     assert len(set(passed)) == len(passed)
+
+
+def test_compose_passes_on_the_variables_of_traces_that_are_documented() -> None:
+    documented = set(re.findall(r"`(OTEL_[A-Z_]+[A-Z])`", (ROOT / "app" / "README.md").read_text()))
+    assert documented == OF_TRACES
