@@ -19,6 +19,9 @@ COLUMNS, WIDTH, HEIGHT = 3, 8, 8
 CLASSIFYING = '{route=~"/predict|.*/infer"}'
 BELOW_HALF = '{le="0.5"}'
 
+OF_THE_SERVICE = "and on (job, instance) resnet_serve_queue_depth"
+"""Of the `process_` metrics, which most programs have, those of this service, whatever its job is called."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -107,9 +110,13 @@ PANELS = (
     Panel(
         "Processor",
         "short",
-        {"{{instance}}": f"sum by (instance) (rate(process_cpu_seconds_total{RATE}))"},
+        {"{{instance}}": f"sum by (instance) (rate(process_cpu_seconds_total{RATE}) {OF_THE_SERVICE})"},
     ),
-    Panel("Memory", "bytes", {"{{instance}}": "sum by (instance) (process_resident_memory_bytes)"}),
+    Panel(
+        "Memory",
+        "bytes",
+        {"{{instance}}": f"sum by (instance) (process_resident_memory_bytes {OF_THE_SERVICE})"},
+    ),
 )
 """In their order on the dashboard; another one is added by its entry here."""
 

@@ -133,6 +133,35 @@ def test_every_query_of_the_dashboard_returns_data(
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize("title", ["Processor", "Memory"])
+def test_other_programs_are_not_drawn(title: str, tmp_path: Path) -> None:
+    """Most programs have these metrics; two worker processes count as one instance."""
+    require_prometheus()
+    (expression,) = next(panel for panel in PANELS if panel.title == title).queries.values()
+    (metric,) = re.findall(r"\bprocess_\w+", expression)
+    ours, other = 'job="any", instance="a:8000"', 'job="other", instance="b:9100"'
+    series = {
+        f'{metric}{{{ours}, worker="0"}}': "0+60x20",
+        f'{metric}{{{ours}, worker="1"}}': "0+60x20",
+        f"{metric}{{{other}}}": "0+60x20",
+        f"resnet_serve_queue_depth{{{ours}}}": "0x20",
+    }
+    samples = [
+        {"labels": '{instance="a:8000"}', "value": {"Processor": 2.0, "Memory": 1200.0}[title]},
+    ]
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": expression.replace(RATE, "[5m]"), "eval_time": "10m", "exp_samples": samples}
+        ],
+    }
+    file = tmp_path / "case.yml"
+    file.write_text(yaml.safe_dump({"tests": [case]}))
+    tested = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout
+
+
 def _rules(prometheus: Prometheus) -> dict[str, Any]:
     return {rule["name"]: rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]}
 
