@@ -36,6 +36,8 @@ class Tracing:
             from opentelemetry.sdk.resources import OTELResourceDetector, Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+            from app.observability.sampling import WithoutUrls
         except ImportError as error:
             message = (
                 "RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install 'resnet-serve[tracing]'"
@@ -50,6 +52,8 @@ class Tracing:
         # Once more from the environment, whose word for any of them is the last.
         resource = Resource.create(own).merge(OTELResourceDetector().detect())
         self.provider = TracerProvider(resource=resource)
+        # Once it has chosen the one that the environment asks for; each tracer takes what is there by then.
+        self.provider.sampler = WithoutUrls(self.provider.sampler)
         self.provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self.provider.get_tracer("resnet-serve")
 
