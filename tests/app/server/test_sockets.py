@@ -17,6 +17,18 @@ def test_an_address_is_reserved_before_connections_are_taken() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_on_ipv6_both_kinds_of_addresses_are_served(workers: int) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with bind(Settings(host="::", port=0, workers=workers)) as listener:
+        listener.listen()
+        for address in ("::1", "127.0.0.1"):
+            socket.create_connection((address, listener.getsockname()[1]), timeout=60).close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_second_service_gets_no_share_of_it(workers: int) -> None:
     with bind(Settings(port=0, workers=2)) as reserved, bind_beside(reserved) as worker:
         worker.listen()
