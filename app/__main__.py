@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app import __version__
-from app.commands.output import complain
+from app.commands.output import complain, reason_of
 from app.errors import ServiceError, StartError
 
 
@@ -47,10 +47,8 @@ def _run(name: str, arguments: list[str]) -> int:
     command = COMMANDS[name]
     try:
         return command.run(arguments)
-    except (StartError, ServiceError) as error:
-        message = str(error)
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except (StartError, ServiceError, OSError) as error:
+        message = reason_of(error)
     except ModuleNotFoundError as error:
         if not command.extra:
             raise

@@ -29,6 +29,13 @@ def show(text: str) -> None:
         raise OSError(error.errno, error.strerror, "standard output") from error
 
 
+def reason_of(error: Exception) -> str:
+    """In one line why a command cannot do its work."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def complain(message: str) -> None:
     """Print one line to standard error."""
     print(f"resnet-serve: {message}", file=sys.stderr)

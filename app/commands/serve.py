@@ -2,30 +2,46 @@
 
 import argparse
 import logging
+import os
 import signal
 import socket
 from collections.abc import Sequence
 
 from pydantic_settings import CliSettingsSource
 
-from app.commands.output import show
-from app.observability.logs import configure_logging
+from app.commands.output import reason_of, show
+from app.errors import StartError
+from app.observability.logs import configure_logging, logs_json
 from app.server.self_watch import SelfWatch
 from app.server.sockets import announce, bind
 from app.server.supervisor import Supervisor
 from app.settings import Settings, load_settings
-from app.settings.environment import PREFIX, name_warnings
+from app.settings.environment import PREFIX, name_warnings, variable
 
 logger = logging.getLogger(__name__)
 
 
 def serve(arguments: Sequence[str]) -> int:
-    """Serve until a signal ends it; returns 0 for an orderly stop. Raises `StartError` and `OSError`."""
-    settings = _settings("serve", "Start the service.", arguments)
-    with bind(settings) as listener:
-        show(f"Loading {settings.model_repository or settings.model_dir} ...")
-        run = _serve if settings.workers == 1 else _supervise
-        return run(settings, listener)
+    """Serve until a signal ends it; returns 0 for an orderly stop.
+
+    Raises `StartError` and `OSError`. Where the log is JSON all is told there, these too, and nothing printed
+    besides, so that whatever collects the lines of a container can read each.
+    """
+    try:
+        settings = _settings("serve", "Start the service.", arguments)
+        with bind(settings) as listener:
+            source = settings.model_repository or settings.model_dir
+            if settings.log_format == "json":
+                logger.info("loading %s", source)
+            else:
+                show(f"Loading {source} ...")
+            run = _serve if settings.workers == 1 else _supervise
+            return run(settings, listener)
+    except (StartError, OSError) as error:
+        if not logs_json():
+            raise
+        logger.critical("%s", reason_of(error))
+        return 1
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -48,7 +64,14 @@ def _settings(command: str, description: str, arguments: Sequence[str]) -> Setti
         allow_abbrev=False,
     )
     command_line = CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=parser)
-    settings = load_settings(command_line(args=list(arguments)))
+    command_line(args=list(arguments))
+    try:
+        settings = load_settings(command_line)
+    except StartError:
+        # Which of the two formats was asked for is known all the same.
+        if (command_line().get("log_format") or os.environ.get(variable("log_format"))) == "json":
+            configure_logging(Settings.model_construct(log_format="json"))
+        raise
     configure_logging(settings)
     for warning in name_warnings(Settings.model_fields):
         logger.warning(warning)

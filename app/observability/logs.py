@@ -33,3 +33,8 @@ def configure_logging(settings: Settings) -> None:
         else logging.Formatter(TEXT)
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+
+
+def logs_json() -> bool:
+    """Whether this process logs lines of JSON."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)

@@ -1,11 +1,14 @@
 """The start before there is a model: the address to serve, telling people about it, and what goes wrong."""
 
+import logging
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 from app.errors import StartError
 from app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _SAMPLE = Path(__file__).parents[1] / "static" / "samples" / "cat.png"
 
@@ -49,11 +52,14 @@ def bind_beside(reserved: socket.socket) -> socket.socket:
 
 
 def announce(settings: Settings, listener: socket.socket) -> None:
-    """Print where the page and the API are, and a command to try."""
+    """Print where the page and the API are, and a command to try, or log the address as JSON."""
     port = listener.getsockname()[1]
     # Nobody can open 0.0.0.0 or :: in a browser.
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    if settings.log_format == "json":
+        logger.info("ready on %s", url)
+        return
     sample = _SAMPLE.relative_to(Path.cwd()) if _SAMPLE.is_relative_to(Path.cwd()) else _SAMPLE
     print(
         f"Ready. Page: {url}/\n       API:  {url}/docs\n\n  curl -F file=@{sample} {url}/predict\n",

@@ -1,0 +1,68 @@
+"""With `log_format` set to json, all that `serve` says is JSON, one object a line."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.free_port import free_port
+from tests.support.server_process import PATIENCE_SECONDS, SERVE, start
+
+JSON = {"RESNET_SERVE_LOG_FORMAT": "json", "RESNET_SERVE_LOG_LEVEL": "info"}
+
+
+def _lines(process: subprocess.Popen[str]) -> list[Mapping[str, Any]]:
+    """All that the process has said, once it ends."""
+    printed = process.communicate(timeout=PATIENCE_SECONDS)
+    return [json.loads(line) for text in printed for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_every_line_is_json(model_dir: Path, workers: str) -> None:
+    process = start(model_dir, {**JSON, "WORKERS": workers})
+    assert process.stderr is not None
+    said: list[Mapping[str, Any]] = []
+    try:
+        while not said or not re.search(r"^ready on http://127\.0\.0\.1:\d+$", said[-1]["message"]):
+            said.append(json.loads(process.stderr.readline()))
+        process.terminate()
+        said += _lines(process)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert said[0]["message"] == f"loading {model_dir}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "message"),
+    [
+        ({"RESNET_SERVE_MODEL_DIR": "/nowhere/model/1"}, [], "/nowhere/model/1"),
+        ({"RESNET_SERVE_MODEL_DIR": "/nowhere/model/1", "WORKERS": "2"}, [], "/nowhere/model/1"),
+        ({"RESNET_SERVE_MAX_BATCH": "none"}, [], "RESNET_SERVE_MAX_BATCH: "),
+        ({"RESNET_SERVE_NONSENSE": "1"}, [], "RESNET_SERVE_NONSENSE: there is no such setting"),
+        ({"RESNET_SERVE_LOG_FORMAT": "text"}, ["--log-format=json", "--max-batch=none"], "--max-batch: "),
+    ],
+    ids=["no model", "no model for two workers", "wrong value", "wrong name", "on the command line"],
+)
+def test_a_start_that_fails_says_why_in_one_line(
+    model_dir: Path, settings: dict[str, str], arguments: list[str], message: str
+) -> None:
+    process = start(model_dir, {**JSON, "RESNET_SERVE_LOG_LEVEL": "error", **settings}, [*SERVE, *arguments])
+    (line,) = _lines(process)
+    assert process.returncode == 1
+    assert line["level"] == "CRITICAL"
+    assert message in line["message"]
+
+
+def test_an_address_that_is_taken_is_told_so_too(model_dir: Path) -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
+        (line,) = [each for each in _lines(start(model_dir, JSON, command)) if each["level"] == "CRITICAL"]
+    assert line["message"] == f"cannot listen on 127.0.0.1 port {port}: Address already in use"
