@@ -21,7 +21,7 @@ const tabs = startTabs(document.querySelector("#tabs"), Object.fromEntries(loade
 showModels(document.querySelector("#model"));
 listenForFiles({
   onFiles: async (files) => (await panelForImages()).takeFiles(files),
-  onNothing: async (words) => (await tabs.current())?.showNotice?.(words),
+  onNotice: async (words) => (await tabs.current())?.showNotice?.(words),
 });
 
 // All of them are fetched ahead once there is time, so that a click waits for nothing.

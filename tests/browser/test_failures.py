@@ -57,6 +57,22 @@ def test_oversized_file(page: Page, expected_errors: list[str]) -> None:
     expect(page.locator(".card .failure")).to_contain_text(re.compile("larger than 100000|too large"))
 
 
+def test_file_that_is_gone_since_it_was_chosen(
+    page: Page, tmp_path: Path, expected_errors: list[str]
+) -> None:
+    expected_errors += ["status of 502", "net::ERR_"]
+    path = tmp_path / "gone.png"
+    path.write_bytes(png())
+    page.route("**/predict", lambda route: route.fulfill(status=502, body=""), times=1)
+    page.locator("#files").set_input_files(path)
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    path.unlink()
+    page.get_by_role("button", name="Try again").click()
+    failure = page.locator(".card .failure")
+    expect(failure).to_contain_text("“gone.png” cannot be read any more: choose it again.")
+    expect(failure.get_by_role("button")).to_be_hidden()
+
+
 def test_answer_that_is_not_from_the_service(
     page: Page, good: FilePayload, expected_errors: list[str]
 ) -> None:

@@ -40,6 +40,7 @@ export async function postFiles(path, files, signal, read = json) {
   try {
     return await request(path, { method: "POST", body, signal }, read);
   } catch (error) {
+    if (error.code === "unreachable") await requireReadable(files);
     // A server may hang up on a body that is too large before the browser reads its answer.
     if (error.code === "unreachable" && (await isAlive())) {
       const message = "The server closed the connection during the upload. The file may be too large.";
@@ -49,6 +50,18 @@ export async function postFiles(path, files, signal, read = json) {
       });
     }
     throw error;
+  }
+}
+
+/** A file may have been moved, changed or deleted since it was chosen, and then it cannot be sent. */
+async function requireReadable(files) {
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      const message = `“${file.name}” cannot be read any more: choose it again.`;
+      throw new ApiError("unreadable_file", message, { field: "file" });
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // What is dropped on the page or pasted into it.
 
-/** Calls `onFiles` with a non-empty array of files, or `onNothing` with a sentence that says why there is none. */
-export function listenForFiles({ onFiles, onNothing }) {
+import { droppedFiles } from "./dropped.js";
+
+/** Calls `onFiles` with a non-empty array of files, and `onNotice` with a sentence that says what was left out. */
+export function listenForFiles({ onFiles, onNotice }) {
   // The whole window takes drops: a near miss must not make the browser leave the page for the image.
   const mark = (over) => document.body.classList.toggle("over", over);
 
@@ -12,12 +14,12 @@ export function listenForFiles({ onFiles, onNothing }) {
   window.addEventListener("dragleave", (event) => {
     if (event.relatedTarget === null) mark(false);
   });
-  window.addEventListener("drop", (event) => {
+  window.addEventListener("drop", async (event) => {
     event.preventDefault();
     mark(false);
-    const files = [...event.dataTransfer.files];
-    if (files.length > 0) onFiles(files);
-    else onNothing("What was dropped is not a file. Save the image first, then drop the file.");
+    const { files, notice } = await droppedFiles(event.dataTransfer);
+    if (files.length > 0) await onFiles(files);
+    if (notice !== null) onNotice(notice);
   });
 
   window.addEventListener("paste", (event) => {
@@ -25,6 +27,6 @@ export function listenForFiles({ onFiles, onNothing }) {
     if (event.target.matches?.("input, textarea")) return;
     const files = [...event.clipboardData.files];
     if (files.length > 0) onFiles(files);
-    else onNothing("The clipboard holds no image.");
+    else onNotice("The clipboard holds no image.");
   });
 }
