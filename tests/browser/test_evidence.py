@@ -100,3 +100,22 @@ def test_an_input_that_was_refused_is_asked_for_again(page: Page, expected_error
     page.get_by_role("button", name="Show why").click()
     expect(page.get_by_role("img", name="Evidence for cat: strongest in the ")).to_be_visible()
     expect(page.locator(".seen img")).to_be_visible()
+
+
+def test_a_service_without_pytorch_offers_none_of_it(page: Page, expected_errors: list[str]) -> None:
+    expected_errors.append("status of 501")
+    refused = {"error": {"code": "pytorch_not_installed", "message": "this needs PyTorch", "field": None}}
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route("**/augment-preview?*", lambda route: route.fulfill(status=501, json=refused))
+    with page.expect_response("**/augment-preview?*"):
+        page.get_by_role("button", name="cat", exact=True).click()
+    for name in ("dog", "ship"):
+        expect(page.locator(".bars li")).to_have_count(5)
+        expect(page.locator(".actions")).to_be_attached()
+        expect(page.get_by_role("button", name="Show why")).to_be_hidden()
+        expect(page.get_by_role("button", name="Try to break it")).to_be_hidden()
+        expect(page.locator(".legend")).to_be_hidden()
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=f"Sample: {name}")).to_be_visible()
+    assert len([url for url in asked if "augment-preview" in url]) == 1

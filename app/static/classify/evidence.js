@@ -6,6 +6,8 @@ import { seenOf } from "../shared/seen.js";
 import { sentence } from "../shared/words.js";
 import { drawEvidence, placeOf } from "./heat.js";
 
+let offered = true; // until the service says that it has no PyTorch, once for the whole page
+
 /**
  * Complete an answered card. `label` is the class whose evidence to show at once, or null; `onLabel` hears of
  * every change of it, `onBreak` that the visitor wants to see the image augmented.
@@ -19,7 +21,8 @@ export async function startEvidence({ element: card }, file, answer, { label, si
   const legend = card.querySelector(".legend");
   let asked = new AbortController();
 
-  card.querySelector(".break").onclick = onBreak;
+  const studio = card.querySelector(".break");
+  studio.onclick = onBreak;
   toggle.onclick = () => show(toggle.ariaPressed === "true" ? null : select.value);
   select.onchange = () => show(select.value);
   try {
@@ -30,11 +33,20 @@ export async function startEvidence({ element: card }, file, answer, { label, si
     select.replaceChildren(...[...best, ...others].map((each) => new Option(each)));
     toggle.hidden = !details.class_activation;
     card.querySelector(".actions").hidden = false;
+    if (!offered) return withdraw();
     await showInput();
     if (signal.aborted) return;
     if (label !== null && best.concat(others).includes(label) && details.class_activation) await show(label);
   } catch (error) {
-    if (!signal.aborted) say(sentence(error.message));
+    if (error.code === "pytorch_not_installed") {
+      offered = false;
+      withdraw();
+    } else if (!signal.aborted) say(sentence(error.message));
+  }
+
+  /** The prediction is complete without: where PyTorch is not installed, nothing went wrong. */
+  function withdraw() {
+    toggle.hidden = studio.hidden = true;
   }
 
   async function showInput() {
