@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.support.dropping import drop
 from tests.support.panels import classify_sample, open_page
 
 
@@ -17,14 +18,16 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def drop(page: Page, x: float, y: float, **data: object) -> None:
-    """What the browser does when something is dragged in from the desktop and let go at (x, y)."""
-    devtools = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        devtools.send(
-            "Input.dispatchDragEvent",
-            {"type": kind, "x": x, "y": y, "data": {"items": [], "dragOperationsMask": 1, **data}},
-        )
+def copy(page: Page, server: str, picture: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+    page.evaluate(
+        """async (base64) => {
+            const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+            const image = new Blob([bytes], { type: "image/png" });
+            await navigator.clipboard.write([new ClipboardItem({ "image/png": image })]);
+        }""",
+        base64.b64encode(picture.read_bytes()).decode(),
+    )
 
 
 def expect_picture(page: Page, title: str) -> None:
@@ -39,6 +42,15 @@ def test_picked_file_is_classified(page: Page, picture: Path) -> None:
     assert chooser.value.is_multiple()
     chooser.value.set_files(picture)
     expect_picture(page, "picture.png")
+
+
+def test_every_picker_offers_what_the_service_reads(page: Page) -> None:
+    page.get_by_role("tab", name="Augment").click()
+    expect(page.locator("#augment .own input")).to_be_attached()
+    page.get_by_role("tab", name="Batch norm").click()
+    expect(page.locator("#batch-norm .own input")).to_be_attached()
+    accepted = page.locator("input[type=file]").evaluate_all("fields => fields.map(({ accept }) => accept)")
+    assert accepted == ["image/jpeg,image/png,image/webp,image/gif,image/bmp,image/avif"] * 3
 
 
 def test_dropped_file_is_classified(page: Page, picture: Path) -> None:
@@ -80,66 +92,17 @@ def test_dropped_text_is_answered_with_a_hint(page: Page) -> None:
     expect(page.locator("#cards .failure")).to_contain_text("not a file")
 
 
-def test_images_in_a_dropped_folder_are_classified(page: Page, picture: Path) -> None:
-    folder = picture.parent / "holiday"
-    inner = folder / "day 2" / "evening"
-    inner.mkdir(parents=True)
-    for path in (folder / "1.png", inner / "10.PNG", inner / "9.png", folder / "._1.png"):
-        path.write_bytes(picture.read_bytes())
-    (folder / "notes.txt").write_text("no image")
-    drop(page, 300, 300, files=[str(folder), str(picture)])
-    expect(page.locator("#status")).to_have_text("4 of 4 images classified")
-    titles = page.locator(".card h3").all_inner_texts()
-    assert titles == ["1.png", "9.png", "10.PNG", "picture.png"]
-
-
-def test_dropped_folder_without_images_is_answered_with_a_hint(page: Page, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no image")
-    drop(page, 300, 300, files=[str(tmp_path)])
-    expect(page.locator("#cards .failure")).to_have_text("There is no image in what was dropped.")
-
-
-def test_a_folder_is_read_to_its_end_but_no_further_than_the_limit(page: Page) -> None:
-    # Entries as browsers have them, which come 100 at a time.
-    read = """async (count) => {
-        const { droppedFiles } = await import("/static/shared/dropped.js");
-        const entries = Array.from({ length: count }, (_, index) => ({
-            name: `${index}.png`,
-            isDirectory: false,
-            file: (resolve) => resolve(new File([], `${index}.png`)),
-        }));
-        const createReader = () => ({ readEntries: (resolve) => resolve(entries.splice(0, 100)) });
-        const folder = { name: "many", isDirectory: true, createReader };
-        const item = { kind: "file", webkitGetAsEntry: () => folder, getAsFile: () => null };
-        const { files, notice } = await droppedFiles({ items: [item] });
-        return [files.length, files.at(-1).name, notice];
-    }"""
-    assert page.evaluate(read, 250) == [250, "249.png", None]
-    assert page.evaluate(read, 1200) == [1000, "999.png", "Only the first 1,000 files are taken."]
-
-
-def test_a_folder_that_cannot_be_read_is_named(page: Page) -> None:
-    read = """async () => {
-        const { droppedFiles } = await import("/static/shared/dropped.js");
-        const createReader = () => ({ readEntries: (resolve, reject) => reject(new DOMException("")) });
-        const folder = { name: "secret", isDirectory: true, createReader };
-        const item = { kind: "file", webkitGetAsEntry: () => folder, getAsFile: () => null };
-        return droppedFiles({ items: [item] });
-    }"""
-    notice = "This could not be read, or not all of it: secret."
-    assert page.evaluate(read) == {"files": [], "notice": notice}
-
-
 def test_pasted_image_is_classified(page: Page, server: str, picture: Path) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
-    page.evaluate(
-        """async (base64) => {
-            const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-            const image = new Blob([bytes], { type: "image/png" });
-            await navigator.clipboard.write([new ClipboardItem({ "image/png": image })]);
-        }""",
-        base64.b64encode(picture.read_bytes()).decode(),
-    )
+    copy(page, server, picture)
+    page.keyboard.press("Control+V")
+    expect_picture(page, "image.png")
+
+
+def test_image_that_is_pasted_while_a_field_has_the_focus_is_classified(
+    page: Page, server: str, picture: Path
+) -> None:
+    copy(page, server, picture)
+    page.locator("#files").focus()
     page.keyboard.press("Control+V")
     expect_picture(page, "image.png")
 
@@ -298,3 +261,15 @@ def test_dropped_file_goes_to_the_panel_that_is_shown(page: Page, picture: Path)
     page.get_by_role("tab", name="Live").click()
     drop(page, 300, 400, files=[str(picture)])
     expect_picture(page, "picture.png")
+
+
+def test_panel_for_one_image_says_that_it_takes_the_first_of_several(page: Page, picture: Path) -> None:
+    page.get_by_role("tab", name="Augment").click()
+    expect(page.locator(".grid img")).to_have_count(8)
+    other = picture.with_name("other.png")
+    other.write_bytes(picture.read_bytes())
+    drop(page, 300, 400, files=[str(picture), str(other)])
+    words = "picture.png, the only one used of 2 files"
+    expect(page.locator("#augment")).to_contain_text(f"{words}. A link cannot carry your own image")
+    page.get_by_role("tab", name="Batch norm").click()
+    expect(page.locator("#batch-norm")).to_contain_text(f"{words}, among sample images.")

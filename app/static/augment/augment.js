@@ -3,7 +3,7 @@
 import { keepState } from "../shared/address.js";
 import { getImage, getJson, postFiles } from "../shared/api.js";
 import { askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
-import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
+import { choosePicture, currentPicture, firstOf, sample, SAMPLES } from "../shared/picture.js";
 import { seenOf } from "../shared/seen.js";
 import { fillStrip } from "../shared/strip.js";
 import { sentence } from "../shared/words.js";
@@ -83,7 +83,7 @@ export async function start(section) {
       // A file of the visitor's own, or another sample, may be chosen elsewhere: the link must not bring this one back.
       keepState("augment", withoutImage());
     },
-    takeFiles: (files) => choose(ownFile(files[0])),
+    takeFiles: (files) => choose(firstOf(files)),
     showNotice: say,
   };
 

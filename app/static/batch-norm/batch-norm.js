@@ -3,7 +3,7 @@
 import { keepState } from "../shared/address.js";
 import { getJson, postFiles } from "../shared/api.js";
 import { currentDetails, currentModel, onModel, pathOf } from "../shared/models.js";
-import { choosePicture, currentPicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
+import { choosePicture, currentPicture, firstOf, sample, SAMPLES } from "../shared/picture.js";
 import { fillStrip } from "../shared/strip.js";
 import { sentence } from "../shared/words.js";
 import { createNormsParts } from "./parts.js";
@@ -59,7 +59,7 @@ export async function start(section) {
       // Another panel may choose another image meanwhile.
       if (wanted.layer !== null) keepState("batch-norm", stateOf(wanted));
     },
-    takeFiles: (files) => choose(ownFile(files[0])),
+    takeFiles: (files) => choose(firstOf(files)),
     showNotice: say,
   };
 

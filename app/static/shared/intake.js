@@ -23,10 +23,9 @@ export function listenForFiles({ onFiles, onNotice }) {
   });
 
   window.addEventListener("paste", (event) => {
-    // Text that goes into a field is no image that went wrong.
-    if (event.target.matches?.("input, textarea")) return;
     const files = [...event.clipboardData.files];
     if (files.length > 0) onFiles(files);
-    else onNotice("The clipboard holds no image.");
+    // Text that goes into a field is no image that went wrong.
+    else if (!event.target.matches?.("input, textarea")) onNotice("The clipboard holds no image.");
   });
 }

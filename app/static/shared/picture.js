@@ -30,6 +30,13 @@ export function ownFile(file) {
   return { name: null, title: file.name, file: async () => file };
 }
 
+/** Of several files the first, for a panel that looks at one image; its `title` says so. */
+export function firstOf(files) {
+  const picture = ownFile(files[0]);
+  if (files.length > 1) picture.title += `, the only one used of ${files.length} files`;
+  return picture;
+}
+
 export function currentPicture() {
   return current;
 }

@@ -23,9 +23,10 @@ export function fillStrip(list, onChoose, { own = false } = {}) {
 }
 
 function ownButton(onChoose) {
+  // Without HEIC, which only some services read: phones then hand out their photos as JPEG.
   const input = element("input", {
     type: "file",
-    accept: "image/jpeg,image/png,image/webp,image/gif,image/bmp",
+    accept: "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/avif",
     hidden: true,
     onchange: () => {
       const [file] = input.files;
