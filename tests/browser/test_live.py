@@ -67,6 +67,36 @@ def test_reading_stops_when_another_panel_is_shown(live: Page) -> None:
     assert not [url for url in asked if url.endswith("/metrics")]
 
 
+def test_time_away_is_a_gap_in_the_lines(live: Page) -> None:
+    live.get_by_role("tab", name="Classify").click()
+    live.wait_for_timeout(4000)
+    live.get_by_role("tab", name="Live").click()
+    # Two lines: the one from before, and the one from then on.
+    live.wait_for_function(
+        """() => {
+            const line = document.querySelector("#live .chart path").getAttribute("d");
+            return line.split("M").length === 3;
+        }"""
+    )
+    ago = live.locator("#live .chart .tick").filter(has_text="s ago").first.text_content()
+    assert ago is not None
+    assert int(ago.removesuffix(" s ago")) >= 5
+
+
+def test_readings_older_than_the_window_are_dropped(page: Page) -> None:
+    times = """async () => {
+        const { continued, readMetrics } = await import("/static/live/readings.js");
+        let [points, last] = [[], null];
+        for (const time of [0, 1000, 2000, 3500, 61500]) {
+            const reading = readMetrics([], time);
+            points = continued(points, time === 3500 ? null : last, reading, 60000);
+            last = reading;
+        }
+        return points.map(({ time, requests }) => [time, requests]);
+    }"""
+    assert page.evaluate(times) == [[2000, 0], [3500, None], [61500, 0]]
+
+
 def test_text_is_read_as_the_official_parser_reads_it(live: Page, server: str) -> None:
     text = live.request.get(f"{server}/metrics").text()
     official = [

@@ -9,10 +9,10 @@ import { askedOf, currentModel } from "../shared/models.js";
 import { sample, SAMPLES } from "../shared/picture.js";
 import { milliseconds, sentence } from "../shared/words.js";
 import { parseMetrics } from "./prometheus.js";
-import { between, readMetrics } from "./readings.js";
+import { continued, readMetrics } from "./readings.js";
 
 const EVERY_MS = 1000;
-const KEPT = 60; // readings
+const KEPT_MS = 60_000;
 const TRIAL = { requests: 48, parallel: 8 };
 
 export async function start(section) {
@@ -62,10 +62,11 @@ export async function start(section) {
     if (!document.hidden) {
       try {
         const reading = readMetrics(parseMetrics(await getText("metrics", signal)), performance.now());
-        if (last !== null) points = [...points, between(last, reading)].slice(-KEPT);
+        points = continued(points, last, reading, KEPT_MS);
+        const isFirst = last === null;
         last = reading;
         failure.hidden = true;
-        if (points.length > 0) draw();
+        if (!isFirst) draw();
       } catch (error) {
         if (signal.aborted) return;
         last = null;
@@ -87,9 +88,9 @@ export async function start(section) {
       figure("Images waiting", number(latest.waiting)),
       figure("Rejected", number(last.rejected)),
     );
-    const x = points.map((_, index) => index - points.length + 1);
+    const x = points.map(({ time }) => (time - latest.time) / 1000); // seconds
     const of = (key) => points.map((point) => point[key]);
-    const common = { x, ends: [`${points.length - 1} s ago`, "now"], format: number, least: 0 };
+    const common = { x, ends: [`${Math.round(-x[0])} s ago`, "now"], format: number, least: 0 };
     const sizes = last.batches;
     charts.replaceChildren(
       lineChart({

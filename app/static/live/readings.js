@@ -3,6 +3,7 @@
 import { bucketsOf, difference, quantile, sumOf } from "./prometheus.js";
 
 const OWN = "/metrics"; // the page's own reading, which must not count as load
+const NOTHING = { requests: null, images: null, waiting: null, median: null, slow: null };
 
 /** What the page needs of the samples that `parseMetrics` read at `time`, in milliseconds. */
 export function readMetrics(samples, time) {
@@ -18,18 +19,28 @@ export function readMetrics(samples, time) {
   };
 }
 
-/** Rates per second, and latencies in milliseconds, which are null where no request ended. */
+/** At the time of `now`: rates per second, and latencies in milliseconds, which are null where no request ended. */
 export function between(before, now) {
   const seconds = (now.time - before.time) / 1000;
   const latency = difference(now.latency, before.latency);
   const inMilliseconds = (value) => (value === null ? null : value * 1000);
   return {
+    time: now.time,
     requests: Math.max(0, now.requests - before.requests) / seconds,
     images: Math.max(0, now.images - before.images) / seconds,
     waiting: now.waiting,
     median: inMilliseconds(quantile(latency, 0.5)),
     slow: inMilliseconds(quantile(latency, 0.99)),
   };
+}
+
+/**
+ * `points` with one more for what happened from `before` to `now`, and without those older than `kept` milliseconds.
+ * Where `before` is null, readings are missing: then the point has no values, which is a gap in every line.
+ */
+export function continued(points, before, now, kept) {
+  const added = before === null ? { ...NOTHING, time: now.time } : between(before, now);
+  return [...points, added].filter(({ time }) => time >= now.time - kept);
 }
 
 /** How many batches had a size in each range, up to the largest that there was: `[{ name, count }]`. */
