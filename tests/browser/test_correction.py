@@ -12,7 +12,7 @@ from models.feedback.records import Entry
 from tests.support.artifacts import CLASSES
 from tests.support.free_port import free_port
 from tests.support.panels import classify_sample, open_page
-from tests.support.running_server import running_server
+from tests.support.running_server import MAX_BODY_BYTES, running_server
 
 SAMPLE = Path("app/static/samples/cat.png")
 
@@ -81,6 +81,30 @@ def test_the_image_is_sent_only_when_the_visitor_says_so(blank_page: Page, liste
     database = FeedbackDatabase(url)
     assert database.image(entry.id) == SAMPLE.read_bytes()
     database.close()
+
+
+@pytest.mark.parametrize("hung_up", [False, True])
+def test_an_image_that_is_too_large_to_be_sent_along_can_be_left_out(
+    blank_page: Page, listening: str, url: str, hung_up: bool, expected_errors: list[str]
+) -> None:
+    # The server hangs up on it, so the browser may see the answer or a lost connection.
+    expected_errors += ["status of 413", "net::ERR_"]
+    page = blank_page
+    open_page(page, listening)
+    padded = SAMPLE.read_bytes() + bytes(int(0.9 * MAX_BODY_BYTES))  # what follows the image is not read
+    page.locator("#files").set_input_files({"name": "large.png", "mimeType": "image/png", "buffer": padded})
+    page.get_by_role("button", name="That is wrong").click()
+    page.get_by_label("Send the image along").check()
+    page.get_by_label("It is").select_option("frog")
+    if hung_up:
+        page.route("**/feedback", lambda route: route.abort("connectionreset"), times=1)
+    page.get_by_role("button", name="Send").click()
+    status = page.locator(".correction [role=status]")
+    expect(status).to_have_text("The image is too large to be sent along: send the correction without it.")
+    page.get_by_label("Send the image along").uncheck()
+    page.get_by_role("button", name="Send").click()
+    expect(status).to_have_text(re.compile("^Thank you"))
+    assert [entry.image_bytes for entry in _entries(url) if entry.label == "frog"][-1:] == [0]
 
 
 def test_a_service_without_feedback_does_not_offer_it(page: Page) -> None:

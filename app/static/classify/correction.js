@@ -1,8 +1,12 @@
 // "That is wrong" under a prediction, where the service keeps corrections: the right class, and perhaps the image.
 
-import { getJson, postJson, remove } from "../shared/api.js";
+import { BROKEN_OFF, getJson, postJson, remove, requireReadable } from "../shared/api.js";
 import { currentDetails } from "../shared/models.js";
 import { sentence } from "../shared/words.js";
+
+// In Base64 an image is a third larger: one that could be classified may be more than a correction can carry.
+const TOO_LARGE = ["body_too_large", BROKEN_OFF];
+const WITHOUT = "The image is too large to be sent along: send the correction without it.";
 
 let asked = null; // what the service keeps, once for the whole page
 
@@ -39,8 +43,11 @@ export async function offerCorrection({ element: card }, file, requestId, signal
     event.preventDefault();
     during(send, async () => {
       const correction = { request_id: requestId, label: select.value };
-      if (terms.images && along.querySelector("input").checked) correction.image = await dataUrl(file);
-      const { id } = await postJson("feedback", correction);
+      const withImage = terms.images && along.querySelector("input").checked;
+      if (withImage) correction.image = await dataUrl(file);
+      const { id } = await postJson("feedback", correction).catch((error) => {
+        throw withImage && TOO_LARGE.includes(error.code) ? new Error(WITHOUT) : error;
+      });
       takeBack.onclick = () =>
         during(takeBack, async () => {
           await remove(`feedback/${id}`);
@@ -71,7 +78,8 @@ export async function offerCorrection({ element: card }, file, requestId, signal
   }
 }
 
-function dataUrl(file) {
+async function dataUrl(file) {
+  await requireReadable([file]);
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);

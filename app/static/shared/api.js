@@ -2,6 +2,8 @@
 
 import { currentKey, keyInsteadOf } from "./key.js";
 
+export const BROKEN_OFF = "upload_broken_off";
+
 export class ApiError extends Error {
   /** @param {string} code the API's code, or `unreachable` where no answer came */
   constructor(code, message, { field = null, retriable = false } = {}) {
@@ -26,7 +28,7 @@ export function getImage(path, signal) {
 
 export function postJson(path, content, signal) {
   const headers = { "Content-Type": "application/json" };
-  return request(path, { method: "POST", body: JSON.stringify(content), headers, signal }, json);
+  return upload(path, { body: JSON.stringify(content), headers, signal }, json);
 }
 
 export function remove(path, signal) {
@@ -38,23 +40,28 @@ export async function postFiles(path, files, signal, read = json) {
   const body = new FormData();
   for (const file of files) body.append("file", file);
   try {
-    return await request(path, { method: "POST", body, signal }, read);
+    return await upload(path, { body, signal }, read);
   } catch (error) {
-    if (error.code === "unreachable") await requireReadable(files);
+    if (error.code === "unreachable" || error.code === BROKEN_OFF) await requireReadable(files);
+    throw error;
+  }
+}
+
+async function upload(path, options, read) {
+  try {
+    return await request(path, { method: "POST", ...options }, read);
+  } catch (error) {
     // A server may hang up on a body that is too large before the browser reads its answer.
     if (error.code === "unreachable" && (await isAlive())) {
       const message = "The server closed the connection during the upload. The file may be too large.";
-      throw new ApiError("upload_broken_off", message, {
-        field: "file",
-        retriable: true,
-      });
+      throw new ApiError(BROKEN_OFF, message, { field: "file", retriable: true });
     }
     throw error;
   }
 }
 
 /** A file may have been moved, changed or deleted since it was chosen, and then it cannot be sent. */
-async function requireReadable(files) {
+export async function requireReadable(files) {
   for (const file of files) {
     try {
       await file.slice(0, 1).arrayBuffer();
