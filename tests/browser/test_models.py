@@ -10,6 +10,8 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support.panels import classify_sample, open_page, open_studio
 
+MODEL = "models/resnet18-cifar10"
+
 
 @pytest.fixture
 def second_model(server: str, repository: Path, lenet_folder: Path) -> Iterator[None]:
@@ -105,3 +107,43 @@ def test_an_address_within_the_page_leads_to_its_model_and_the_way_back_too(
     page.go_back()
     expect(summary).to_contain_text("by resnet18-cifar10")
     expect(chosen).to_have_text("resnet18-cifar10, version 1")
+
+
+def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(blank_page: Page, server: str) -> None:
+    page = blank_page
+    listing, details = (page.request.get(f"{server}/{path}").json() for path in ("models", MODEL))
+    earlier = {"models": [{**listing["models"][0], "version": "0"}]}
+    page.route("**/models", lambda route: route.fulfill(json=earlier), times=1)
+    details["metadata"]["version"] = "0"
+    page.route(f"**/{MODEL}", lambda route: route.fulfill(json=details), times=1)
+    open_page(page, server)
+    header = page.locator("#model p")
+    expect(header).to_contain_text("resnet18-cifar10, version 0")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    classify_sample(page, "cat")
+    expect(header).to_contain_text("resnet18-cifar10, version 1")
+    # The answer that told of it is by the new one already.
+    assert len([url for url in asked if "/predict" in url]) == 1
+
+
+@pytest.mark.usefixtures("second_model")
+def test_a_model_that_was_unloaded_meanwhile_gives_way_to_the_default(
+    blank_page: Page, server: str, expected_errors: list[str]
+) -> None:
+    expected_errors.append("status of 404")
+    page = blank_page
+    open_page(page, server, "#classify?sample=cat&model=lenet-noise&version=1")
+    summary, choice = page.locator(".more summary"), page.locator("#model select")
+    expect(summary).to_contain_text("by lenet-noise")
+    control = f"{server}/v2/repository/models/lenet-noise"
+    assert httpx.post(f"{control}/unload", timeout=60).is_success
+    try:
+        page.get_by_role("button", name="dog", exact=True).click()
+        expect(summary).to_contain_text("by resnet18-cifar10, version 1")
+        expect(page.get_by_role("heading", name="Sample: dog")).to_be_visible()
+        expect(page.locator("#model p")).to_contain_text("resnet18-cifar10, version 1")
+        expect(choice).to_be_hidden()
+        assert page.url == f"{server}/#classify?sample=dog"
+    finally:
+        assert httpx.post(f"{control}/load", timeout=60).is_success

@@ -2,7 +2,7 @@
 
 import { goTo, keepState } from "../shared/address.js";
 import { postFiles } from "../shared/api.js";
-import { askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
+import { answeredBy, askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
 import { choosePicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
 import { fillStrip } from "../shared/strip.js";
 import { listed, percent } from "../shared/words.js";
@@ -35,9 +35,9 @@ export async function start(section) {
     dialog: document.querySelector("#camera"),
     onPicture: (file) => takeFiles([file]),
   });
-  onModel(() => {
+  onModel((isAnswered) => {
     sayWhatIsKnown();
-    if (pictures.length > 0) classifyAll();
+    if (!isAnswered && pictures.length > 0) classifyAll();
   });
   sayWhatIsKnown();
   takePicked(); // the field is there before this file has come
@@ -109,6 +109,8 @@ export async function start(section) {
       ]);
       if (signal.aborted) return null;
       showAnswer(card, answer);
+      await answeredBy(answer.model);
+      if (signal.aborted) return null;
       offerCorrection(card, file, requestId, signal);
       startEvidence(card, file, answer, {
         label: pictures.length === 1 ? why : null,

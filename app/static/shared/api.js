@@ -14,6 +14,13 @@ export class ApiError extends Error {
   }
 }
 
+const listeners = [];
+
+/** Calls `listener` with every `ApiError` that the service answers. */
+export function onError(listener) {
+  listeners.push(listener);
+}
+
 export function getJson(path, signal) {
   return request(path, { signal }, json);
 }
@@ -90,7 +97,11 @@ async function request(path, options, read) {
         retriable: true,
       });
     }
-    if (response.status !== 401) throw await errorOf(response);
+    if (response.status !== 401) {
+      const error = await errorOf(response);
+      for (const listener of listeners) listener(error);
+      throw error;
+    }
     await keyInsteadOf(key);
     options.signal?.throwIfAborted();
   }

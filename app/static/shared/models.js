@@ -1,7 +1,7 @@
 // The models that the service has loaded, and the one that the page asks.
 
 import { keepCommon, onAddress, readAddress } from "./address.js";
-import { getJson } from "./api.js";
+import { getJson, onError } from "./api.js";
 import { percent } from "./words.js";
 
 const AGAIN_MS = 5000;
@@ -10,14 +10,54 @@ const listeners = [];
 const details = new Map();
 let listing = null;
 let chosen = null; // null is the service's own default
+let showAgain = async () => {};
+let looking = null; // a promise, while the list is asked for anew
 
 // Read before any panel writes its own state; whether there is such a model, the list will tell.
 const linked = readAddress().state;
 if (linked.has("model")) keepCommon({ model: linked.get("model"), version: linked.get("version") ?? "" });
 
-/** Calls `listener` whenever another model was chosen. */
+/**
+ * Calls `listener` whenever the page asks another model. Its argument tells whether an answer was by that model
+ * already, so that there is no need to ask again.
+ */
 export function onModel(listener) {
   listeners.push(listener);
+}
+
+/** Hear of the model that an answer names: where it is not the current one, others were loaded meanwhile. */
+export async function answeredBy(model) {
+  if (!isSame(model, await currentModel())) await lookAgain(true);
+}
+
+onError(({ code }) => {
+  if (code === "unknown_model") lookAgain(false);
+});
+
+function isSame(one, other) {
+  return one.name === other.name && one.version === other.version;
+}
+
+/** Ask anew what is loaded, once for all that ask at the same time; panels hear of it where the current model goes. */
+function lookAgain(isAnswered) {
+  looking ??= replaceListing(isAnswered)
+    .catch(() => {}) // what is known stays, until the next answer
+    .finally(() => {
+      looking = null;
+    });
+  return looking;
+}
+
+async function replaceListing(isAnswered) {
+  const { models } = await getJson("models");
+  const before = await currentModel();
+  const after = chosen === null ? 0 : models.findIndex((model) => isSame(model, chosen));
+  listing = Promise.resolve(models);
+  details.clear();
+  choose(models, after >= 0 ? after : namedBy(new URLSearchParams({ model: chosen.name }), models));
+  await showAgain();
+  if (isSame(before, chosen ?? models[0])) return;
+  for (const listener of listeners) listener(isAnswered);
 }
 
 /** The entry of `GET /models` that the page asks; the first one is the service's default. */
@@ -85,42 +125,54 @@ export function pathOf({ name, version, current }, below = "", query = {}) {
   return `models/${encodeURIComponent(name)}${below}${all.size > 0 ? `?${all}` : ""}`;
 }
 
-/** Fill the header's line, and offer a choice where there is one. */
-export async function showModels(header) {
+/** Fill the header's line, and offer a choice where there is one; again whenever other models are loaded. */
+export function showModels(header) {
   const [line, label] = [header.querySelector("p"), header.querySelector("label")];
   const select = label.querySelector("select");
-  try {
-    await currentModel();
-    offer(await listing);
-    await describe();
-  } catch (error) {
-    line.textContent = error.message;
-    setTimeout(() => showModels(header), AGAIN_MS);
+  let offered = [];
+
+  select.addEventListener("change", () => change(Number(select.value)));
+  onAddress(({ state }) => {
+    // Back and forward, and links within the page, may lead to another model.
+    const index = namedBy(state, offered);
+    if (offered.length === 0 || index === indexOfChosen()) return;
+    select.value = String(index);
+    change(index);
+  });
+  showAgain = show;
+  show();
+
+  async function show() {
+    try {
+      await currentModel();
+      offer(await listing);
+      await describe();
+    } catch (error) {
+      line.textContent = error.message;
+      setTimeout(show, AGAIN_MS);
+    }
   }
 
   function offer(models) {
-    if (select.options.length > 0) return; // by an earlier try
+    if (models === offered) return; // by an earlier try
+    offered = models;
     select.replaceChildren(
       ...models.map(({ name, version }, index) => new Option(`${name}, version ${version}`, index)),
     );
-    select.value = String(Math.max(0, models.indexOf(chosen)));
+    select.value = String(indexOfChosen());
     label.hidden = models.length === 1;
-    select.addEventListener("change", () => change(models, Number(select.value)));
-    onAddress(({ state }) => {
-      // Back and forward, and links within the page, may lead to another model.
-      const index = namedBy(state, models);
-      if (index === Math.max(0, models.indexOf(chosen))) return;
-      select.value = String(index);
-      change(models, index);
-    });
   }
 
-  function change(models, index) {
-    choose(models, index);
+  function indexOfChosen() {
+    return Math.max(0, offered.indexOf(chosen));
+  }
+
+  function change(index) {
+    choose(offered, index);
     describe().catch((error) => {
       line.textContent = error.message;
     });
-    for (const listener of listeners) listener();
+    for (const listener of listeners) listener(false);
   }
 
   async function describe() {
