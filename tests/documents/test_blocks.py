@@ -18,6 +18,7 @@ import yaml
 
 from app.settings import Settings
 from app.settings.environment import variable
+from tests import arm64
 from tests.documents.documents import DOCUMENTS, ROOT, Block, blocks
 from tests.documents.sandbox import Sandbox, sandbox
 from training.__main__ import parser
@@ -114,6 +115,11 @@ def _check_batch(command: str, place: Sandbox) -> None:  # noqa: ARG001
     parser().parse_args(["train", *arguments])
 
 
+def _check_emulation(command: str, place: Sandbox) -> None:  # noqa: ARG001
+    """The arguments are legal."""
+    arm64.parser().parse_args(shlex.split(command)[3:])
+
+
 def _check_extra(command: str, place: Sandbox) -> None:
     """The extra exists, and pip can tell what it needs without loading any of it."""
     extra = re.fullmatch(r"pip install (?:--.* )?'\.\[([\w-]+)\]'", command)
@@ -141,7 +147,9 @@ INSTEAD: dict[str, Callable[[str, Sandbox], None]] = {
     r"torchrun .*": _check_training,
     r"sbatch .*": _check_batch,
     r"python -m training.deploy.ray_train .*": _check_batch,
-    r"python -m training (data|campaign|calibrate|evaluate|compare) .*": _check_training,
+    r"python -m training (data|campaign|calibrate|evaluate|compare|curves) .*": _check_training,
+    r"python -m training train --recipe lesson.*": _check_training,
+    r"python -m tests.arm64 .*": _check_emulation,
     r"python -m training export --run runs/resnet18-cifar10-seed0 .*": _check_training,
     r"pip install .*": _check_extra,
 }

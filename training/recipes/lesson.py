@@ -2,6 +2,8 @@
 
 python -m training train --recipe lesson
 python -m training train --recipe lesson-no-augmentation
+
+training/README.md shows the curves of both.
 """
 
 from models.augmentations import Compose
