@@ -11,7 +11,7 @@ from training.recipes.resnet18_cifar10 import RESNET18_CIFAR10
 
 RESNET18_CIFAR10_CYCLE = RESNET18_CIFAR10.changed(
     name="resnet18-cifar10-cycle",
-    stages=(Stage(epochs=20, image_size=32),),
+    stages=(Stage(epochs=24, image_size=32),),
     batch_size=256,
     learning_rate=0.3,
     warmup=0.1,
