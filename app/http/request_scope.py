@@ -57,7 +57,7 @@ async def request_scope(
     """
     reject_repeated(request)
     started = perf_counter()
-    deadline = _deadline(request, context.settings.request_seconds)
+    deadline = request_deadline(request, context.settings.request_seconds)
     with (
         _told_when_stopped(request),
         context.control.find(model, version) as loaded,
@@ -226,7 +226,7 @@ class RequestBody:
         return ApiError(413, "body_too_large", message, headers={"Connection": "close"})
 
 
-def _deadline(request: Request, limit_seconds: float) -> Deadline:
+def request_deadline(request: Request, limit_seconds: float) -> Deadline:
     """The seconds that the header X-Request-Timeout asks for, at most and by default `limit_seconds`.
 
     Raises `ApiError` 422 for a header that is not a number above 0.

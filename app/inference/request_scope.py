@@ -29,6 +29,17 @@ class Deadline:
         if asyncio.get_running_loop().time() >= self.at:
             raise self.passed(waited_for)
 
+    async def wait(self, work: Awaitable[T], waiting_for: str) -> T:
+        """The result of `work`. At the deadline it is cancelled; on a thread it may run on, for nobody.
+
+        Raises `ApiError` 504 then, which says `waiting_for` what.
+        """
+        try:
+            async with asyncio.timeout_at(self.at):
+                return await work
+        except TimeoutError as error:
+            raise self.passed(waiting_for) from error
+
     def passed(self, waiting_for: str) -> ApiError:
         message = f"the deadline passed after {self.seconds:.3f} s, waiting for {waiting_for}"
         return ApiError(504, "deadline_exceeded", message)
@@ -78,15 +89,8 @@ class RequestScope:
         return await self.wait(running, waiting_for)
 
     async def wait(self, work: Awaitable[T], waiting_for: str) -> T:
-        """The result of `work`. At the deadline it is cancelled; on a thread it may run on, for nobody.
-
-        Raises `ApiError` 504 then, which says `waiting_for` what.
-        """
-        try:
-            async with asyncio.timeout_at(self.deadline.at):
-                return await work
-        except TimeoutError as error:
-            raise self.deadline.passed(waiting_for) from error
+        """The result of `work`, by the deadline; see `Deadline.wait`."""
+        return await self.deadline.wait(work, waiting_for)
 
     async def pytorch(self) -> None:
         """Wait until PyTorch is imported. Raises `ApiError` 501 where it is not installed."""

@@ -13,7 +13,7 @@ from app.http.base64_text import decode_file
 from app.http.error_handlers import documented
 from app.http.middleware.rate_limit import client_of
 from app.http.query import NO_QUERY
-from app.http.request_scope import ReadyContext, request_scope
+from app.http.request_scope import ReadyContext, request_deadline, request_scope
 from app.inference.context import InferenceContext
 from app.inference.preparation import Upload, prepare_images
 from app.inference.request_scope import RequestScope
@@ -128,7 +128,7 @@ async def correct(request: Request, context: ReadyContext) -> FeedbackKept:
     "/feedback/{id}",
     summary="Delete a correction",
     status_code=204,
-    responses=documented(403, 404, 422, 429, 503),
+    responses=documented(403, 404, 422, 429, 503, 504),
 )
 async def remove(
     request: Request,
@@ -138,7 +138,8 @@ async def remove(
     ],
 ) -> Response:
     """Delete a correction, and the image that came with it."""
-    if not await _store(request, context).delete(known):
+    deadline = request_deadline(request, context.settings.request_seconds)
+    if not await deadline.wait(_store(request, context).delete(known), "the feedback database"):
         raise ApiError(404, "unknown_feedback", f"there is no correction {known}", "id")
     return Response(status_code=204)
 

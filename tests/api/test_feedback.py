@@ -240,6 +240,22 @@ def test_a_locked_database_is_one_error_and_harms_no_prediction(
     assert [entry.request_id for entry in entries_of(file)] == ["a", "c"]
 
 
+def test_a_deadline_is_kept_while_the_database_waits(client: Client, file: Path) -> None:
+    known = client.post("/feedback", json={"request_id": "a", "label": "dog"}).json()["id"]
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    headers = {"X-Request-Timeout": "0.2"}
+    body = {"request_id": "b", "label": "dog"}
+    for answer in (
+        client.request("DELETE", f"/feedback/{known}", headers=headers),
+        client.post("/feedback", json=body, headers=headers),
+    ):
+        assert (answer.status_code, error_of(answer)["code"]) == (504, "deadline_exceeded")
+        assert "the feedback database" in str(error_of(answer)["message"])
+    other.execute("ROLLBACK")
+    other.close()
+
+
 def test_a_database_that_cannot_be_opened_harms_no_prediction(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "feedback.db"
     with running(create_app(with_feedback(settings, file))) as client:
