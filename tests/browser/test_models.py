@@ -8,9 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.panels import classify_sample, open_page, open_studio
+from tests.support.panels import classify_sample, open_norms, open_page, open_studio
 
-MODEL = "models/resnet18-cifar10"
+NAME = "resnet18-cifar10"
+MODEL = f"models/{NAME}"
 
 
 @pytest.fixture
@@ -109,13 +110,22 @@ def test_an_address_within_the_page_leads_to_its_model_and_the_way_back_too(
     expect(chosen).to_have_text("resnet18-cifar10, version 1")
 
 
-def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(blank_page: Page, server: str) -> None:
+@pytest.fixture
+def earlier_version(blank_page: Page, server: str) -> Page:
+    """A page that was told of version 0 as the default, which version 1 has replaced meanwhile."""
     page = blank_page
     listing, details = (page.request.get(f"{server}/{path}").json() for path in ("models", MODEL))
     earlier = {"models": [{**listing["models"][0], "version": "0"}]}
     page.route("**/models", lambda route: route.fulfill(json=earlier), times=1)
     details["metadata"]["version"] = "0"
     page.route(f"**/{MODEL}", lambda route: route.fulfill(json=details), times=1)
+    return page
+
+
+def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(
+    earlier_version: Page, server: str
+) -> None:
+    page = earlier_version
     open_page(page, server)
     header = page.locator("#model p")
     expect(header).to_contain_text("resnet18-cifar10, version 0")
@@ -125,6 +135,39 @@ def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(blank_page: P
     expect(header).to_contain_text("resnet18-cifar10, version 1")
     # The answer that told of it is by the new one already.
     assert len([url for url in asked if "/predict" in url]) == 1
+
+
+def test_an_explanation_by_a_version_that_was_loaded_meanwhile_has_the_image_classified_anew(
+    earlier_version: Page, server: str
+) -> None:
+    page = earlier_version
+
+    def by_version_0(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "model": {"name": NAME, "version": "0"}})
+
+    page.route("**/predict", by_version_0, times=1)
+    open_page(page, server)
+    classify_sample(page, "cat")
+    summary, header = page.locator(".more summary"), page.locator("#model p")
+    expect(summary).to_contain_text(f"by {NAME}, version 0")
+    seen = page.locator(".seen img")
+    expect(seen).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator(".why").click()
+    expect(summary).to_contain_text(f"by {NAME}, version 1")
+    expect(header).to_contain_text(f"{NAME}, version 1")
+    expect(page.locator(".legend")).to_contain_text("Orange speaks for")
+    # Its input may have another size.
+    assert [url for url in asked if "/augment-preview" in url]
+
+
+def test_the_view_of_a_batch_norm_tells_of_a_version_that_was_loaded_meanwhile(
+    earlier_version: Page, server: str
+) -> None:
+    open_norms(earlier_version, server)
+    expect(earlier_version.locator("#model p")).to_contain_text(f"{NAME}, version 1")
 
 
 @pytest.mark.usefixtures("second_model")

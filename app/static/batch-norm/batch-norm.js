@@ -2,7 +2,7 @@
 
 import { keepState } from "../shared/address.js";
 import { getJson, postFiles } from "../shared/api.js";
-import { currentDetails, currentModel, onModel, pathOf } from "../shared/models.js";
+import { answeredBy, currentDetails, currentModel, onModel, pathOf } from "../shared/models.js";
 import { choosePicture, currentPicture, firstOf, sample, SAMPLES } from "../shared/picture.js";
 import { fillStrip } from "../shared/strip.js";
 import { sentence } from "../shared/words.js";
@@ -129,6 +129,7 @@ export async function start(section) {
         picture.name === null
           ? await postFiles(path, [await picture.file()], signal)
           : await getJson(`${path}&sample=${picture.name}`, signal);
+      await answeredBy(answer.model, { isPrediction: false });
       if (signal.aborted) return;
       drawPredictions(parts.predictions, answer, picture);
       drawValues(parts.values, answer);

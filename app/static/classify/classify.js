@@ -109,7 +109,7 @@ export async function start(section) {
       ]);
       if (signal.aborted) return null;
       showAnswer(card, answer);
-      await answeredBy(answer.model);
+      await answeredBy(answer.model, { isPrediction: true });
       if (signal.aborted) return null;
       offerCorrection(card, file, requestId, signal);
       startEvidence(card, file, answer, {

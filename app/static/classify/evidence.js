@@ -1,7 +1,7 @@
 // What the network sees of an image, and over it, when asked for, where the evidence for a class lies.
 
 import { postFiles } from "../shared/api.js";
-import { askedOf, currentDetails } from "../shared/models.js";
+import { answeredBy, askedOf, currentDetails } from "../shared/models.js";
 import { seenOf } from "../shared/seen.js";
 import { sentence } from "../shared/words.js";
 import { drawEvidence, placeOf } from "./heat.js";
@@ -75,6 +75,8 @@ export async function startEvidence({ element: card }, file, answer, { label, si
     try {
       if (seen.hidden) await showInput();
       const explained = await postFiles(askedOf("explain", { class: wanted }), [file], outdated);
+      await answeredBy(explained.model, { isPrediction: false });
+      if (outdated.aborted) return;
       drawEvidence(canvas, explained.map);
       canvas.setAttribute("aria-label", `Evidence for ${wanted}: ${placeOf(explained.map)}`);
       canvas.hidden = false;

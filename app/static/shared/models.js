@@ -25,9 +25,12 @@ export function onModel(listener) {
   listeners.push(listener);
 }
 
-/** Hear of the model that an answer names: where it is not the current one, others were loaded meanwhile. */
-export async function answeredBy(model) {
-  if (!isSame(model, await currentModel())) await lookAgain(true);
+/**
+ * Hear of the model that an answer names: where it is not the current one, others were loaded meanwhile. Without
+ * `isPrediction`, predictions that the page shows are still by the earlier one.
+ */
+export async function answeredBy(model, { isPrediction }) {
+  if (!isSame(model, await currentModel())) await lookAgain(isPrediction);
 }
 
 onError(({ code }) => {

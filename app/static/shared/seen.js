@@ -1,11 +1,16 @@
 // What the network sees of an image: the file scaled and cropped by the service, to the last pixel.
 
 import { postFiles } from "./api.js";
-import { askedOf } from "./models.js";
+import { askedOf, onModel } from "./models.js";
 
 const UNCHANGED = { ops: "", rows: 1, cols: 1, scale: 1, format: "json" };
 
-const known = new WeakMap(); // file -> model -> promise
+let known = new WeakMap(); // file -> model -> promise
+
+// The default model is asked for by no name, and another one may take its place.
+onModel(() => {
+  known = new WeakMap();
+});
 
 /** `{ url, file }` of the image at the model's input size, as a data URL and as a PNG file. */
 export function seenOf(file, signal) {
