@@ -4,7 +4,7 @@ import ctypes
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
-INT_MAX = 2**31 - 1
+NEVER = -1
 
 
 def keep_freed_memory() -> bool:
@@ -12,10 +12,10 @@ def keep_freed_memory() -> bool:
 
     Every step allocates and frees the same gigabytes. By default, glibc gives large blocks back to the
     system, and the system clears each page again when it is next touched: a seventh of a step's processor
-    time. The process then never shrinks, and may grow by a tenth. Other C libraries are left as they are.
+    time. The process then never shrinks, and may grow by an eighth. Other C libraries are left as they are.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, INT_MAX))
+    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, NEVER))
