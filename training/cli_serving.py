@@ -11,6 +11,7 @@ from models.feedback.records import FeedbackError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError
 from training.data.feedback import export_corrections
+from training.data.folder_layout import training_part
 from training.data.load import load
 from training.loop.device import select_device
 from training.output_folder import require_place_for_artifact, require_writable
@@ -71,13 +72,14 @@ def export_feedback_command(arguments: argparse.Namespace) -> None:
         raise DataError(
             f"export-feedback needs the extra `feedback`: pip install 'resnet-serve[feedback]' ({error})"
         ) from error
-    require_writable(arguments.out)
+    folder = training_part(arguments.out)
+    require_writable(folder)
     try:
         database = FeedbackDatabase(arguments.database, must_exist=True)
     except ValueError as error:
         raise DataError(f"--database: {error}") from error
     try:
-        exported = export_corrections(database.entries(), database.image, arguments.out)
+        exported = export_corrections(database.entries(), database.image, folder)
     except FeedbackError as error:
         raise DataError(f"--database: {error}") from error
     finally:
@@ -85,4 +87,4 @@ def export_feedback_command(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(exported.to_json())
     else:
-        exported.show(arguments.out, Console())
+        exported.show(folder, Console())

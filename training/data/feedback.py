@@ -24,16 +24,17 @@ SUFFIXES = {"JPEG": "jpg"}
 class Exported:
     """What became of the corrections: images written of each class, and how many were not, and why.
 
-    `without_image` came without one, whether or not their label went to an earlier one's image. `superseded`
-    are those of an image that was corrected once more, with an image again: by the same request and item, or
-    with the same content. `unfit` are no images that training reads, or last said to be of a class that no
-    folder can be named after.
+    `without_image` came without one, and their label went to the image of the same request and item, where
+    there is just one. `superseded` are those of an image that was corrected once more, with the image again.
+    `unfit` are no images that training reads, or last said to be of a class that no folder can be named
+    after. `ambiguous` are of those without an image: their request and item have different images.
     """
 
     written: dict[str, int]
     without_image: int
     superseded: int
     unfit: int
+    ambiguous: int
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -45,6 +46,7 @@ class Exported:
         console.print(words, markup=False, soft_wrap=True)
         for count, why in (
             (self.without_image, "have no image"),
+            (self.ambiguous, "of these have a request id that came with different images, and are not used"),
             (self.superseded, "are of an image that was corrected once more"),
             (self.unfit, "are not fit to be trained on"),
         ):
@@ -57,44 +59,61 @@ def export_corrections(
 ) -> Exported:
     """Write the image of each of `entries`, the oldest first, to `folder`/CLASS/feedback-ID.FORMAT.
 
-    `image` gives that of an entry by its id. Of several corrections of an image the last one counts, also
-    where it came without the image. The folder may hold other images, and those of an earlier export, of
-    which superseded ones are removed.
+    `image` gives that of an entry by its id. An image is known by its content: request ids may come from
+    clients, which may use one again. Of several corrections of an image the last one counts, also where that
+    came without the image, by its request and item. The folder may hold other images, and those of an earlier
+    export, of which superseded ones are removed.
     """
-    seen: set[tuple[str, int] | str] = set()
-    labels: dict[tuple[str, int], list[str]] = {}
-    for entry in reversed(entries):
-        labels.setdefault((entry.request_id, entry.item), []).append(entry.label)
-    written: Counter[str] = Counter()
-    superseded = unfit = 0
-    for entry in reversed(entries):
-        asked = (entry.request_id, entry.item)
-        label = labels[asked][0]
+    files: dict[str, tuple[str, str]] = {}  # of each entry: the image's digest, and the file's name
+    images: dict[tuple[str, int], set[str]] = {}
+    unfit = 0
+    for entry in entries:
         content = image(entry.id) if entry.image_bytes else None
+        suffix = None if content is None else _suffix(content)
+        if content is not None and suffix is not None:
+            digest = hashlib.sha256(content).hexdigest()
+            files[entry.id] = digest, f"feedback-{entry.id}.{suffix}"
+            images.setdefault((entry.request_id, entry.item), set()).add(digest)
+        elif content is not None:
+            unfit += 1
+    labels: dict[str, str] = {}
+    ambiguous = 0
+    for entry in reversed(entries):
+        of_request = images.get((entry.request_id, entry.item), set())
+        if entry.id in files:
+            labels.setdefault(files[entry.id][0], entry.label)
+        elif len(of_request) == 1:
+            labels.setdefault(next(iter(of_request)), entry.label)
+        elif of_request and not entry.image_bytes:
+            ambiguous += 1
+    written: Counter[str] = Counter()
+    places: set[Path] = set()
+    seen: set[str] = set()
+    superseded = 0
+    for entry in reversed(entries):
+        content = image(entry.id) if entry.id in files else None
         if content is None:
             continue  # or deleted since
-        keys: set[tuple[str, int] | str] = {asked, hashlib.sha256(content).hexdigest()}
-        suffix = _suffix(content)
-        if suffix is None:
-            unfit += 1
-            continue
-        name = f"feedback-{entry.id}.{suffix}"
-        # What an earlier export wrote, before there were the corrections that count now.
-        for former in filter(is_class_name, labels[asked]):
-            if keys & seen or former != label:
-                (folder / former / name).unlink(missing_ok=True)
-        if keys & seen:
+        digest, name = files[entry.id]
+        label = labels[digest]
+        if digest in seen:
             superseded += 1
         elif is_class_name(label):
             file = folder / label / name
             file.parent.mkdir(parents=True, exist_ok=True)
             write_file(file, content)
+            places.add(file)
             written[label] += 1
         else:
             unfit += 1
-        seen |= keys
+        seen.add(digest)
+    # What an earlier export wrote, before there were the corrections that count now.
+    names = {name for _, name in files.values()}
+    for former in set(folder.glob("*/feedback-*")) - places:
+        if former.name in names:
+            former.unlink(missing_ok=True)
     without_image = sum(not entry.image_bytes for entry in entries)
-    return Exported(dict(sorted(written.items())), without_image, superseded, unfit)
+    return Exported(dict(sorted(written.items())), without_image, superseded, unfit, ambiguous)
 
 
 def _suffix(content: bytes) -> str | None:

@@ -145,6 +145,11 @@ def find_layout(folder: Path) -> Layout:
     return Layout(classes, files, role_folders, skipped)
 
 
+def training_part(folder: Path) -> Path:
+    """Where the images to train on lie: train/ in `folder`, where that is such a layout, or else `folder`."""
+    return _role_folders(folder)[0].get("train", folder) if folder.is_dir() else folder
+
+
 def _role_folders(folder: Path) -> tuple[dict[Role, Path], list[str]]:
     """The folder of each role that has one, and what is wrong with them."""
     folders = sub_folders(folder)

@@ -11,6 +11,7 @@ from models.feedback.database import FeedbackDatabase
 from models.feedback.records import Bounds, Correction, Entry
 from training.__main__ import main
 from training.data.feedback import Exported, export_corrections
+from training.data.folder_layout import training_part
 from training.data.image_folder import load_image_folder
 
 
@@ -55,7 +56,7 @@ def test_each_image_goes_into_the_folder_of_its_right_class(kept: Kept, tmp_path
     cat = kept.add("a", "cat", _image(1))
     dog = kept.add("b", "dog", _image(2, "JPEG"))
     kept.add("c", "dog", None)
-    assert kept.export(tmp_path) == Exported({"cat": 1, "dog": 1}, 1, 0, 0)
+    assert kept.export(tmp_path) == Exported({"cat": 1, "dog": 1}, 1, 0, 0, 0)
     assert _files(tmp_path) == {
         f"cat/feedback-{cat}.png": _image(1),
         f"dog/feedback-{dog}.jpg": _image(2, "JPEG"),
@@ -66,14 +67,42 @@ def test_of_several_corrections_of_an_image_the_last_one_counts(kept: Kept, tmp_
     kept.add("a", "cat", _image(1))
     kept.add("b", "cat", _image(2))
     other_item = kept.add("b", "frog", _image(3), item=1)
-    same_request = kept.add("a", "dog", _image(4))
-    same_content = kept.add("c", "ship", _image(2))
-    assert kept.export(tmp_path) == Exported({"dog": 1, "frog": 1, "ship": 1}, 0, 2, 0)
+    same_request = kept.add("a", "dog", _image(1))
+    other_request = kept.add("c", "ship", _image(2))
+    assert kept.export(tmp_path) == Exported({"dog": 1, "frog": 1, "ship": 1}, 0, 2, 0, 0)
     assert sorted(_files(tmp_path)) == [
         f"dog/feedback-{same_request}.png",
         f"frog/feedback-{other_item}.png",
-        f"ship/feedback-{same_content}.png",
+        f"ship/feedback-{other_request}.png",
     ]
+
+
+def test_the_last_one_counts_of_several_requests_too(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", _image(1))
+    later = kept.add("b", "dog", _image(1))
+    kept.add("a", "bird", None)
+    assert kept.export(tmp_path) == Exported({"bird": 1}, 1, 1, 0, 0)
+    assert sorted(_files(tmp_path)) == [f"bird/feedback-{later}.png"]
+
+
+def test_a_request_id_that_is_used_again_mixes_no_images_up(kept: Kept, tmp_path: Path) -> None:
+    first = kept.add("a", "cat", _image(1))
+    kept.add("a", "frog", None)
+    kept.export(tmp_path)
+    assert sorted(_files(tmp_path)) == [f"frog/feedback-{first}.png"]
+    second = kept.add("a", "truck", _image(2))
+    kept.add("a", "bird", None)  # which of the two is it?
+    assert kept.export(tmp_path) == Exported({"cat": 1, "truck": 1}, 2, 0, 0, 2)
+    assert sorted(_files(tmp_path)) == [f"cat/feedback-{first}.png", f"truck/feedback-{second}.png"]
+
+
+def test_corrections_go_to_the_images_to_train_on(tmp_path: Path) -> None:
+    for part in ("Train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+    assert training_part(tmp_path) == tmp_path / "Train"
+    assert training_part(tmp_path / "Train") == tmp_path / "Train"
+    assert training_part(tmp_path / "new") == tmp_path / "new"
 
 
 def test_another_export_into_the_same_folder_brings_it_up_to_date(kept: Kept, tmp_path: Path) -> None:
@@ -100,9 +129,9 @@ def test_a_correction_without_its_image_counts_for_an_earlier_one_s(kept: Kept, 
             f"{label}/feedback-{first}.png": _image(1),
             f"frog/feedback-{other_item}.png": _image(2),
         }
-    assert exported == Exported({"frog": 1, "ship": 1}, 2, 0, 0)
-    later = kept.add("a", "truck", _image(3))
-    assert kept.export(tmp_path) == Exported({"frog": 1, "truck": 1}, 2, 1, 0)
+    assert exported == Exported({"frog": 1, "ship": 1}, 2, 0, 0, 0)
+    later = kept.add("a", "truck", _image(1))
+    assert kept.export(tmp_path) == Exported({"frog": 1, "truck": 1}, 2, 1, 0, 0)
     assert sorted(_files(tmp_path)) == [f"frog/feedback-{other_item}.png", f"truck/feedback-{later}.png"]
 
 
@@ -114,14 +143,14 @@ def test_an_image_whose_last_label_is_unfit_is_not_written(kept: Kept, tmp_path:
     kept.add("a", "a/b", None)
     kept.add("b", "a/b", _image(2))
     kept.add("d", "a/b", _image(3))
-    assert kept.export(tmp_path) == Exported({}, 1, 2, 3)
+    assert kept.export(tmp_path) == Exported({}, 1, 2, 3, 0)
     assert _files(tmp_path) == {}
 
 
 def test_a_damaged_image_does_not_keep_its_label_from_an_earlier_one(kept: Kept, tmp_path: Path) -> None:
     first = kept.add("a", "cat", _image(1))
     kept.add("a", "dog", b"no image")
-    assert kept.export(tmp_path) == Exported({"dog": 1}, 0, 0, 1)
+    assert kept.export(tmp_path) == Exported({"dog": 1}, 0, 0, 1, 0)
     assert sorted(_files(tmp_path)) == [f"dog/feedback-{first}.png"]
 
 
@@ -131,7 +160,7 @@ def test_what_cannot_be_trained_on_is_counted_and_not_written(kept: Kept, tmp_pa
     kept.add("c", ".hidden", _image(2))
     kept.add("d", "a/b", _image(3))
     folder = tmp_path / "inner"
-    assert kept.export(folder) == Exported({}, 0, 0, 4)
+    assert kept.export(folder) == Exported({}, 0, 0, 4, 0)
     assert _files(tmp_path) == {}
 
 
@@ -156,12 +185,16 @@ def test_the_command_exports_a_database(tmp_path: Path, capsys: pytest.CaptureFi
     main(command)
     assert "1 corrections have no image" in capsys.readouterr().out
     assert _files(tmp_path / "out") == {f"cat/feedback-{known}.png": _image(1)}
+    for name in ("cat", "dog"):
+        (tmp_path / "out" / "train" / name).mkdir(parents=True)
     main([*command, "--json"])
+    assert (tmp_path / "out" / "train" / "cat" / f"feedback-{known}.png").is_file()
     assert json.loads(capsys.readouterr().out) == {
         "written": {"cat": 1},
         "without_image": 1,
         "superseded": 0,
         "unfit": 0,
+        "ambiguous": 0,
     }
 
 
