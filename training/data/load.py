@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from training.data.cifar10 import ImageData, load_cifar10
+from training.data.cifar10 import DataError, ImageData, load_cifar10
 from training.data.folder_layout import is_image_folder
 from training.data.image_folder import ImageFolder, class_counts, load_image_folder
 
@@ -19,6 +19,16 @@ IMBALANCED = 2.0
 def holds_cifar10(folder: Path) -> bool:
     """Whether `load` takes `folder` for CIFAR-10: it is there, or nothing is."""
     return (folder / CIFAR10_FOLDER).is_dir() or not is_image_folder(folder)
+
+
+def require_own_images(folder: Path, option: str) -> None:
+    """Raise `DataError` unless `folder` holds folders of images, which `option` is for."""
+    if (folder / CIFAR10_FOLDER).is_dir():
+        raise DataError(f"{option} is for a folder of images: those of CIFAR-10 have 32 pixels")
+    if not folder.is_dir():
+        raise DataError(f"--data: there is no folder {folder}")
+    if not is_image_folder(folder):
+        raise DataError(f"--data: {folder} has no sub-folders: each class needs one, with its images in it")
 
 
 def load(folder: Path, held_out: int, image_size: int, console: Console) -> ImageData:

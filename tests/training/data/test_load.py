@@ -7,7 +7,7 @@ from tests.training.data.test_image_folder import fill
 from training.data.cifar10 import DataError
 from training.data.folder_layout import Skipped
 from training.data.image_folder import load_image_folder
-from training.data.load import LISTED, describe, holds_cifar10, load
+from training.data.load import LISTED, describe, holds_cifar10, load, require_own_images
 
 
 def told(folder: Path) -> str:
@@ -53,6 +53,23 @@ def test_cifar10_is_known_by_its_folder(tmp_path: Path) -> None:
 def test_what_is_neither_says_what_may_be_given(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="or one of your own images, with a sub-folder for each class"):
         load(tmp_path / name, 0, 8, Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("photso", "--data: there is no folder "),
+        ("flat", "each class needs one, with its images in it"),
+        ("cifar", "--image-size is for a folder of images"),
+    ],
+)
+def test_a_size_is_asked_of_own_images_only(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "cifar" / "cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "1.png").touch()
+    with pytest.raises(DataError, match=said):
+        require_own_images(tmp_path / name, "--image-size")
+    require_own_images(fill(tmp_path / "own", a=1), "--image-size")
 
 
 def test_cifar10_itself(cifar10_folder: Path) -> None:
