@@ -231,16 +231,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--out", type=folder, help="folder of the artifact (default: models/weights/NAME/VERSION)"
     )
-    sub.add_argument(
-        "--name",
-        type=slug,
-        help="the model's name (default: that of the recipe, or of your own data folder)",
-    )
-    sub.add_argument(
-        "--version",
-        type=slug,
-        help="the model's version (default: 1, or without --out the next number)",
-    )
+    sub.add_argument("--name", type=slug, help="the model's name (default: as --out, or of recipe or data)")
+    sub.add_argument("--version", type=slug, help="its version (default: as --out, or the next number)")
     sub.add_argument(
         "--no-int8", dest="int8", action="store_false", help="do not add an int8 network to the artifact"
     )

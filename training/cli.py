@@ -5,11 +5,9 @@ What only some of them need and takes long to import is imported where it is use
 
 import argparse
 import json
-import re
 import shlex
 import sys
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +15,13 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from models.artifact.metadata import LONGEST_SLUG
 from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
-from training.data.cifar10 import DataError, download_cifar10, load_cifar10
-from training.data.load import holds_cifar10, load
+from training.data.cifar10 import download_cifar10, load_cifar10
+from training.data.load import holds_cifar10, load, require_own_images
+from training.export.destination import destination, slugified
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
 from training.loop.distributed import Processes, detect_peer_loss, joined
@@ -57,8 +55,7 @@ def train_command(arguments: argparse.Namespace) -> None:
     if arguments.sync_batch_norm:
         recipe = recipe.changed(sync_batch_norm=True)
     if arguments.image_size is not None:
-        if holds_cifar10(arguments.data):
-            raise DataError("--image-size is for a folder of images: those of CIFAR-10 have 32 pixels")
+        require_own_images(arguments.data, "--image-size")
         recipe = with_image_size(recipe, arguments.image_size)
     recipe = recipe.changed(balance=arguments.balance)
     device = select_device(arguments.device)
@@ -269,32 +266,19 @@ def export_command(arguments: argparse.Namespace) -> None:
     images = load(arguments.data, recipe.held_out, recipe.stages[-1].image_size, console)
     # Not the recipe's name for other data, which would put them in the place of the recipe's own model.
     default = recipe.name if holds_cifar10(arguments.data) else slugified(images.name)
-    name = arguments.name or default
-    versions = Path("models/weights") / name
-    version = arguments.version or ("1" if arguments.out else unused_version(versions))
-    folder = arguments.out or versions / version
-    require_place_for_artifact(folder)
+    target = destination(arguments.out, arguments.name, arguments.version, default)
+    require_place_for_artifact(target.folder)
     device = select_device(arguments.device)
     export.export_run(
         state,
         images.to(device),
-        folder,
-        name=name,
-        version=version,
+        target.folder,
+        name=target.name,
+        version=target.version,
         console=console,
         with_int8=arguments.int8,
     )
     if arguments.robustness is not None:
         from training.cli_robustness import add_robustness
 
-        add_robustness(folder, images, device, arguments.robustness, console)
-
-
-def slugified(text: str) -> str:
-    """A model's name from that of a folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:LONGEST_SLUG] or "images"
-
-
-def unused_version(versions: Path) -> str:
-    """The lowest number that no version in this folder has: only a model that is named is replaced."""
-    return next(str(number) for number in count(1) if not (versions / str(number)).exists())
+        add_robustness(target.folder, images, device, arguments.robustness, console)

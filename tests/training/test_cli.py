@@ -17,13 +17,13 @@ from torch import Tensor
 
 from models.artifact.robustness import load_robustness
 from models.artifact.store import load_artifact
+from tests.support.tiny_run import tiny_data
 from tests.support.training_command import training
 from tests.training.loop.test_checkpoint import state
 from training.__main__ import main
-from training.cli import unused_version
 from training.data import cifar10
 from training.export import quantize
-from training.loop.checkpoint import load_checkpoint, save_checkpoint
+from training.loop.checkpoint import RunState, load_checkpoint, save_checkpoint
 from training.loop.train import Run
 from training.recipes import RECIPES
 
@@ -263,6 +263,19 @@ def test_int8_without_nncf_is_told_before_any_work(
     assert "pip install nncf, or export with --no-int8" in said
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_without_a_version_no_model_is_replaced(
+    finished_run: RunState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.cli.load", lambda *_: tiny_data())
+    save_checkpoint(tmp_path, finished_run)
+    for _ in range(2):
+        main(["export", "--run", ".", "--no-int8", "--device", "cpu"])
+    written = (tmp_path / "models" / "weights" / "tiny").iterdir()
+    assert {folder.name: load_artifact(folder).metadata.version for folder in written} == {"1": "1", "2": "2"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -287,10 +300,3 @@ def test_a_wrong_argument_is_named(
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
-
-
-def test_without_a_version_no_model_is_replaced(tmp_path: Path) -> None:
-    assert unused_version(tmp_path / "photos") == "1"
-    for name in ("1", "2", "best"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-    assert unused_version(tmp_path / "photos") == "3"
