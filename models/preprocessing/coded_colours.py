@@ -2,19 +2,32 @@
 
 from models.preprocessing.colours import Colours, by_gamma
 
+_D65 = (0.3127, 0.3290)
 _CHROMATICITIES = {
-    1: (0.3127, 0.3290, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060),
-    9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
-    12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+    1: (*_D65, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060),
+    4: (0.310, 0.316, 0.670, 0.330, 0.210, 0.710, 0.140, 0.080),
+    5: (*_D65, 0.640, 0.330, 0.290, 0.600, 0.150, 0.060),
+    6: (*_D65, 0.630, 0.340, 0.310, 0.595, 0.155, 0.070),
+    7: (*_D65, 0.630, 0.340, 0.310, 0.595, 0.155, 0.070),
+    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+    12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+    22: (*_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
-"""Of sRGB, BT.2020 and Display P3: x and y of white, red, green and blue."""
+"""H.273, table 2: x and y of white, red, green and blue. 1 is sRGB, 9 BT.2020, 12 Display P3."""
 
-_SDR_TRANSFERS = (1, 6, 13, 14, 15)
-"""Those of sRGB and of television, which pictures on displays mean as sRGB's."""
+_GAMMAS = {
+    **dict.fromkeys((1, 6, 7, 13, 14, 15)),
+    4: 1 / 2.2,
+    5: 1 / 2.8,
+    8: 1.0,
+}
+"""H.273, table 3: the exponent of the file's numbers; `None` for sRGB's curve, which pictures on displays
+mean where they name one of television's."""
 
 
 def by_code_points(primaries: int, transfer: int) -> Colours | None:
     """`None` where one of them is not known, or is of a picture of high dynamic range (PQ, HLG)."""
-    if transfer not in _SDR_TRANSFERS or primaries not in _CHROMATICITIES:
+    if transfer not in _GAMMAS or primaries not in _CHROMATICITIES:
         return None
-    return by_gamma(None, _CHROMATICITIES[primaries])
+    return by_gamma(_GAMMAS[transfer], _CHROMATICITIES[primaries])

@@ -77,13 +77,13 @@ def decode(content: bytes, max_pixels: int, shortest_side: int | None = None) ->
 def decode_picture(picture: Picture, shortest_side: int | None = None, stop: Stop | None = None) -> Decoded:
     """Decode the first frame of a picture to an upright image of mode RGB, as browsers show it.
 
-    It is turned as Exif says, so that the size is what a viewer shows. Colours become sRGB, from what an
-    ICC profile says, code points (of sRGB, Display P3 or BT.2020, in AVIF and HEIC without a profile and in
-    PNG before it), or, in a PNG, gAMA and cHRM. Numbers of high dynamic range (PQ, HLG) are taken as they
-    are. Transparency is composed over white: it is the page on which people mostly see such images, and what
-    lies under full transparency is arbitrary. 16-bit samples keep their high byte, CMYK becomes RGB (Adobe's
-    inverted form too). The first frame of an animated PNG is taken to be the picture that viewers without
-    animation show, although it need not be part of the animation.
+    It is turned as Exif says, so that the size is what a viewer shows. Colours become sRGB, from what an ICC
+    profile says, code points (in AVIF and HEIC without a profile and in PNG before it), or, in a PNG, gAMA
+    and cHRM. Code points of high dynamic range (PQ, HLG) are passed over. Transparency is composed over
+    white: it is the page on which people mostly see such images, and what lies under full transparency is
+    arbitrary. 16-bit samples keep their high byte, CMYK becomes RGB (Adobe's inverted form too). The first
+    frame of an animated PNG is taken to be the picture that viewers without animation show, although it need
+    not be part of the animation.
 
     With `shortest_side`, the side in pixels that the picture will be scaled to, a large JPEG is decoded at a
     half, a quarter or an eighth of its scale, by libjpeg's inverse cosine transform of fewer coefficients.

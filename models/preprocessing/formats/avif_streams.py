@@ -1,4 +1,4 @@
-"""How many pixels the decoder of an AVIF will decode, by the AV1 streams themselves.
+"""What the AV1 streams of an AVIF say of themselves: how many pixels will be decoded, and their colours.
 
 The container says a size as well, and the decoder finds out that it is another one when all is decoded.
 Sources: ISO/IEC 14496-12 for the boxes, ISO/IEC 23008-12 for the items, and the AV1 Bitstream Specification,
@@ -22,16 +22,21 @@ CHOSEN_BY_FRAME = 2
 
 @dataclass(frozen=True)
 class Frames:
-    """Pixels of the largest frame, and of all that are decoded for one picture."""
+    """Pixels of the largest frame, and of all that are decoded for one picture.
+
+    `code_points` are primaries and transfer characteristics, of the first stream that tells any.
+    """
 
     largest: int
     pixels: int
+    code_points: tuple[int, int] | None = None
 
 
 def frames_of(content: bytes) -> Frames:
     """Raises `StreamError`."""
     units = 0
     sizes: list[int] = []
+    code_points: tuple[int, int] | None = None
     try:
         for stream in _streams(content):
             header: _SequenceHeader | None = None
@@ -42,13 +47,14 @@ def frames_of(content: bytes) -> Frames:
                 unit = Bits(stream[start : min(end, start + 256)])
                 if kind == SEQUENCE_HEADER:
                     header = _SequenceHeader(unit)
+                    code_points = code_points or header.code_points
                 elif kind in (FRAME, FRAME_HEADER) and header is not None:
                     sizes.append(header.pixels_of_frame(unit))
     except IndexError as error:
         raise StreamError("a box or a unit is cut off") from error
     if not sizes:
         raise StreamError("there is no frame")
-    return Frames(max(sizes), sum(sizes))
+    return Frames(max(sizes), sum(sizes), code_points)
 
 
 def _streams(content: bytes) -> Iterator[bytes]:
@@ -153,7 +159,8 @@ class _SequenceHeader:
     """What all frames behind it have in common, AV1 5.5."""
 
     def __init__(self, bits: Bits) -> None:
-        bits.read(4)
+        profile = bits.read(3)
+        bits.read(1)
         self.is_reduced = bool(bits.read(1))
         self.presentation_bits = 0
         """Of the time at which a frame is shown, where frames tell one."""
@@ -172,14 +179,20 @@ class _SequenceHeader:
             self.number_bits += 1 + bits.read(3)
         bits.read(3)
         self.screen_content = self.integer_vectors = CHOSEN_BY_FRAME
-        if self.is_reduced:
-            return
+        if not self.is_reduced:
+            self._read_tools(bits)
+        bits.read(3)
+        self.code_points = _code_points(bits, profile)
+
+    def _read_tools(self, bits: Bits) -> None:
         bits.read(4)
-        bits.skip_if(2)
+        has_order = bits.skip_if(2)
         if not bits.read(1):
             self.screen_content = bits.read(1)
         if self.screen_content and not bits.read(1):
             self.integer_vectors = bits.read(1)
+        if has_order:
+            bits.read(3)
 
     def _read_operating_points(self, bits: Bits) -> None:
         delay_bits = 0
@@ -228,3 +241,13 @@ class _SequenceHeader:
         bits.read(self.number_bits)
         has_own_size = kind == SWITCH_FRAME or bits.read(1)
         return self.room if has_own_size and self.room > 4 * self.pixels else self.pixels
+
+
+def _code_points(bits: Bits, profile: int) -> tuple[int, int] | None:
+    """Primaries and transfer characteristics where they are stated, AV1 5.5.2."""
+    has_many_bits = bits.read(1)
+    if profile == 2 and has_many_bits:
+        bits.read(1)
+    if profile != 1:
+        bits.read(1)
+    return (bits.read(8), bits.read(8)) if bits.read(1) else None

@@ -82,7 +82,7 @@ def inspect_avif(content: bytes) -> Heif:
         frames = frames_of(content)
     except StreamError as error:
         raise damaged("AVIF") from error
-    found = _inspect(content, "AVIF")
+    found = _inspect(content, "AVIF", frames.code_points)
     declared = found.width * found.height
     # A grid's pictures may go beyond its edges.
     if frames.largest > max(declared, _LARGEST_PIECE):
@@ -108,20 +108,20 @@ def can_read_heic() -> bool:
     return True
 
 
-def _inspect(content: bytes, name: str) -> Heif:
+def _inspect(content: bytes, name: str, of_stream: tuple[int, int] | None = None) -> Heif:
     image = opened(StoppableFile(content, Stop()), _PILLOW_NAMES[name], name)
     # Pillow has AVIF's own rotation and mirroring written into the Exif data; those of HEIC are applied.
     orientation = exif_orientation(image.info.get("exif", b"")) if name == "AVIF" else 1
-    return Heif(*image.size, orientation, _colours(image, content, name), content, name)
+    return Heif(*image.size, orientation, _colours(image, content, name, of_stream), content, name)
 
 
-def _colours(image: Image.Image, content: bytes, name: str) -> Colours:
-    """By the ICC profile, or else by the code points of `nclx`."""
+def _colours(image: Image.Image, content: bytes, name: str, of_stream: tuple[int, int] | None) -> Colours:
+    """By the ICC profile, or else by the code points of `nclx`, or else by those of the stream."""
     profile = image.info.get("icc_profile")
     if profile:
         return by_profile(profile)
     if name == "AVIF":
-        points = code_points(content)
+        points = code_points(content) or of_stream
     else:
         coded = image.info.get("nclx_profile") or {}
         points = coded.get("color_primaries", 0), coded.get("transfer_characteristics", 0)

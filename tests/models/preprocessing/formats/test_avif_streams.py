@@ -10,6 +10,8 @@ from models.preprocessing.formats.avif_streams import MOST_UNITS, Frames, frames
 from models.preprocessing.image_error import ImageError
 from tests.support.image_files import saved
 
+SRGB_POINTS = (1, 13)
+
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return Image.effect_noise((width, height), 60).convert(mode)
@@ -77,10 +79,10 @@ def test_the_frames_of_a_sound_file_are_as_large_as_it_says(
 ) -> None:
     pixels = size[0] * size[1]
     content = saved(noise(*size), "AVIF", speed=10, autotiling=False, **options)
-    assert frames_of(content) == Frames(pixels, pixels)
+    assert frames_of(content) == Frames(pixels, pixels, SRGB_POINTS)
     veiled = noise(*size, "RGBA")
     veiled.putalpha(100)  # noise may be opaque by chance, and then no second frame is stored
-    assert frames_of(saved(veiled, "AVIF", speed=10)) == Frames(pixels, 2 * pixels)
+    assert frames_of(saved(veiled, "AVIF", speed=10)) == Frames(pixels, 2 * pixels, SRGB_POINTS)
 
 
 def test_of_several_pictures_one_after_the_other_the_first_counts() -> None:

@@ -122,3 +122,28 @@ def test_code_points_are_used_where_there_is_no_profile(name: str) -> None:
         return  # the package for HEIC writes no code points beside a profile
     profile = rgb_profile(SRGB_COLUMNS)
     assert np.abs(level(12, 13, icc_profile=profile) - stored).max() <= 6
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_code_points_of_the_stream_are_used_where_the_container_has_none(mode: str) -> None:
+    colour = (200, 90, 80)
+    content = saved(Image.new("RGB", (64, 64), colour).convert(mode), "AVIF", quality=95)
+
+    def decoded(content: bytes) -> np.ndarray:
+        levels: np.ndarray = np.asarray(decode(content, 10_000).image).astype(int)[32, 32]
+        return levels
+
+    stored = decoded(content)
+    in_stream = with_points(content.replace(b"colrnclx", b"freenclx"), (12, 13))
+    assert np.abs(decoded(in_stream) - in_srgb(tuple(stored.tolist()))).max() <= 6
+    # What the container says goes before it.
+    assert (decoded(with_points(content, (12, 13))) == stored).all()
+
+
+def with_points(content: bytes, points: tuple[int, int]) -> bytes:
+    """The file with other primaries and transfer in its stream, where they may begin at any bit."""
+    start = content.index(b"mdat")
+    bits = f"{int.from_bytes(content[start:], 'big'):0{8 * len(content[start:])}b}"
+    assert bits.count(f"1{1:08b}{13:08b}") == 1
+    changed = bits.replace(f"1{1:08b}{13:08b}", f"1{points[0]:08b}{points[1]:08b}")
+    return content[:start] + int(changed, 2).to_bytes(len(content) - start, "big")

@@ -104,6 +104,9 @@ def test_code_points_go_before_a_profile_unless_they_are_of_high_dynamic_range()
     for points, expected in (
         (b"\x0c\x0d\0\1", display_p3),
         (b"\1\x0d\0\1", plain),
+        (b"\1\x08\0\1", linear),
+        (b"\1\x04\0\1", in_srgb((200, 90, 80), SRGB_COLUMNS, 2.2)),
+        (b"\1\x05\0\1", in_srgb((200, 90, 80), SRGB_COLUMNS, 2.8)),
         (b"\x09\x10\0\1", linear),
     ):
         extra = png_chunk(b"cICP", points) + profile
