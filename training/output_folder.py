@@ -60,4 +60,5 @@ def require_place_for_artifact(folder: Path, option: str = "--out") -> None:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MODEL_FILE).is_file():
         raise OutputError(f"{option}: {folder} holds other files than an artifact, which would be removed")
     _try_to_write(folder, option)
-    _try_to_write(folder.parent, option)
+    # Of a link, the folder that it leads to is replaced.
+    _try_to_write(folder.resolve().parent, option)

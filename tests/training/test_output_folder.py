@@ -1,4 +1,5 @@
 import resource
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,23 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
     assert (tmp_path / "small").read_bytes() == bytes(1000)
+
+
+def test_of_a_link_the_place_that_it_leads_to_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models" / "1").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("models/1")
+    tried: list[Path] = []
+    temporary_file = tempfile.TemporaryFile
+
+    def note(*, dir: Path) -> object:  # noqa: A002
+        tried.append(dir)
+        return temporary_file(dir=dir)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", note)
+    require_place_for_artifact(tmp_path / "current")
+    assert tried == [tmp_path / "current", tmp_path / "models"]
 
 
 def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
