@@ -4,8 +4,9 @@ from pathlib import Path
 
 from models.preprocessing.image_error import ImageError
 
-MAX_FILE_BYTES = 200_000_000
-"""More than an image of as many pixels as are accepted takes in any format; films and archives are larger."""
+MAX_FILE_BYTES = 256_000_000
+"""More than an image of as many pixels as are accepted takes in any format, at most 8 bytes for each; films
+and archives are often larger."""
 
 
 def read_image_file(path: Path) -> bytes:
