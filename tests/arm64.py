@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.bench.server import OURS, ROOT, running
 
 SUITE, INTERPRETER, VERSION = "bookworm", "python3.11", "3.11"
 PLATFORMS = ("manylinux_2_35", "manylinux_2_28", "manylinux_2_27", "manylinux2014", "manylinux_2_17")
+EMULATOR = "qemu-aarch64-static"
 START_SECONDS = 900
 TIMEOUT_SECONDS = 300
 
@@ -33,11 +35,14 @@ TOLERANCE = 0.05
 8 bits change the logits of the bundled network by up to 0.05."""
 
 REFUSED = {"/explain": 501, "/predict": 415}
-"""What the service without PyTorch answers there to an image, and here to what is none."""
+"""Path and status: without PyTorch `/explain` answers 501, and `/predict` 415 to what is no image."""
 
 
 def compare(folder: Path, processor: str) -> Mapping[str, Any]:
     """The figures of one comparison. Raises `BenchError` where an answer differs, or a program is missing."""
+    for program in ("debootstrap", EMULATOR):
+        if which(program) is None:
+            raise BenchError(f"{program} is missing: apt-get install debootstrap qemu-user-static")
     system, packages = install(folder)
     emulated = {
         "QEMU_LD_PREFIX": str(system),
@@ -47,7 +52,7 @@ def compare(folder: Path, processor: str) -> Mapping[str, Any]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "RESNET_SERVE_START_SECONDS": str(START_SECONDS),
     }
-    python = ("qemu-aarch64-static", str(system / "usr" / "bin" / INTERPRETER))
+    python = (EMULATOR, str(system / "usr" / "bin" / INTERPRETER))
     with TemporaryDirectory() as temporary:
         pictures = write_pictures(Path(temporary))
         with running(OURS, {}) as server:
