@@ -15,7 +15,7 @@ from app.registry.pytorch import import_pytorch
 from app.registry.warm_up import Warmth, warm_up
 from models.artifact.detector import load_detector
 from models.artifact.facts import ModelFacts
-from models.artifact.golden import check_golden
+from models.artifact.golden import GoldenError, GoldenLogits, check_golden
 from models.artifact.metadata import ModelMetrics
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
 from models.artifact.reference import Reference, load_reference
@@ -199,11 +199,10 @@ def _prove(
 ) -> Warmth:
     """Compare an engine with the golden logits, and make it ready."""
     metadata = artifact.metadata
-    check_golden(
-        artifact.folder,
-        engine.predict,
-        GOLDEN_TOLERANCE[engine.precision],
-        "int8_logits" if engine.precision == "int8" else "logits",
-    )
+    logits: GoldenLogits = "int8_logits" if engine.precision == "int8" else "logits"
+    try:
+        check_golden(artifact.folder, engine.predict, GOLDEN_TOLERANCE[engine.precision], logits)
+    except GoldenError as error:
+        raise ArtifactError(f"{error}: on this processor, use another precision or engine") from error
     blank = np.zeros((1, metadata.in_channels, metadata.input_size, metadata.input_size), np.uint8)
     return warm_up(engine, blank, max_batch, is_stopping)
