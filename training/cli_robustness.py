@@ -8,8 +8,9 @@ from rich.console import Console
 
 from models.artifact.robustness import FILE_NAME
 from models.artifact.store import load_artifact
-from training.data.cifar10 import DataError, ImageData
+from training.data.cifar10 import ImageData
 from training.data.load import load
+from training.evaluation.measure import require_own_data
 from training.evaluation.robustness import show
 from training.export.robustness import keep_robustness, measure_artifact
 from training.loop.device import select_device
@@ -26,11 +27,11 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
     # Progress and remarks go where they do not mix with the JSON.
     console = Console(stderr=True)
-    if images.sha256 != artifact.metadata.dataset.sha256:
-        difference = "the data set is not the one that the artifact was trained on"
-        if arguments.save:
-            raise DataError(f"--save: {difference}, and its card would show these figures as its own")
-        console.print(difference)
+    if arguments.save:
+        # Its card would show these figures as its own.
+        require_own_data(artifact.metadata, images)
+    elif images.sha256 != artifact.metadata.dataset.sha256:
+        console.print("the data set is not the one that the artifact was trained on")
     robustness = measure_artifact(
         artifact,
         arguments.engine,

@@ -29,10 +29,7 @@ def reference_command(arguments: argparse.Namespace) -> None:
     about = artifact.metadata
     device, console = select_device(arguments.device), Console()
     data = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console).to(device)
-    if data.classes != about.classes:
-        raise DataError(f"--data: its classes are not those of the artifact, {', '.join(about.classes)}")
-    if data.sha256 != about.dataset.sha256:
-        raise DataError("--data: not the data set that the artifact was trained on")
+    measure.require_own_data(about, data)
     if not len(data.held_out):
         raise DataError("--data: no images of it are held out, which the reference is measured on")
     preprocessing = Preprocessing.from_metadata(about)

@@ -77,6 +77,16 @@ def require_classes(metadata: ModelMetadata, data: ImageData) -> None:
         raise ArtifactError(f"classes: the artifact knows {metadata.classes}, the data set {data.classes}")
 
 
+def require_own_data(metadata: ModelMetadata, data: ImageData) -> None:
+    """Raises `ArtifactError` where `data` is not what the artifact was trained on."""
+    require_classes(metadata, data)
+    if metadata.dataset.sha256 != data.sha256:
+        raise ArtifactError(
+            f"--data: must be what {metadata.name} {metadata.version} was trained on, "
+            f"{metadata.dataset.name}, and is another data set"
+        )
+
+
 def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:
     """Run the test images of `data` through `artifact`; `engine` is a key of `ENGINE_CHOICES`.
 

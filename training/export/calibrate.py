@@ -33,6 +33,7 @@ from training.data.cifar10 import ImageData, Split
 from training.evaluation.corruptions.mix import corrupted_mix
 from training.evaluation.engines import load_engine
 from training.evaluation.evaluate import evaluate, fit_temperature
+from training.evaluation.measure import require_own_data
 from training.evaluation.outputs import Answer, Outputs, answer_of_engine, reference
 from training.evaluation.robustness import sample
 from training.report.files import render_report
@@ -175,10 +176,7 @@ def calibrate_artifact(folder: Path, data: ImageData, device: torch.device, cons
     """
     artifact, report = load_artifact(folder), load_report(folder)
     about = artifact.metadata
-    if about.dataset.sha256 != data.sha256:
-        raise ArtifactError(
-            f"{folder}: the model was trained on another data set than the one given by --data"
-        )
+    require_own_data(about, data)
     if not len(data.held_out):
         raise ArtifactError(f"{folder}: the model was trained without a validation set to fit anything to")
     classifier, corrupted = last_linear(artifact.model), corrupted_images(data)

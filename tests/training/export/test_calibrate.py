@@ -83,7 +83,9 @@ def test_an_artifact_is_calibrated_anew_and_all_else_stays(
 
 def test_other_data_are_refused(exported: Path) -> None:
     data = tiny_data()
-    with pytest.raises(ArtifactError, match="trained on another data set"):
+    with pytest.raises(
+        ArtifactError, match="--data: must be what tiny 1 was trained on, tiny, and is another data set"
+    ):
         calibrate_artifact(exported, replace(data, sha256="1" * 64), CPU, QUIET)
     nothing = Split(data.held_out.images[:0], data.held_out.labels[:0])
     with pytest.raises(ArtifactError, match="without a validation set"):
