@@ -41,8 +41,11 @@ class Detector:
         `features` (N, D) and `logits` (N, K) are of those. Raises `KeyError` for an unknown name.
         """
         score = SCORES[name].fit(reference)
-        scores = score(features, logits)
-        return cls(name, score, np.quantile(scores, np.arange(STEPS) / 100).astype(np.float32))
+        # By this method a share of new images lies above each quantile that is, on average, the stated one,
+        # from 20 images on, where the usual one calls 8 % of 30 unfamiliar in place of 5 %.
+        steps = np.arange(STEPS) / 100
+        quantiles = np.quantile(score(features, logits), steps, method="weibull")
+        return cls(name, score, quantiles.astype(np.float32))
 
     def unfamiliarity(self, features: Floats, logits: Floats) -> npt.NDArray[np.float64]:
         """How unfamiliar images are, in 0..1, (N,); above 0.95 they are not familiar.

@@ -25,6 +25,17 @@ def test_so_many_known_images_are_familiar_and_hardly_a_strange_one(name: str) -
     assert ((of_known >= 0) & (of_known < 1)).all()
 
 
+def test_few_images_to_set_the_threshold_on_call_no_more_known_ones_unfamiliar() -> None:
+    network = Network()
+    reference, known = network.reference(), network.known(2000)[0]
+    logits, shares = network.logits(known), []
+    for at in range(0, 2000, 20):
+        few = slice(at, at + 20)
+        detector = Detector.fit("max_softmax", reference, known[few], logits[few])
+        shares.append((detector.unfamiliarity(known, logits) > 0.95).mean())
+    assert abs(np.mean(shares) - 0.05) < 0.02
+
+
 def test_it_rises_with_the_score_beyond_the_threshold_too() -> None:
     network, detector = fitted()
     features = np.concatenate([network.known(500)[0], network.strange(500)])

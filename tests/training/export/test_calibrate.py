@@ -46,7 +46,8 @@ def test_each_network_is_fitted_to_its_own_answers(exported: Path, engine: str, 
     detector = load_detector(artifact, precision)
     assert detector is not None
     of_held_out = detector.unfamiliarity(*answer_of_engine(own)(data.held_out.images))
-    assert (of_held_out <= 0.95).mean() == pytest.approx(11 / 12)
+    # Of twelve, the strangest one is the threshold, give or take the rounding of another computation.
+    assert 0.92 < of_held_out.max() < 0.96
 
 
 @pytest.mark.usefixtures("undrawn")
