@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
-from models.artifact.reference import measure_reference
+from models.artifact.reference import LEAST_IMAGES, measure_reference
 from models.artifact.store import load_artifact
 from models.feedback.records import FeedbackError
 from models.preprocessing.transform import Preprocessing
@@ -30,8 +30,9 @@ def reference_command(arguments: argparse.Namespace) -> None:
     device, console = select_device(arguments.device), Console()
     data = load(arguments.data, RecordedRecipe.of(about).held_out, about.input_size, console).to(device)
     measure.require_own_data(about, data)
-    if not len(data.held_out):
-        raise DataError("--data: no images of it are held out, which the reference is measured on")
+    if len(data.held_out) < LEAST_IMAGES:
+        count = f"{len(data.held_out)} images of it are held out"
+        raise DataError(f"--data: {count}, and the reference needs {LEAST_IMAGES} to be measured on")
     preprocessing = Preprocessing.from_metadata(about)
     images = measure.as_served(data.held_out.images, preprocessing)
     logits = engine_logits(load_engine(artifact, "torch", device), images)

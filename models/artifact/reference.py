@@ -17,6 +17,10 @@ from models.image_statistics import BRIGHTNESS_EDGES, SHARPNESS_EDGES, brightnes
 
 FILE_NAME = "reference.json"
 
+LEAST_IMAGES = 50
+"""That a reference should be of. With 30, chance alone sets off an alert for every tenth data set, with 15
+for more than half of them, and it stays on: the reference does not change."""
+
 CONFIDENCE_EDGES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 Share = Annotated[float, Field(ge=0, le=1)]

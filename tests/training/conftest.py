@@ -25,7 +25,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> RunState:
 def exported(finished_run: RunState, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the tiny run's artifact: not to be changed."""
     folder = tmp_path_factory.mktemp("artifacts") / "tiny" / "1"
-    export_run(finished_run, tiny_data(), folder, name="tiny", version="1", console=QUIET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.export.export.LEAST_IMAGES", 1)
+        export_run(finished_run, tiny_data(), folder, name="tiny", version="1", console=QUIET)
     return folder
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models import create_model
 from models.artifact.golden import GOLDEN_FILE, check_golden
 from models.artifact.reference import FILE_NAME as REFERENCE_FILE
-from models.artifact.reference import measure_reference
+from models.artifact.reference import LEAST_IMAGES, measure_reference
 from models.artifact.report import FILE_NAME as REPORT_FILE
 from models.artifact.report import StoredReport
 from models.artifact.save import save_artifact
@@ -222,7 +222,10 @@ def export_run(
     )
     files |= detector_files(fitted, fitted_int8)
     files[REPORT_FILE] = report.to_json()
-    if len(validation):
+    if 0 < len(validation) < LEAST_IMAGES:
+        words = f"without {REFERENCE_FILE}, the reference for drift: {len(validation)} validation images"
+        console.print(f"{words} are too few, {LEAST_IMAGES} are needed", soft_wrap=True)
+    elif len(validation):
         reference = measure_reference(
             validation.images.cpu().numpy(), validation_logits.cpu().numpy(), data.classes, fitted.temperature
         )

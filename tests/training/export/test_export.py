@@ -197,6 +197,11 @@ def test_the_reference_is_of_the_validation_images(exported: Path) -> None:
     assert load_reference(exported, data.classes) == expected
 
 
+def test_a_reference_is_not_measured_on_few_images(without_int8: Path) -> None:
+    assert load_artifact(without_int8).metadata.dataset.held_out_images == 12
+    assert not (without_int8 / "reference.json").exists()
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_without_a_validation_set_the_temperature_is_one_and_there_is_no_int8(tmp_path: Path) -> None:
     recipe = RECIPE.with_epochs(1).changed(held_out=0)
