@@ -42,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
             " (default: %(default)s)",
         )
 
+    def takes_test(sub: argparse.ArgumentParser) -> None:
+        takes_data(sub)
+        words = "measure on all images of this folder, a sub-folder for each class, instead"
+        sub.add_argument("--test", type=folder_to_read, metavar="FOLDER", help=words)
+
     def takes_artifact(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--artifact", type=folder, required=True, help="folder of the artifact")
 
@@ -132,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("evaluate", cli.evaluate_command, "Measure an artifact on the test set.")
     takes_artifact(sub)
-    takes_data(sub)
+    takes_test(sub)
     takes_device(sub)
     takes_engine(sub, "torch")
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -161,7 +166,7 @@ def parser() -> argparse.ArgumentParser:
         type=seed,
         help="with --robustness or --views: seed for choosing and corrupting the images (default: 0)",
     )
-    sub.add_argument("--out", type=folder, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} into")
+    sub.add_argument("--out", type=folder, help=f"with --robustness: folder to write {ROBUSTNESS_FILE} to")
 
     sub = command(
         "compare", cli.compare_command, "Compare two artifacts, or two engines, on the same test images."
@@ -170,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("b", type=folder, metavar="B", help="folder of another, or the same with another engine")
     takes_engine(sub, "torch", "--engine-a")
     takes_engine(sub, "torch", "--engine-b")
-    takes_data(sub)
+    takes_test(sub)
     takes_device(sub)
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 

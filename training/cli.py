@@ -20,7 +20,7 @@ from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
 from training.data.cifar10 import download_cifar10, load_cifar10
-from training.data.load import holds_cifar10, load, require_own_images
+from training.data.load import holds_cifar10, load, load_test, require_own_images
 from training.export.destination import destination, slugified
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
 from training.loop.device import select_device
@@ -187,7 +187,7 @@ def views_command(arguments: argparse.Namespace) -> None:
     gains = views.measure_views(
         artifact,
         load_engine(artifact, arguments.engine, select_device(arguments.device)),
-        load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True)),
+        load_test(arguments.data, arguments.test, artifact.metadata.input_size),
         others,
         count=arguments.images,
         seed=arguments.seed or 0,
@@ -199,10 +199,10 @@ def views_command(arguments: argparse.Namespace) -> None:
 
 
 def measured_artifact(artifact: Artifact, engine: str, arguments: argparse.Namespace) -> "measure.Measured":
-    """On the test images of `--data`, those of a folder scaled as this artifact has them."""
+    """On the images of `--test` or the test images of `--data`, scaled as this artifact has them."""
     from training.evaluation import measure
 
-    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
+    images = load_test(arguments.data, arguments.test, artifact.metadata.input_size)
     return measure.measure(artifact, engine, images, select_device(arguments.device))
 
 

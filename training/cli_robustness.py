@@ -9,7 +9,7 @@ from rich.console import Console
 from models.artifact.robustness import FILE_NAME
 from models.artifact.store import load_artifact
 from training.data.cifar10 import ImageData
-from training.data.load import load
+from training.data.load import load_test
 from training.evaluation.measure import require_own_data
 from training.evaluation.robustness import show
 from training.export.robustness import keep_robustness, measure_artifact
@@ -21,10 +21,12 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     """By the engine that was asked for, and in int8 where the artifact has it."""
     artifact = load_artifact(arguments.artifact)
     if arguments.save:
+        if arguments.test is not None:
+            raise ValueError("--test: not with --save, as a card shows figures of the test set")
         require_place_for_artifact(arguments.artifact, "--artifact")
     if arguments.out is not None:
         require_writable(arguments.out)
-    images = load(arguments.data, 0, artifact.metadata.input_size, Console(quiet=True))
+    images = load_test(arguments.data, arguments.test, artifact.metadata.input_size)
     # Progress and remarks go where they do not mix with the JSON.
     console = Console(stderr=True)
     if arguments.save:

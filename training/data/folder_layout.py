@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.artifact.metadata import LONGEST_LABEL
@@ -59,12 +59,16 @@ class File:
 
 @dataclass(frozen=True)
 class Layout:
-    """Classes; files, the tests' first, then the held-out ones; the roles' folders; what is left out."""
+    """Classes; files, the tests' first, then the held-out ones; the roles' folders; what is left out.
+
+    With `only_test`, all files are to test on, and nothing is split off.
+    """
 
     classes: tuple[str, ...]
     files: list[File]
     role_folders: dict[Role, Path]
     skipped: list[Skipped]
+    only_test: bool = False
 
     @property
     def missing(self) -> list[Role]:
@@ -107,6 +111,8 @@ def find_layout(folder: Path) -> Layout:
     Unicode form only, and classes that there are no training images of.
     """
     role_folders, conflicts = _role_folders(folder)
+    if not role_folders:
+        require_no_conflicts(folder, conflicts)
     skipped: list[Skipped] = []
     roots: dict[Role, list[Path]] = {role: sub_folders(each) for role, each in role_folders.items()}
     if "train" in roots:
@@ -117,7 +123,7 @@ def find_layout(folder: Path) -> Layout:
         roots["train"] = [each for each in sub_folders(folder) if each not in role_folders.values()]
         skipped += [Skipped(each.name, "in no class's folder") for each in _entries(folder) if each.is_file()]
     names = [class_name(path) for path in roots["train"]]
-    conflicts += _wrong_names(names)
+    conflicts += _wrong_names(names) or _roles_by_other_names(roots["train"])
     classes = tuple(sorted(set(names)))
     files: list[File] = []
     for role in reversed(ROLE_NAMES):
@@ -150,6 +156,21 @@ def training_part(folder: Path) -> Path:
     return _role_folders(folder)[0].get("train", folder) if folder.is_dir() else folder
 
 
+def find_test_layout(folder: Path) -> Layout:
+    """The layout of `folder`, a sub-folder for each class, all of whose images are to test on.
+
+    Raises `DataError` as `find_layout` does, and where there are folders for roles.
+    """
+    layout = find_layout(folder)
+    if layout.role_folders:
+        listed = ", ".join(f"{each.name}/" for each in layout.role_folders.values())
+        raise DataError(
+            f"{folder}: must hold a sub-folder for each class, and has {listed}: give one of these"
+        )
+    files = [replace(file, role="test") for file in layout.files]
+    return replace(layout, files=files, only_test=True)
+
+
 def _role_folders(folder: Path) -> tuple[dict[Role, Path], list[str]]:
     """The folder of each role that has one, and what is wrong with them."""
     folders = sub_folders(folder)
@@ -168,10 +189,10 @@ def _role_folders(folder: Path) -> tuple[dict[Role, Path], list[str]]:
         ]
     else:
         beside = {class_name(each) for each in folders if each not in everything}
-        only_roles = len(everything) > 1 and not beside and all(map(sub_folders, everything))
+        only_roles = everything and not beside and all(map(sub_folders, everything))
         if only_roles:
-            names = ", ".join(f"{each.name}/" for each in sorted(everything))
-            return {}, [f"there are {names} but no train/ beside them"]
+            names = " and ".join(f"{each.name}/" for each in sorted(everything))
+            return {}, [f"beside {names} there must be train/, with a folder for each class as well"]
         for role, found in named.items():
             named[role] = [
                 each for each in found if beside & {class_name(inner) for inner in sub_folders(each)}
@@ -203,6 +224,18 @@ def _wrong_names(names: list[str]) -> list[str]:
     if alike := [name for name in names if count[name.casefold().strip()] > 1]:
         wrong.append(f"class names must differ in more than case or form: {', '.join(alike)}")
     return wrong
+
+
+def _roles_by_other_names(folders: list[Path]) -> list[str]:
+    """Where what would be the classes, as training_set/ and test_set/, holds the same folders each."""
+    starts = tuple(name for names in ROLE_NAMES.values() for name in names)
+    alike = {frozenset(class_name(each) for each in sub_folders(folder)) for folder in folders}
+    if len(alike) > 1 or frozenset() in alike:
+        return []
+    if not all(folder.name.casefold().startswith(starts) for folder in folders):
+        return []
+    listed = " and ".join(f"{folder.name}/" for folder in folders)
+    return [f"{listed} hold the same folders: if these are the classes, call them train/, val/ and test/"]
 
 
 def class_name(path: Path) -> str:

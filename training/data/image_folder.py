@@ -16,7 +16,14 @@ from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError, ImageData, Split, channel_statistics
-from training.data.folder_layout import File, Layout, Skipped, find_layout, require_no_conflicts
+from training.data.folder_layout import (
+    File,
+    Layout,
+    Skipped,
+    find_layout,
+    find_test_layout,
+    require_no_conflicts,
+)
 from training.data.image_file import read_image_file
 from training.data.memory import lack_of_memory
 from training.data.split import Role, split
@@ -34,7 +41,7 @@ class ImageFolder:
     skipped: tuple[Skipped, ...]
 
 
-def load_image_folder(folder: Path, image_size: int) -> ImageFolder:
+def load_image_folder(folder: Path, image_size: int, *, only_test: bool = False) -> ImageFolder:
     """Read `folder`: a sub-folder for each class, or train/ with these in it, and perhaps val/ and test/.
 
     Images are scaled to `image_size` × `image_size` pixels by the code that scales them in serving. A class's
@@ -45,10 +52,12 @@ def load_image_folder(folder: Path, image_size: int) -> ImageFolder:
     Files that cannot be read as images are left out, and so is every file but the first of the same content,
     for a copy among the test images would be known by heart: the one in test/ stays, then the one in val/.
 
+    With `only_test`, `folder` has a sub-folder for each class, and all images are to test on.
+
     Raises `DataError` for an unfit layout (see `find_layout`), naming all classes without images or with too
     few to split and all contents that are in two classes, and where the images would not fit into memory.
     """
-    layout = find_layout(folder)
+    layout = find_test_layout(folder) if only_test else find_layout(folder)
     classes, files = layout.classes, layout.files
     if lack := lack_of_memory(len(files), image_size):
         raise DataError(f"{folder}: {lack}: choose a smaller --image-size, or fewer images")
@@ -59,8 +68,8 @@ def load_image_folder(folder: Path, image_size: int) -> ImageFolder:
     for role in ROLES:
         index = torch.tensor([i for i in kept if roles[i] == role], dtype=torch.int64)
         parts[role] = Split(images[index], labels[index])
-    mean, std = channel_statistics(parts["train"].images)
-    if min(std) < LEAST_STD:
+    mean, std = channel_statistics(parts["test" if only_test else "train"].images)
+    if min(std) < LEAST_STD and not only_test:
         raise DataError(f"{folder}: all training images have the same value in one channel: nothing to learn")
     data = ImageData(
         name=_printable(folder.resolve().name) or "images",
@@ -129,6 +138,9 @@ def _choose(
     roles: dict[int, Role] = {index: files[index].role for index in kept}
     for label, name in enumerate(layout.classes):
         own = [i for i in kept if files[i].label == label]
+        if layout.only_test:
+            conflicts += [] if own else [f"class {name!r} has no readable image"]
+            continue
         to_split = [i for i in own if roles[i] == "train"]
         try:
             shares = split([str(results[i]) for i in to_split], layout.missing)

@@ -46,7 +46,7 @@ def load(folder: Path, held_out: int, image_size: int, console: Console) -> Imag
 
 def describe(loaded: ImageFolder, console: Console) -> None:
     """Print the class counts, how unequal they are, and the files left out."""
-    data, skipped = loaded.data, loaded.skipped
+    data = loaded.data
     parts = [class_counts(part, data.classes) for part in (data.train, data.held_out, data.test)]
     for name in data.classes:
         train, held_out, test = (counts[name] for counts in parts)
@@ -56,7 +56,25 @@ def describe(loaded: ImageFolder, console: Console) -> None:
         console.print(
             f"the classes are imbalanced, {most / least:.1f} to 1: see --balance loss and --balance sampling"
         )
+    show_skipped(loaded, console)
+
+
+def show_skipped(loaded: ImageFolder, console: Console) -> None:
+    """Print the files left out."""
+    skipped = loaded.skipped
     for each in skipped[:LISTED]:
         console.print(f"left out {escape(each.path)}: {escape(each.reason)}", soft_wrap=True)
     if len(skipped) > LISTED:
         console.print(f"left out {len(skipped) - LISTED:,} more files")
+
+
+def load_test(data: Path, test: Path | None, image_size: int) -> ImageData:
+    """What to measure on: all images of the folder `test`, or else the test images of `data`.
+
+    Those of a folder are scaled to `image_size` pixels. Raises `DataError`.
+    """
+    if test is None:
+        return load(data, 0, image_size, Console(quiet=True))
+    loaded = load_image_folder(test, image_size, only_test=True)
+    show_skipped(loaded, Console(stderr=True))
+    return loaded.data

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.data.cifar10 import DataError
-from training.data.folder_layout import LISTED, find_layout, is_image_folder
+from training.data.folder_layout import LISTED, find_layout, find_test_layout, is_image_folder
 
 ALIKE = [unicodedata.normalize(form, "é") for form in ("NFC", "NFD")]
 
@@ -132,7 +132,12 @@ def test_links_are_followed_and_never_in_circles(tmp_path: Path) -> None:
             ["train/a/1", "train/b/1", "val/c/1", "test/d/1", "test/a/1"],
             "test/ has classes without training images: d; val/ has classes without training images: c",
         ),
-        (["val/a/1", "test/a/1"], "there are test/, val/ but no train/ beside them"),
+        (["val/a/1", "test/a/1"], "beside test/ and val/ there must be train/, with a folder for each class"),
+        (["test/a/1", "test/b/1"], "beside test/ there must be train/, with a folder for each class as well"),
+        (
+            ["training_set/a/1", "training_set/b/1", "test_set/b/1", "test_set/a/1"],
+            "test_set/ and training_set/ hold the same folders: if these are the classes, call them train/",
+        ),
         (
             ["train/a/1", "train/b/1", "val/a/1", "Valid/a/1", "test/1.png", "Train/a/1"],
             "test/ must hold a folder for each class, as Train/ does; "
@@ -158,3 +163,18 @@ def test_what_is_an_image_folder(tmp_path: Path) -> None:
     assert not is_image_folder(tmp_path)
     assert not is_image_folder(create(tmp_path, "a.png", ".git/x", "__MACOSX/a/x"))
     assert is_image_folder(create(tmp_path, "a/1"))
+
+
+@pytest.mark.parametrize(
+    "files", [["train-1/a/1", "trolley/a/1"], ["train-1/1", "train-2/1"], ["trains/a/1", "tests/b/1"]]
+)
+def test_classes_may_be_called_like_roles(tmp_path: Path, files: list[str]) -> None:
+    assert len(find_layout(create(tmp_path, *files)).classes) == 2
+
+
+def test_all_of_a_folder_may_be_to_test_on(tmp_path: Path) -> None:
+    layout = find_test_layout(create(tmp_path, "a/1", "b/2", "b/deep/3"))
+    assert (layout.classes, layout.only_test) == (("a", "b"), True)
+    assert {file.role for file in layout.files} == {"test"}
+    with pytest.raises(DataError, match="has train/, test/: give one of these"):
+        find_test_layout(create(tmp_path / "roles", "train/a/1", "train/b/1", "test/a/1", "test/b/1"))

@@ -7,7 +7,7 @@ from tests.training.data.test_image_folder import fill
 from training.data.cifar10 import DataError
 from training.data.folder_layout import Skipped
 from training.data.image_folder import load_image_folder
-from training.data.load import LISTED, describe, holds_cifar10, load, require_own_images
+from training.data.load import LISTED, describe, holds_cifar10, load, load_test, require_own_images
 
 
 def told(folder: Path) -> str:
@@ -75,3 +75,18 @@ def test_a_size_is_asked_of_own_images_only(tmp_path: Path, name: str, said: str
 def test_cifar10_itself(cifar10_folder: Path) -> None:
     data = load(cifar10_folder, 1000, 8, Console(quiet=True))
     assert data.train.images.shape == (49_000, 3, 32, 32)
+
+
+def test_a_folder_to_test_on_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, cat=3, dog=4)
+    (tmp_path / "dog" / "notes.txt").write_text("no image")
+    data = load_test(tmp_path / "absent", tmp_path, 8)
+    assert (data.classes, len(data.train), len(data.held_out), len(data.test)) == (("cat", "dog"), 0, 0, 7)
+    assert "left out dog/notes.txt" in capsys.readouterr().err
+    (tmp_path / "bird").mkdir()
+    with pytest.raises(DataError, match="class 'bird' has no readable image"):
+        load_test(tmp_path / "absent", tmp_path, 8)
+
+
+def test_without_one_it_is_the_data_themselves(tmp_path: Path) -> None:
+    assert len(load_test(fill(tmp_path, cat=10, dog=10), None, 8).test) == 4

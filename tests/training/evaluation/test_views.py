@@ -47,7 +47,7 @@ def test_without_a_right_answer_there_is_no_area(exported: Path) -> None:
 def test_the_command_prints_them(
     exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.cli.load", lambda *_: tiny_data())
+    monkeypatch.setattr("training.cli.load_test", lambda *_: tiny_data())
     command = ["evaluate", "--artifact", str(exported), "--device", "cpu"]
     main([*command, "--views", "--images", "8", "--json"])
     assert [each["views"] for each in json.loads(capsys.readouterr().out)] == [1, 2, 3, 4]

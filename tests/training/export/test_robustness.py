@@ -79,7 +79,7 @@ def test_export_measures_at_most_all_test_images(artifact: Path) -> None:
 def test_the_command_prints_keeps_and_writes_what_it_is_asked_for(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.cli_robustness.load", lambda *_: tiny_data())
+    monkeypatch.setattr("training.cli_robustness.load_test", lambda *_: tiny_data())
     monkeypatch.setenv("COLUMNS", "200")
     command = ["evaluate", "--artifact", str(artifact), "--device", "cpu", "--engine", "openvino"]
     before = load_artifact(artifact).metadata
@@ -104,12 +104,12 @@ def test_figures_of_another_data_set_are_not_kept(
     artifact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = replace(tiny_data(), sha256="0" * 64)
-    monkeypatch.setattr("training.cli_robustness.load", lambda *_: other)
+    monkeypatch.setattr("training.cli_robustness.load_test", lambda *_: other)
     command = ["evaluate", "--artifact", str(artifact), "--robustness", "--images", "2", "--device", "cpu"]
-    with pytest.raises(
-        SystemExit, match="--save: the data set is not the one that the artifact was trained on"
-    ):
+    with pytest.raises(SystemExit, match="--data: must be what tiny 1 was trained on, tiny, and is another"):
         main([*command, "--save"])
+    with pytest.raises(SystemExit, match="--test: not with --save"):
+        main([*command, "--save", "--test", str(artifact)])
     assert not (artifact / "robustness.json").exists()
     main(command)
     assert "the data set is not the one that the artifact was trained on" in capsys.readouterr().err
