@@ -1,7 +1,7 @@
 """A client of the service, synchronous and asynchronous: typed answers, errors in words, and patience.
 
     with Client("http://127.0.0.1:8000") as client:
-        print(client.predict(Path("photo.jpg")).predictions[0].top[0].label)
+        print(client.predict("photo.jpg").predictions[0].top[0].label)
 
 Needs no package but httpx: `pip install resnet-serve`, without an extra.
 """

@@ -23,7 +23,8 @@ LONGEST_WAIT = 300.0
 """Seconds that the service may ask to wait, by default. For load it sends nobody away for longer, but a rate
 limit may be of hours."""
 
-Image = Path | bytes
+Image = str | Path | bytes | bytearray | memoryview
+"""An image to send: the path of its file, as text or as a path, or the content of the file."""
 
 
 class Patience:
@@ -102,9 +103,22 @@ def proxies_explained() -> Iterator[None]:
         raise ServiceError(None, "invalid_client", message) from error
 
 
-def _name_to_send(file: Path) -> str:
-    """The file's name, which may be of any bytes: those that are not UTF-8 replaced."""
-    return os.fsencode(file.name).decode("utf-8", "replace")
+def _require_image(field: str, image: object) -> None:
+    """Raises `TypeError` for what is neither a path nor the content of a file."""
+    if not isinstance(image, Image):
+        raise TypeError(
+            f"{field}: must be the path of an image file, as str or Path, or the content of one, as bytes,"
+            f" got {type(image).__name__}"
+        )
+
+
+def _name_and_content(image: Image) -> tuple[str, bytes]:
+    """What is sent of an image. Raises `OSError` where its file cannot be read."""
+    if not isinstance(image, str | Path):
+        return "image", bytes(image)
+    file = Path(image)
+    # The name may be of any bytes: those that are not UTF-8 are replaced.
+    return os.fsencode(file.name).decode("utf-8", "replace"), file.read_bytes()
 
 
 def prediction_request(
@@ -114,12 +128,15 @@ def prediction_request(
     version: str | None,
     views: int | None,
 ) -> dict[str, Any]:
+    """The arguments of the HTTP client's request.
+
+    Raises `ValueError` and `TypeError`, before any file is read, and `OSError`.
+    """
     if not images:
         raise ValueError("images: there must be at least one")
-    files = [
-        ("file", (_name_to_send(image), image.read_bytes()) if isinstance(image, Path) else ("image", image))
-        for image in images
-    ]
+    for image in images:
+        _require_image("images", image)
+    files = [("file", _name_and_content(image)) for image in images]
     parameters = {"top_k": top_k, "model": model, "version": version, "views": views}
     return {
         "files": files,

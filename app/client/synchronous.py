@@ -49,9 +49,11 @@ class Client:
         version: str | None = None,
         views: int | None = None,
     ) -> PredictResponse:
-        """Classify images, files or their contents, in one request, by the default model or another.
+        """Classify images in one request, by the default model or another.
 
-        `views` is how many views of each image to average over, None for the service's own setting.
+        Each is given as the path of its file, or as the content of the file. Raises `OSError` for a file that
+        cannot be read, `TypeError` for anything else, and `ValueError` for no image at all. `views` is
+        how many views of each image to average over, None for the service's own setting.
         """
         request = prediction_request(images, top_k, model, version, views)
         return predict_response(self._send("POST", "/predict", **request))

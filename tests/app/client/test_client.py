@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 import os
 import sys
@@ -106,6 +107,35 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
         "familiar": None,
         "unfamiliarity": None,
     }
+
+
+def test_a_text_is_the_path_of_a_file(ask: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"from a file")
+    service = Service(answered())
+    ask(service, lambda client: client.predict(str(file)))
+    assert b'filename="cat.png"' in service.requests[0].content
+    assert b"from a file" in service.requests[0].content
+    with pytest.raises(FileNotFoundError, match=r"no-such\.jpg"):
+        ask(service, lambda client: client.predict("no-such.jpg"))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_files_content_may_be_of_any_type_of_bytes(
+    ask: Callable[..., Any], kind: Callable[..., Any]
+) -> None:
+    service = Service(answered())
+    ask(service, lambda client: client.predict(kind(b"content")))
+    assert b"\r\n\r\ncontent\r\n" in service.requests[0].content
+
+
+@pytest.mark.parametrize("image", [["a.png", "b.png"], None, 7, io.BytesIO(b"content")])
+def test_anything_else_is_refused_by_name_before_it_is_sent(ask: Callable[..., Any], image: object) -> None:
+    told = f"^images: must be the path of an image file, as str or Path, .* got {type(image).__name__}$"
+    service = Service()
+    with pytest.raises(TypeError, match=told):
+        ask(service, lambda client: client.predict("no-such.jpg", image))
+    assert service.requests == []
 
 
 def test_models_are_listed(ask: Callable[..., Any]) -> None:
