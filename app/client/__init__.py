@@ -7,7 +7,14 @@ Needs no package but httpx: `pip install resnet-serve`, without an extra.
 """
 
 from app.client.asynchronous import AsyncClient
-from app.client.responses import ClassProbability, ModelEntry, Prediction, PredictResponse
+from app.client.responses import (
+    ClassProbability,
+    CorrectedPrediction,
+    CorrectResponse,
+    ModelEntry,
+    Prediction,
+    PredictResponse,
+)
 from app.client.synchronous import Client
 from app.errors import ServiceError
 
@@ -15,6 +22,8 @@ __all__ = [
     "AsyncClient",
     "ClassProbability",
     "Client",
+    "CorrectResponse",
+    "CorrectedPrediction",
     "ModelEntry",
     "PredictResponse",
     "Prediction",

@@ -6,11 +6,21 @@ from typing import Any, Self
 
 import httpx
 
-from app.client.responses import ModelEntry, PredictResponse, model_entries, predict_response
+from app.client.responses import (
+    CorrectResponse,
+    ModelEntry,
+    PredictResponse,
+    correct_response,
+    model_entries,
+    predict_response,
+    require_deleted,
+)
 from app.client.sending import (
     LONGEST_WAIT,
     Image,
     Patience,
+    correction_path,
+    correction_request,
     prediction_request,
     proxies_explained,
     settings_of,
@@ -42,15 +52,43 @@ class AsyncClient:
         model: str | None = None,
         version: str | None = None,
         views: int | None = None,
+        request_id: str | None = None,
     ) -> PredictResponse:
         """Classify images in one request, by the default model or another.
 
-        Each is given as the path of its file, or as the content of the file. Raises `OSError` for a file that
-        cannot be read, `TypeError` for anything else, and `ValueError` for no image at all. `views` is
-        how many views of each image to average over, None for the service's own setting.
+        Each is given as the path of its file, or as the content of the file. `views` is how many views of
+        each image to average over, None for the service's own setting; `request_id` an id for the request,
+        None for one that the service makes.
+
+        Raises `OSError` for a file that cannot be read, `TypeError` for what is no image, and `ValueError`
+        for no image at all and for an id that the service would not take over.
         """
-        request = await asyncio.to_thread(prediction_request, images, top_k, model, version, views)
+        request = await asyncio.to_thread(
+            prediction_request, images, top_k, model, version, views, request_id
+        )
         return predict_response(await self._send("POST", "/predict", **request))
+
+    async def correct(
+        self, request_id: str, label: str, *, item: int = 0, image: Image | None = None
+    ) -> CorrectResponse:
+        """Say which class is right for image number `item`, from 0, of a request whose predictions came.
+
+        The service keeps the correction, with the image if it is given again and the service accepts images.
+        Sent again only where the service has certainly not kept it yet: after an answer that is lost, or an
+        error within the service, it may be kept all the same.
+
+        Raises `OSError` for a file that cannot be read, and `TypeError` for what is no image.
+        """
+        request = await asyncio.to_thread(correction_request, request_id, label, item, image)
+        return correct_response(await self._send("POST", "/feedback", once=True, **request))
+
+    async def delete_correction(self, correction_id: str) -> None:
+        """Delete a correction by its id, and its image. Sent again as a correction is.
+
+        Raises `ValueError` for what is no id.
+        """
+        path = correction_path(correction_id)
+        require_deleted(await self._send("DELETE", path, once=True))
 
     async def models(self) -> tuple[ModelEntry, ...]:
         """The models that are served."""
@@ -81,6 +119,8 @@ class AsyncClient:
         self,
         method: str,
         path: str,
+        *,
+        once: bool = False,
         **options: Any,  # noqa: ANN401
     ) -> httpx.Response | httpx.RequestError:
         attempt = 0
@@ -90,7 +130,7 @@ class AsyncClient:
                 outcome = await self._http.request(method, path, **options)
             except httpx.RequestError as error:
                 outcome = error
-            delay = self._patience.delay(attempt, outcome)
+            delay = self._patience.delay(attempt, outcome, once=once)
             if delay is None:
                 return outcome
             await asyncio.sleep(delay)

@@ -56,6 +56,30 @@ class ModelEntry:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class CorrectedPrediction:
+    """What was answered for the image that a correction is about; `probability` is calibrated, 0..1."""
+
+    model: str
+    version: str
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class CorrectResponse:
+    """A correction that is kept, under an `id` with which anybody who knows it can delete it.
+
+    `prediction` is None where the service has forgotten it, `image_bytes` the size of the image that is kept,
+    0 without one, and `days` the number of days after which the correction is deleted.
+    """
+
+    id: str
+    prediction: CorrectedPrediction | None
+    image_bytes: int
+    days: int
+
+
 def content_of(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: ANN401 - JSON
     """What the service answered. Raises `ServiceError`."""
     if isinstance(outcome, httpx.RequestError):
@@ -69,6 +93,14 @@ def content_of(outcome: httpx.Response | httpx.RequestError) -> Any:  # noqa: AN
         raise ServiceError(outcome.status_code, error["code"], error["message"], error["field"])
     except (ValueError, KeyError, TypeError) as problem:
         raise _unknown_response(outcome) from problem
+
+
+def code_of(response: httpx.Response) -> str | None:
+    """The code of an error, None where it is no error of this service's."""
+    try:
+        return str(response.json()["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _unknown_response(response: httpx.Response) -> ServiceError:
@@ -119,3 +151,25 @@ def model_entries(response: httpx.Response | httpx.RequestError) -> tuple[ModelE
         )
     except (KeyError, TypeError) as problem:
         raise _unknown_response(response) from problem
+
+
+def correct_response(response: httpx.Response | httpx.RequestError) -> CorrectResponse:
+    content = content_of(response)
+    assert isinstance(response, httpx.Response)
+    try:
+        made = content["prediction"]
+        prediction = made and CorrectedPrediction(
+            made["model"]["name"], made["model"]["version"], made["label"], made["probability"]
+        )
+        return CorrectResponse(content["id"], prediction, content["image_bytes"], content["days"])
+    except (KeyError, TypeError) as problem:
+        raise _unknown_response(response) from problem
+
+
+def require_deleted(response: httpx.Response | httpx.RequestError) -> None:
+    """Raises `ServiceError`, unless the service says that it has deleted what it should."""
+    if isinstance(response, httpx.Response) and response.status_code == 204:
+        return
+    content_of(response)
+    assert isinstance(response, httpx.Response)
+    raise _unknown_response(response)

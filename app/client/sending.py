@@ -1,7 +1,9 @@
 """What both clients do alike, which is all but waiting."""
 
+import base64
 import os
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,10 +13,21 @@ from typing import Any
 
 import httpx
 
+from app.client.responses import code_of
 from app.errors import ServiceError
 
 RETRIED = frozenset({429, 503})
 """Statuses of a request that was in order and may be served later."""
+
+REFUSED_AT_ONCE = frozenset({"not_ready", "too_many_connections"})
+"""Codes of a 503 that the service gives before it does anything with a request. Of its others, `stopping` may
+come while the database is at work, and `feedback_unavailable` once it is lost while it keeps a correction."""
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
+"""The ids that the service takes over from a client; in place of any other it makes one of its own."""
+
+CORRECTION_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""What is no part of a path but itself."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 """Seconds before the first retry, doubled for each further one, where the service names no time."""
@@ -38,9 +51,14 @@ class Patience:
         self._retries = retries
         self._longest_wait = longest_wait
 
-    def delay(self, attempt: int, outcome: httpx.Response | httpx.RequestError) -> float | None:
-        """Seconds to wait before the next attempt; None if this outcome is the last."""
-        if attempt >= self._retries:
+    def delay(
+        self, attempt: int, outcome: httpx.Response | httpx.RequestError, *, once: bool = False
+    ) -> float | None:
+        """Seconds to wait before the next attempt; None if this outcome is the last.
+
+        With `once`, it is the last unless the service has certainly done nothing with the request.
+        """
+        if attempt >= self._retries or (once and not _was_refused_at_once(outcome)):
             return None
         if isinstance(outcome, httpx.Response):
             if outcome.status_code not in RETRIED:
@@ -50,6 +68,16 @@ class Patience:
                 return named if named <= self._longest_wait else None
         # Spread, so that clients that were refused together do not come back together.
         return float(min(FIRST_DELAY * 2**attempt, LONGEST_DELAY) * random.uniform(0.5, 1.0))
+
+
+def _was_refused_at_once(outcome: httpx.Response | httpx.RequestError) -> bool:
+    """Whether a request was not sent at all, or the service refused it before it did anything.
+
+    After any other error it may still be carried out, or have been.
+    """
+    if isinstance(outcome, httpx.RequestError):
+        return isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return outcome.status_code == 429 or code_of(outcome) in REFUSED_AT_ONCE
 
 
 def _named_seconds(headers: httpx.Headers) -> float | None:
@@ -127,6 +155,7 @@ def prediction_request(
     model: str | None,
     version: str | None,
     views: int | None,
+    request_id: str | None,
 ) -> dict[str, Any]:
     """The arguments of the HTTP client's request.
 
@@ -136,9 +165,29 @@ def prediction_request(
         raise ValueError("images: there must be at least one")
     for image in images:
         _require_image("images", image)
+    if request_id is not None and not REQUEST_ID.fullmatch(request_id):
+        message = "must be 1 to 128 ASCII letters, digits and characters of ._~:/+=@-"
+        raise ValueError(f"request_id: {message}, got {request_id!r}")
     files = [("file", _name_and_content(image)) for image in images]
     parameters = {"top_k": top_k, "model": model, "version": version, "views": views}
     return {
         "files": files,
         "params": {name: value for name, value in parameters.items() if value is not None},
+        "headers": {} if request_id is None else {"X-Request-ID": request_id},
     }
+
+
+def correction_request(request_id: str, label: str, item: int, image: Image | None) -> dict[str, Any]:
+    """The arguments of the HTTP client's request. Raises `TypeError`, and `OSError` as for a prediction."""
+    correction: dict[str, Any] = {"request_id": request_id, "label": label, "item": item}
+    if image is not None:
+        _require_image("image", image)
+        correction["image"] = base64.b64encode(_name_and_content(image)[1]).decode()
+    return {"json": correction}
+
+
+def correction_path(correction_id: str) -> str:
+    """The path of a correction. Raises `ValueError` for what is no id, and might lead to another path."""
+    if not CORRECTION_ID.fullmatch(correction_id):
+        raise ValueError(f"correction_id: must be the id that `correct` returned, got {correction_id!r}")
+    return f"/feedback/{correction_id}"

@@ -6,11 +6,21 @@ from typing import Any, Self
 
 import httpx
 
-from app.client.responses import ModelEntry, PredictResponse, model_entries, predict_response
+from app.client.responses import (
+    CorrectResponse,
+    ModelEntry,
+    PredictResponse,
+    correct_response,
+    model_entries,
+    predict_response,
+    require_deleted,
+)
 from app.client.sending import (
     LONGEST_WAIT,
     Image,
     Patience,
+    correction_path,
+    correction_request,
     prediction_request,
     proxies_explained,
     settings_of,
@@ -22,8 +32,9 @@ class Client:
 
     A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
     time that the service names in Retry-After, unless that is more than `longest_wait` seconds, else after a
-    growing one. `timeout` is in seconds, for each attempt. Every method raises `ServiceError`, and so does
-    the construction, which raises `ValueError` for a number that is out of range.
+    growing one. A correction, or its deletion, is sent again only where the service has certainly not done it
+    yet. `timeout` is in seconds, for each attempt. Every method raises `ServiceError`, and so does the
+    construction, which raises `ValueError` for a number that is out of range.
     """
 
     def __init__(
@@ -48,15 +59,41 @@ class Client:
         model: str | None = None,
         version: str | None = None,
         views: int | None = None,
+        request_id: str | None = None,
     ) -> PredictResponse:
         """Classify images in one request, by the default model or another.
 
-        Each is given as the path of its file, or as the content of the file. Raises `OSError` for a file that
-        cannot be read, `TypeError` for anything else, and `ValueError` for no image at all. `views` is
-        how many views of each image to average over, None for the service's own setting.
+        Each is given as the path of its file, or as the content of the file. `views` is how many views of
+        each image to average over, None for the service's own setting; `request_id` an id for the request,
+        None for one that the service makes.
+
+        Raises `OSError` for a file that cannot be read, `TypeError` for what is no image, and `ValueError`
+        for no image at all and for an id that the service would not take over.
         """
-        request = prediction_request(images, top_k, model, version, views)
+        request = prediction_request(images, top_k, model, version, views, request_id)
         return predict_response(self._send("POST", "/predict", **request))
+
+    def correct(
+        self, request_id: str, label: str, *, item: int = 0, image: Image | None = None
+    ) -> CorrectResponse:
+        """Say which class is right for image number `item`, from 0, of a request whose predictions came.
+
+        The service keeps the correction, with the image if it is given again and the service accepts images.
+        Sent again only where the service has certainly not kept it yet: after an answer that is lost, or an
+        error within the service, it may be kept all the same.
+
+        Raises `OSError` for a file that cannot be read, and `TypeError` for what is no image.
+        """
+        request = correction_request(request_id, label, item, image)
+        return correct_response(self._send("POST", "/feedback", once=True, **request))
+
+    def delete_correction(self, correction_id: str) -> None:
+        """Delete a correction by its id, and its image. Sent again as a correction is.
+
+        Raises `ValueError` for what is no id.
+        """
+        path = correction_path(correction_id)
+        require_deleted(self._send("DELETE", path, once=True))
 
     def models(self) -> tuple[ModelEntry, ...]:
         """The models that are served."""
@@ -83,7 +120,14 @@ class Client:
     ) -> None:
         self.close()
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response | httpx.RequestError:  # noqa: ANN401
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        once: bool = False,
+        **options: Any,  # noqa: ANN401
+    ) -> httpx.Response | httpx.RequestError:
         attempt = 0
         while True:
             outcome: httpx.Response | httpx.RequestError
@@ -91,7 +135,7 @@ class Client:
                 outcome = self._http.request(method, path, **options)
             except httpx.RequestError as error:
                 outcome = error
-            delay = self._patience.delay(attempt, outcome)
+            delay = self._patience.delay(attempt, outcome, once=once)
             if delay is None:
                 return outcome
             time.sleep(delay)

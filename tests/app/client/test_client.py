@@ -1,4 +1,3 @@
-import asyncio
 import io
 import json
 import os
@@ -14,6 +13,7 @@ import pytest
 from app.batching.retry_after import LATEST_SECONDS
 from app.client import AsyncClient, Client, ModelEntry, PredictResponse, ServiceError
 from app.client.sending import LONGEST_WAIT
+from tests.support.scripted_service import Service, answered
 
 ANSWER: dict[str, Any] = {
     "model": {"name": "m", "version": "1"},
@@ -30,65 +30,10 @@ ANSWER: dict[str, Any] = {
 OVERLOADED = {"error": {"code": "overloaded", "message": "too much", "field": None}}
 
 
-class Service(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Gives the outcomes one after the other, and keeps the requests."""
-
-    def __init__(self, *outcomes: httpx.Response | httpx.TransportError) -> None:
-        self.outcomes = list(outcomes)
-        self.requests: list[httpx.Request] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.requests.append(request)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, httpx.TransportError):
-            raise outcome
-        return outcome
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        return self.handle_request(request)
-
-
-def answered(content: Any = ANSWER, status: int = 200, **headers: str) -> httpx.Response:  # noqa: ANN401
-    return httpx.Response(status, json=content, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-
-@pytest.fixture(params=["sync", "async"])
-def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Run one call of either client against a service."""
-
-    def sync(service: Service, call: Callable[[Any], Any], **options: Any) -> Any:  # noqa: ANN401
-        with Client("http://test", transport=service, **options) as client:
-            return call(client)
-
-    def asynchronous(service: Service, call: Callable[[Any], Any], **options: Any) -> Any:  # noqa: ANN401
-        async def run() -> Any:  # noqa: ANN401
-            async with AsyncClient("http://test", transport=service, **options) as client:
-                return await call(client)
-
-        return asyncio.run(run())
-
-    return sync if request.param == "sync" else asynchronous
-
-
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that were waited, without the waiting."""
-    found: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        found.append(seconds)
-
-    monkeypatch.setattr("app.client.synchronous.time.sleep", found.append)
-    monkeypatch.setattr("app.client.asynchronous.asyncio.sleep", sleep)
-    return found
-
-
 def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "cat.png"
     file.write_bytes(b"from a file")
-    service = Service(answered(X_Request_ID="my-id"))
+    service = Service(answered(ANSWER, X_Request_ID="my-id"))
     answer: PredictResponse = ask(
         service,
         lambda client: client.predict(file, b"content", top_k=2, model="m", views=3),
@@ -112,7 +57,7 @@ def test_files_and_contents_are_sent_together(ask: Callable[..., Any], tmp_path:
 def test_a_text_is_the_path_of_a_file(ask: Callable[..., Any], tmp_path: Path) -> None:
     file = tmp_path / "cat.png"
     file.write_bytes(b"from a file")
-    service = Service(answered())
+    service = Service(answered(ANSWER))
     ask(service, lambda client: client.predict(str(file)))
     assert b'filename="cat.png"' in service.requests[0].content
     assert b"from a file" in service.requests[0].content
@@ -124,7 +69,7 @@ def test_a_text_is_the_path_of_a_file(ask: Callable[..., Any], tmp_path: Path) -
 def test_a_files_content_may_be_of_any_type_of_bytes(
     ask: Callable[..., Any], kind: Callable[..., Any]
 ) -> None:
-    service = Service(answered())
+    service = Service(answered(ANSWER))
     ask(service, lambda client: client.predict(kind(b"content")))
     assert b"\r\n\r\ncontent\r\n" in service.requests[0].content
 
@@ -161,7 +106,9 @@ def test_readiness_is_asked_once(ask: Callable[..., Any], status: int | None, re
 
 def test_the_services_own_time_to_wait_is_obeyed(ask: Callable[..., Any], slept: list[float]) -> None:
     service = Service(
-        answered(OVERLOADED, 429, Retry_After="7"), answered(OVERLOADED, 503, Retry_After="2"), answered()
+        answered(OVERLOADED, 429, Retry_After="7"),
+        answered(OVERLOADED, 503, Retry_After="2"),
+        answered(ANSWER),
     )
     assert ask(service, lambda client: client.predict(b"x")).model == "m"
     assert slept == [7, 2]
@@ -189,7 +136,7 @@ def test_as_long_as_the_service_sends_anybody_away_for_load_is_waited_for() -> N
 
 def test_without_one_the_waits_grow(ask: Callable[..., Any], slept: list[float]) -> None:
     service = Service(
-        httpx.ConnectError("refused"), httpx.ReadTimeout("late"), answered(OVERLOADED, 503), answered()
+        httpx.ConnectError("refused"), httpx.ReadTimeout("late"), answered(OVERLOADED, 503), answered(ANSWER)
     )
     assert ask(service, lambda client: client.predict(b"x")).model == "m"
     for seconds, full in zip(slept, (0.2, 0.4, 0.8), strict=True):
@@ -250,7 +197,7 @@ def test_a_good_answer_of_another_program_is_told_apart_too(ask: Callable[..., A
 def test_a_name_that_is_not_utf_8_is_sent_with_a_replacement(ask: Callable[..., Any], tmp_path: Path) -> None:
     file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
     file.write_bytes(b"content")
-    service = Service(answered())
+    service = Service(answered(ANSWER))
     ask(service, lambda client: client.predict(file))
     assert 'filename="caf\ufffd.png"'.encode() in service.requests[0].content
 
@@ -300,7 +247,7 @@ def test_an_address_or_key_that_cannot_be_sent_is_refused_by_name(
 
 def test_whether_an_image_is_familiar_is_passed_on(ask: Callable[..., Any]) -> None:
     known = {**ANSWER["predictions"][0], "familiar": False, "unfamiliarity": 0.97}
-    service = Service(answered({**ANSWER, "predictions": [known]}), answered())
+    service = Service(answered({**ANSWER, "predictions": [known]}), answered(ANSWER))
     (told,) = ask(service, lambda client: client.predict(b"content")).predictions
     assert (told.familiar, told.unfamiliarity) == (False, 0.97)
     # A service without a detector says null, and one of an earlier version nothing.
