@@ -32,8 +32,9 @@ from app.inference.context import InferenceContext
 from app.observability.metrics import ServiceMetrics
 from app.observability.tracing import create_tracing
 from app.registry.control import ModelControl
+from app.registry.first_plan import first_plan
 from app.registry.free_memory import return_free_memory
-from app.registry.loader import ModelLoader, first_plan, load_entry
+from app.registry.loader import ModelLoader, load_entry
 from app.registry.plan_folder import Membership
 from app.registry.pytorch import PyTorch
 from app.routes import (

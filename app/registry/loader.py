@@ -1,4 +1,4 @@
-"""From settings to the models that are to be served, and from each of them to one that takes requests."""
+"""From a model that is to be served to one that takes requests."""
 
 import asyncio
 import logging
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from app.batching.batcher import Batcher
 from app.batching.result_cache import ResultCache
@@ -15,65 +14,18 @@ from app.batching.scores import Scores
 from app.batching.thread_pools import EngineWatch, ThreadPools
 from app.observability.drift import DriftMonitor
 from app.observability.metrics import ServiceMetrics
+from app.registry.first_plan import require_own_folder
 from app.registry.free_memory import return_free_memory
 from app.registry.loaded_model import LoadedModel
-from app.registry.plan import Entry, Plan
-from app.registry.repository import Repository
+from app.registry.plan import Entry
 from app.registry.served_model import Pixels, ServedModel, for_throughput, load_model, stacked
 from app.registry.warm_up import StoppedError
 from app.settings import Settings
-from models.artifact.store import ArtifactError, read_artifact, read_metadata
+from models.artifact.store import ArtifactError
 from models.engines import EngineOptions
 from models.unfamiliarity.detector import is_familiar
 
 logger = logging.getLogger(__name__)
-
-
-def first_plan(settings: Settings) -> Plan:
-    """What the start serves: the model in `model_dir`, or the newest version of each in `model_repository`.
-
-    Of several versions it is the newest that is not damaged; a line of the log says which are.
-    Raises `ArtifactError` if there is none, more than `max_models`, or not the one named by `default_model`,
-    and if the repository cannot be read.
-    """
-    if settings.model_repository is None:
-        about = read_metadata(settings.model_dir)
-        newest = {about.name: about.version}
-    else:
-        try:
-            versions = Repository(settings.model_repository).versions()
-        except OSError as error:
-            raise ArtifactError(
-                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: {error.strerror}"
-            ) from error
-        newest = {
-            name: _newest_sound(settings.model_repository / name, listed) for name, listed in versions.items()
-        }
-        if not newest:
-            raise ArtifactError(
-                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: no <name>/<version> in it"
-            )
-        if len(newest) > settings.max_models:
-            raise ArtifactError(
-                f"RESNET_SERVE_MODEL_REPOSITORY={settings.model_repository}: {len(newest)} models are in it, "
-                f"more than RESNET_SERVE_MAX_MODELS={settings.max_models}"
-            )
-    default = settings.default_model or next(iter(newest))
-    if default not in newest:
-        raise ArtifactError(f"RESNET_SERVE_DEFAULT_MODEL={default}: there is only {', '.join(newest)}")
-    return Plan.first(newest, default)
-
-
-def _newest_sound(folder: Path, versions: list[str]) -> str:
-    """Of `versions`, oldest first, the newest that loads; the newest of all where none does."""
-    for version in reversed(versions[1:]):
-        try:
-            read_artifact(folder / version)
-        except (ArtifactError, OSError) as error:
-            logger.error("%s %s is damaged, so an older version is served: %s", folder.name, version, error)
-        else:
-            return version
-    return versions[0]
 
 
 def load_entry(
@@ -81,16 +33,20 @@ def load_entry(
 ) -> ServedModel:
     """Load and prove a model of the plan, whose folder must bear its name and version in a repository.
 
-    Raises `ArtifactError`, `OSError`, and `StoppedError` soon after `is_stopping` says so.
+    Outside of one it must hold the same model as when the plan was made: a worker that is replaced reads it
+    again. Raises `ArtifactError`, `OSError`, and `StoppedError` soon after `is_stopping` says so.
     """
     folder = settings.model_dir
     if settings.model_repository is not None:
         folder = settings.model_repository / entry.name / entry.version
     model = load_model(folder, settings.engine, options, settings.max_batch or None, is_stopping)
     told = model.metadata
-    if (told.name, told.version) != (entry.name, entry.version):
+    if settings.model_repository is not None:
+        require_own_folder(told, folder)
+    elif (told.name, told.version) != (entry.name, entry.version):
         raise ArtifactError(
-            f"{folder}: the model calls itself {told.name}/{told.version}, its folder does not"
+            f"{folder}: the model calls itself {told.name}/{told.version},"
+            f" and was {entry.name}/{entry.version} when the service started"
         )
     return model
 

@@ -191,3 +191,10 @@ def test_a_model_that_leaves_is_not_prepared_any_further(
 
     asyncio.run(scenario())
     assert "not compiled" not in caplog.text
+
+
+def test_a_single_folder_that_holds_another_model_than_at_the_start_is_refused(folder: Path) -> None:
+    settings = Settings(model_dir=folder, device="cpu", engine="torch")
+    told = "the model calls itself lenet-test/1, and was dogs/1 when the service started$"
+    with pytest.raises(ArtifactError, match=told):
+        load_entry(Entry(name="dogs", version="1", serial=0), settings, EngineOptions("cpu", "float32", 1))
