@@ -11,6 +11,7 @@ from pydantic import AfterValidator, SecretStr
 LEAST_KEY_LENGTH = 16
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+")
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -43,6 +44,24 @@ def parse_keys(texts: Iterable[str]) -> tuple[str, ...]:
                 f"key {number} must be of at least {LEAST_KEY_LENGTH} visible ASCII characters, none a space"
             )
     return keys
+
+
+def parse_versions(text: str) -> dict[str, str]:
+    """Names of models, each with a version, as in `photos=1, other=3`. Raises `ValueError`."""
+    versions: dict[str, str] = {}
+    for part in parts(text):
+        name, _, version = (each.strip() for each in part.partition("="))
+        if not (_SLUG.fullmatch(name) and _SLUG.fullmatch(version)):
+            raise ValueError("must be names of models, each with a version, such as photos=1, other=3")
+        if name in versions:
+            raise ValueError(f"must name each model once, and names {name} twice")
+        versions[name] = version
+    return versions
+
+
+def _require_versions(text: str) -> str:
+    parse_versions(text)
+    return text
 
 
 def _require_long_keys(keys: SecretStr) -> SecretStr:
@@ -92,4 +111,5 @@ ApiKeys = Annotated[SecretStr, AfterValidator(_require_long_keys)]
 Origins = Annotated[str, AfterValidator(_require_origins)]
 HostNames = Annotated[str, AfterValidator(_require_host_names)]
 RateLimits = Annotated[str, AfterValidator(_require_rate_limits)]
+Versions = Annotated[str, AfterValidator(_require_versions)]
 Addresses = Annotated[str, AfterValidator(_require_addresses)]

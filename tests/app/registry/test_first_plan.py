@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import StartError
 from app.main import check
 from app.registry.first_plan import first_plan
 from app.settings import Settings
@@ -28,8 +29,8 @@ def repository(sound: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def served(repository: Path) -> dict[str, str]:
-    return first_plan(Settings(model_repository=repository)).current
+def served(repository: Path, pinned: str = "") -> dict[str, str]:
+    return first_plan(Settings(model_repository=repository, pinned_versions=pinned)).current
 
 
 def test_the_newest_version_of_each_is_served(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -81,3 +82,35 @@ def test_a_damaged_version_and_a_misplaced_one_are_told_apart(
     # Of which the start says, when it loads it, what is wrong with it.
     (repository / "cats" / "1" / "model.safetensors").unlink()
     assert served(repository)["cats"] == "1"
+
+
+def test_a_pinned_version_is_served_although_there_is_a_newer_one(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(repository / "cats" / "1", repository / "cats" / "3")
+    assert served(repository, "cats=1") == {"cats": "1", "dogs": "1"}
+    assert list(served(repository, "dogs=1, cats=1")) == ["cats", "dogs"]
+    assert caplog.messages == []  # those that are not asked for are nobody's concern
+    settings = Settings(model_repository=repository, pinned_versions="cats=1", default_model="cats")
+    assert first_plan(settings).default == "cats"
+
+
+def test_one_that_is_damaged_or_misplaced_is_not_replaced_by_another(repository: Path) -> None:
+    """Whoever names a version wants no other one: loading it says what is wrong, and stops the start."""
+    shutil.copytree(repository / "cats" / "1", repository / "cats" / "3")
+    assert served(repository, "cats=3")["cats"] == "3"
+    settings = Settings(model_repository=repository, pinned_versions="cats=3", device="cpu", engine="torch")
+    with pytest.raises(StartError, match="the model calls itself cats/1, so it must lie in"):
+        check(settings)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "message"),
+    [
+        ("cats=7", "there is no version '7' of cats; choose from 1, 2"),
+        ("birds=1", "there is no model 'birds'; choose from cats, dogs"),
+    ],
+)
+def test_one_that_is_not_there_stops_the_start(repository: Path, pinned: str, message: str) -> None:
+    with pytest.raises(ArtifactError, match=f"^RESNET_SERVE_PINNED_VERSIONS: {message}$"):
+        served(repository, pinned)

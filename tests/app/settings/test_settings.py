@@ -69,6 +69,12 @@ def test_an_illegal_option_is_one_line_that_names_it(options: tuple[str, ...], m
         ("RESNET_SERVE_REQUEST_SECONDS", "0"),
         ("RESNET_SERVE_MAX_BODY_BYTES", "0"),
         ("RESNET_SERVE_MAX_BATCH", "1.5"),
+        ("RESNET_SERVE_PINNED_VERSIONS", "photos"),
+        ("RESNET_SERVE_PINNED_VERSIONS", "photos="),
+        ("RESNET_SERVE_PINNED_VERSIONS", "=1"),
+        ("RESNET_SERVE_PINNED_VERSIONS", "photos=1 other=3"),
+        ("RESNET_SERVE_PINNED_VERSIONS", "photos=1/2"),
+        ("RESNET_SERVE_PINNED_VERSIONS", "photos=1, photos=2"),
     ],
 )
 def test_illegal_value_is_one_line_that_names_variable_and_value(
@@ -112,6 +118,11 @@ def test_illegal_value_is_one_line_that_names_variable_and_value(
             " True",
         ),
         (
+            ("--pinned-versions", "photos=1"),
+            "--pinned-versions: needs RESNET_SERVE_MODEL_REPOSITORY, the folder of the versions, got"
+            " 'photos=1'",
+        ),
+        (
             ("--management",),
             "--management: needs RESNET_SERVE_MODEL_REPOSITORY, the folder that models are loaded from, got"
             " True",
@@ -140,6 +151,14 @@ def test_settings_that_cannot_work_together_are_one_line_that_names_both(
 )
 def test_settings_that_just_work_together_are_accepted(options: tuple[str, ...]) -> None:
     load_settings(command_line(*options))
+
+
+def test_versions_are_pinned_by_name() -> None:
+    settings = load_settings(
+        command_line("--model-repository", "models", "--pinned-versions", "photos=1, my-other.model=2.10")
+    )
+    assert settings.versions() == {"photos": "1", "my-other.model": "2.10"}
+    assert load_settings().versions() == {}
 
 
 def test_every_number_has_a_range() -> None:
