@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app import __version__
 from app.commands.output import complain, reason_of
-from app.errors import ServiceError, StartError
+from app.errors import ServiceError, StartError, installation
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Command:
     summary: str
     run: Callable[[list[str]], int]
     extra: str = ""
-    """What has to be installed besides the client: `pip install 'resnet-serve[extra]'`."""
+    """What has to be installed besides the client: `pip install '.[extra]'` in the project's folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _run(name: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if not command.extra:
             raise
-        message = f"{name} needs more packages: pip install 'resnet-serve[{command.extra}]' ({error})"
+        message = f"{name} needs more packages: {installation(command.extra)} ({error})"
     except KeyboardInterrupt:
         return 130
     complain(message)

@@ -48,6 +48,16 @@ class ServiceError(Exception):
         self.field = field
 
 
+def installation(extra: str) -> str:
+    """How the packages of one of the project's extras get there, for messages: it is on no package index."""
+    return f"pip install '.[{extra}]' in the project's folder"
+
+
+def image_with(extra: str) -> str:
+    """The same for a container of the service."""
+    return f"build the image with EXTRAS=serve,{extra}"
+
+
 def invalid_parameter(field: str, message: str) -> ApiError:
     return ApiError(422, "invalid_parameter", f"{field}: {message}", field)
 

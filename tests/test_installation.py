@@ -155,8 +155,8 @@ def test_without_an_extra_only_httpx_is_installed(installed: Environment) -> Non
     [
         (["predict", "--help"], 0, "usage: resnet-serve predict ", ""),
         (["predict", str(SAMPLE), "--url", "nowhere://"], 1, "", "'nowhere://' is not the URL of a service"),
-        (["serve"], 1, "", "serve needs more packages: pip install 'resnet-serve[serve]' ("),
-        (["train"], 1, "", "train needs more packages: pip install 'resnet-serve[train]' ("),
+        (["serve"], 1, "", "serve needs more packages: pip install '.[serve]' in the project's folder ("),
+        (["train"], 1, "", "train needs more packages: pip install '.[train]' in the project's folder ("),
     ],
 )
 def test_the_commands_with_httpx_alone(

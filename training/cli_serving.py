@@ -68,7 +68,8 @@ def export_feedback_command(arguments: argparse.Namespace) -> None:
         from models.feedback.database import FeedbackDatabase
     except ImportError as error:
         raise DataError(
-            f"export-feedback needs the extra `feedback`: pip install 'resnet-serve[feedback]' ({error})"
+            "export-feedback needs the extra `feedback`: pip install '.[feedback]' in the project's folder,"
+            f" or build the image with EXTRAS=serve,feedback ({error})"
         ) from error
     folder = training_part(arguments.out)
     require_writable(folder)

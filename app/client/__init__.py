@@ -3,7 +3,7 @@
     with Client("http://127.0.0.1:8000") as client:
         print(client.predict("photo.jpg").predictions[0].top[0].label)
 
-Needs no package but httpx: `pip install resnet-serve`, without an extra.
+Needs no package but httpx: `pip install .` in the project's folder, without an extra.
 """
 
 from app.client.asynchronous import AsyncClient

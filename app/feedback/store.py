@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import ApiError, StartError
+from app.errors import ApiError, StartError, image_with, installation
 from app.feedback.latest import LatestPredictions
 from app.settings import Settings
 from models.feedback.records import Bounds, Correction, FeedbackError, FeedbackFullError, Prediction
@@ -169,8 +169,8 @@ def create_feedback(settings: Settings) -> FeedbackStore | None:
         from models.feedback.database import FeedbackDatabase
     except ImportError as error:
         message = (
-            "RESNET_SERVE_FEEDBACK=true needs the extra `feedback`: pip install 'resnet-serve[feedback]'"
-            f" ({error})"
+            f"RESNET_SERVE_FEEDBACK=true needs the extra `feedback`: {installation('feedback')}, or"
+            f" {image_with('feedback')} ({error})"
         )
         raise StartError(message) from error
     try:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from opentelemetry import trace
 
-from app.errors import StartError
+from app.errors import StartError, image_with, installation
 from app.settings import Settings
 
 SERVICE_NAME = "resnet-serve"
@@ -40,8 +40,8 @@ class Tracing:
             from app.observability.sampling import WithoutUrls
         except ImportError as error:
             message = (
-                "RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install 'resnet-serve[tracing]'"
-                f" ({error})"
+                f"RESNET_SERVE_TRACES=otlp needs the extra `tracing`: {installation('tracing')}, or"
+                f" {image_with('tracing')} ({error})"
             )
             raise StartError(message) from error
         own: dict[str, str | int] = {

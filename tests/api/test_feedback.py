@@ -2,8 +2,9 @@
 
 import base64
 import sqlite3
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from app.errors import StartError
 from app.feedback import store as store_module
-from app.main import create_app
+from app.main import check, create_app
 from app.settings import Settings
 from models.feedback import database as database_module
 from models.feedback.database import FeedbackDatabase
@@ -270,3 +271,16 @@ def test_a_database_that_cannot_be_opened_harms_no_prediction(settings: Settings
 def test_a_wrong_address_is_found_at_the_start(settings: Settings, file: Path) -> None:
     with pytest.raises(StartError, match="RESNET_SERVE_FEEDBACK_DATABASE: must be such as sqlite:///"):
         create_app(with_feedback(settings, file, feedback_database="mysql://user:secret@host/database"))
+
+
+@pytest.mark.parametrize("start", [create_app, check])
+def test_without_the_extra_the_start_says_how_to_get_it(
+    feedback_settings: Settings, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], object]
+) -> None:
+    monkeypatch.setitem(sys.modules, "models.feedback.database", None)
+    told = (
+        r"^RESNET_SERVE_FEEDBACK=true needs the extra `feedback`: pip install '\.\[feedback\]' in the"
+        r" project's folder, or build the image with EXTRAS=serve,feedback \(.*\)$"
+    )
+    with pytest.raises(StartError, match=told):
+        start(feedback_settings)

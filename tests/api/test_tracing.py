@@ -253,7 +253,11 @@ def test_without_the_extra_the_start_stops_with_one_line(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[Settings], object]
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(StartError, match=r"RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install"):
+    told = (
+        r"^RESNET_SERVE_TRACES=otlp needs the extra `tracing`: pip install '\.\[tracing\]' in the project's"
+        r" folder, or build the image with EXTRAS=serve,tracing \(.*\)$"
+    )
+    with pytest.raises(StartError, match=told):
         start(_quick(model_dir))
 
 

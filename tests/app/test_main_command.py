@@ -154,6 +154,6 @@ def test_packages_that_are_missing_are_named_with_their_extra(
     assert main([command]) == 1
     error = capsys.readouterr().err
     assert error.startswith(
-        f"resnet-serve: {command} needs more packages: pip install 'resnet-serve[{extra}]' ("
+        f"resnet-serve: {command} needs more packages: pip install '.[{extra}]' in the project's folder ("
     )
     assert error.count("\n") == 1

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,10 @@ def test_a_file_without_the_tables_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     with pytest.raises(SystemExit, match="no such table"):
         main(["export-feedback", "--database", f"sqlite:///{tmp_path / 'empty.db'}", "--out", str(tmp_path)])
+
+
+def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "models.feedback.database", None)
+    told = r"needs the extra `feedback`: pip install '\.\[feedback\]' in the project's folder, or build the "
+    with pytest.raises(SystemExit, match=told):
+        main(["export-feedback", "--database", "sqlite:///feedback.db", "--out", "out"])
