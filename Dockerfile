@@ -4,7 +4,7 @@
 #
 # Targets, by `--target`; the default is the last one:
 #     slim   classifies with a model's stored OpenVINO network, without PyTorch: 501 for what needs it
-#     train  `python -m training`, with its packages
+#     train  `python -m training`, with its packages; reads and writes /srv/data, /srv/runs and /srv/models/weights
 #     serve  the whole service
 #
 # TORCH_INDEX_URL is the package index that PyTorch is taken from: by default the one of the builds without

@@ -3,8 +3,9 @@
 `make docker-test` runs all checks, `python -m tests.containers slim` one of them; it needs a Docker engine
 with compose, version 1 or 2. A container must answer as the service does when it runs from this folder, as an
 ordinary user without privileges, on a read-only file system, and it must stop in order. The slim one must
-stay below its memory limit and say what it cannot do. `monitoring` loads Prometheus's image and `gpu` needs
-an NVIDIA GPU, so these two run when they are asked for. Containers are removed at the end; the images stay.
+stay below its memory limit and say what it cannot do. `monitoring` loads Prometheus's image, and `gpu` and
+`train-gpu` need an NVIDIA GPU, so these run when they are asked for. Containers are removed at the end; the
+images stay.
 """
 
 import sys
@@ -22,11 +23,12 @@ CHECKS: dict[str, Callable[[Compose], None]] = {
     "resnet-serve": partial(check_service, service="resnet-serve"),
     "repository": check_repository,
     "slim": check_slim,
-    "train": check_training,
+    "train": partial(check_training, service="train"),
 }
 ON_DEMAND: dict[str, Callable[[Compose], None]] = {
     "gpu": partial(check_service, service="gpu"),
     "monitoring": check_monitoring,
+    "train-gpu": partial(check_training, service="train-gpu"),
 }
 
 

@@ -88,6 +88,10 @@ def _check_compose(command: str, place: Sandbox) -> None:  # noqa: ARG001
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for extras in re.findall(r"--build-arg EXTRAS=(\S+)", command):
         assert set(extras.split(",")) <= set(project["optional-dependencies"])
+    if trained := re.search(r"docker compose run --rm (train(?:-gpu)?) (.*)", command):
+        assert trained[1] in composed["services"]
+        parser().parse_args(shlex.split(trained[2]))
+        return
     started = re.search(r"docker compose (?:--profile (\w+) )?(up|build)", command)
     assert started is not None
     if started[1]:
