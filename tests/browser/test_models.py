@@ -134,7 +134,7 @@ def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(
     classify_sample(page, "cat")
     expect(header).to_contain_text("resnet18-cifar10, version 1")
     # The answer that told of it is by the new one already.
-    assert len([url for url in asked if "/predict" in url]) == 1
+    assert len([url for url in asked if url.endswith("/predict")]) == 1
 
 
 def test_an_explanation_by_a_version_that_was_loaded_meanwhile_has_the_image_classified_anew(
