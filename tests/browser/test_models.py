@@ -6,12 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.support.panels import classify_sample, open_norms, open_page, open_studio
 
 NAME = "resnet18-cifar10"
 MODEL = f"models/{NAME}"
+VERSION_0, VERSION_1 = f"by {NAME}, version 0", f"by {NAME}, version 1"
 
 
 @pytest.fixture
@@ -137,30 +138,119 @@ def test_a_version_that_was_loaded_meanwhile_is_told_by_the_header(
     assert len([url for url in asked if url.endswith("/predict")]) == 1
 
 
+def answer_by_version_0(route: Route) -> None:
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "model": {"name": NAME, "version": "0"}})
+
+
 def test_an_explanation_by_a_version_that_was_loaded_meanwhile_has_the_image_classified_anew(
     earlier_version: Page, server: str
 ) -> None:
     page = earlier_version
-
-    def by_version_0(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "model": {"name": NAME, "version": "0"}})
-
-    page.route("**/predict", by_version_0, times=1)
+    page.route("**/predict", answer_by_version_0, times=1)
     open_page(page, server)
     classify_sample(page, "cat")
     summary, header = page.locator(".more summary"), page.locator("#model p")
-    expect(summary).to_contain_text(f"by {NAME}, version 0")
+    expect(summary).to_contain_text(VERSION_0)
     seen = page.locator(".seen img")
     expect(seen).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator(".why").click()
-    expect(summary).to_contain_text(f"by {NAME}, version 1")
+    expect(summary).to_contain_text(VERSION_1)
     expect(header).to_contain_text(f"{NAME}, version 1")
     expect(page.locator(".legend")).to_contain_text("Orange speaks for")
     # Its input may have another size.
     assert [url for url in asked if "/augment-preview" in url]
+
+
+def choose_files(page: Page, count: int) -> None:
+    content = Path("app/static/samples/cat.png").read_bytes()
+    files: list[FilePayload] = [
+        {"name": f"{number}.png", "mimeType": "image/png", "buffer": content} for number in range(count)
+    ]
+    page.locator("#files").set_input_files(files)
+
+
+def hold_first(page: Page, count: int, pattern: str) -> list[Route]:
+    """The first requests from now on, as they come; later ones go on."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route) if len(held) < count else route.fallback())
+    return held
+
+
+def wait_for(page: Page, count: int, routes: list[Route]) -> None:
+    while len(routes) < count:
+        page.wait_for_timeout(20)
+
+
+def test_of_several_images_those_that_the_earlier_version_answered_are_classified_anew(
+    earlier_version: Page, server: str
+) -> None:
+    page = earlier_version
+    open_page(page, server)
+    held = hold_first(page, 6, "**/predict")
+    choose_files(page, 7)
+    wait_for(page, 4, held)
+    for route in held[:2]:
+        answer_by_version_0(route)
+    summaries = page.locator(".more summary")
+    expect(summaries.filter(has_text=VERSION_0)).to_have_count(2)
+    wait_for(page, 6, held)  # so that one image is still to be sent
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    held[2].continue_()
+    expect(summaries.filter(has_text=VERSION_0)).to_have_count(0)
+    expect(summaries.filter(has_text=VERSION_1)).to_have_count(7)
+    expect(page.locator("#model p")).to_contain_text(f"{NAME}, version 1")
+    expect(page.locator("#status")).to_have_text("7 of 7 images classified")
+    assert page.locator(".card h3").all_inner_texts() == [f"{number}.png" for number in range(7)]
+    # The answer that told of it is by the new one already.
+    assert len([url for url in asked if url.endswith("/predict")]) == 6
+
+
+def test_evidence_by_a_new_version_has_its_own_image_classified_anew_beside_another_that_noticed(
+    earlier_version: Page, server: str
+) -> None:
+    page = earlier_version
+    open_page(page, server)
+    held, listings = hold_first(page, 2, "**/predict"), hold_first(page, 1, "**/models")
+    choose_files(page, 2)
+    wait_for(page, 2, held)
+    answer_by_version_0(held[0])
+    first, second = page.locator(".card").all()
+    expect(first.locator(".seen img")).to_be_visible()
+    held[1].continue_()
+    wait_for(page, 1, listings)
+    with page.expect_response("**/explain?*"):
+        first.locator(".why").click()
+    listings[0].continue_()
+    for card in (first, second):
+        expect(card.locator(".more summary")).to_contain_text(VERSION_1)
+    expect(first.locator(".legend")).to_contain_text("Orange speaks for")
+    expect(first.locator(".why")).to_have_attribute("aria-pressed", "true")
+
+
+def test_replicas_of_several_versions_do_not_keep_the_page_asking(earlier_version: Page, server: str) -> None:
+    page = earlier_version
+    open_page(page, server)
+    page.route("**/predict", answer_by_version_0)
+    held = hold_first(page, 2, "**/predict")
+    choose_files(page, 2)
+    wait_for(page, 2, held)
+    answer_by_version_0(held[0])
+    summaries = page.locator(".more summary")
+    expect(summaries.first).to_contain_text(VERSION_0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    held[1].continue_()
+    expect(page.locator("#model p")).to_contain_text(f"{NAME}, version 1")
+    expect(page.locator("#status")).to_have_text("2 of 2 images classified")
+    expect(summaries.first).to_contain_text(VERSION_0)
+    assert [url.split("/")[-1] for url in asked if url.endswith(("/predict", "/models"))] == [
+        "models",
+        "predict",
+    ]
 
 
 def test_the_view_of_a_batch_norm_tells_of_a_version_that_was_loaded_meanwhile(

@@ -129,7 +129,7 @@ export async function start(section) {
         picture.name === null
           ? await postFiles(path, [await picture.file()], signal)
           : await getJson(`${path}&sample=${picture.name}`, signal);
-      await answeredBy(answer.model, { isPrediction: false });
+      await answeredBy(answer.model);
       if (signal.aborted) return;
       drawPredictions(parts.predictions, answer, picture);
       drawValues(parts.values, answer);

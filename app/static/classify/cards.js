@@ -14,8 +14,11 @@ const SURENESS = [
   [0, "a guess"],
 ];
 
-/** A new waiting card for a picture. */
-export function createCard(picture) {
+/**
+ * A new waiting card for a picture. `why` is the class whose evidence to show, or null; `earlier` the model of the
+ * answer in a card whose place it takes. `model` and `outcome` come with its own; `asked` ends with the card.
+ */
+export function createCard(picture, why, earlier = null) {
   const card = cardTemplate.content.firstElementChild.cloneNode(true);
   card.querySelector("h3").textContent = picture.title;
   const image = card.querySelector("img.thumbnail");
@@ -30,6 +33,11 @@ export function createCard(picture) {
   return {
     element: card,
     picture,
+    why,
+    earlier,
+    model: null,
+    outcome: null,
+    asked: new AbortController(),
     showFile(file) {
       image.src = URL.createObjectURL(file);
     },

@@ -2,7 +2,7 @@
 
 import { goTo, keepState } from "../shared/address.js";
 import { postFiles } from "../shared/api.js";
-import { answeredBy, askedOf, currentDetails, currentModel, onModel } from "../shared/models.js";
+import { answeredBy, askedOf, currentDetails, currentModel, isSame, onModel } from "../shared/models.js";
 import { choosePicture, ownFile, sample, SAMPLES } from "../shared/picture.js";
 import { fillStrip } from "../shared/strip.js";
 import { listed, percent } from "../shared/words.js";
@@ -18,9 +18,7 @@ export async function start(section) {
   const status = section.querySelector("#status");
   const known = section.querySelector("#known");
   const strip = fillStrip(section.querySelector(".samples"), (picture) => choose([picture]));
-  let pictures = [];
-  let why = null; // the class whose evidence the first card shows
-  let running = new AbortController();
+  let shown = []; // the cards
 
   const picker = section.querySelector("#files");
   const takePicked = () => {
@@ -35,9 +33,11 @@ export async function start(section) {
     dialog: document.querySelector("#camera"),
     onPicture: (file) => takeFiles([file]),
   });
-  onModel((isAnswered) => {
+  onModel(async () => {
     sayWhatIsKnown();
-    if (!isAnswered && pictures.length > 0) classifyAll();
+    const current = await currentModel();
+    const outdated = shown.filter(({ model }) => !isSame(model, current));
+    if (outdated.length > 0) classify(outdated.map(renew));
   });
   sayWhatIsKnown();
   takePicked(); // the field is there before this file has come
@@ -46,7 +46,7 @@ export async function start(section) {
     show(state) {
       const name = state.get("sample");
       const label = state.get("why");
-      const same = pictures.length === 1 && pictures[0].name === name && why === label;
+      const same = shown.length === 1 && shown[0].picture.name === name && shown[0].why === label;
       if (SAMPLES.includes(name) && !same) choose([sample(name)], label);
       else remember();
     },
@@ -60,63 +60,75 @@ export async function start(section) {
   }
 
   function choose(chosen, label = null) {
-    pictures = chosen;
-    why = label;
+    for (const { asked } of shown) asked.abort();
+    shown = chosen.map((picture) => createCard(picture, label));
+    cards.replaceChildren(...shown.map((card) => card.element));
+    cards.scrollIntoView({ block: "nearest" });
     strip.press(chosen.length === 1 ? chosen[0] : null);
     choosePicture(chosen[0]);
     remember();
-    classifyAll();
+    classify(shown);
+  }
+
+  /** A new card in the place of one whose answer is by an earlier model, or is still to come. */
+  function renew(card) {
+    card.asked.abort();
+    const renewed = createCard(card.picture, card.why, card.model ?? card.earlier);
+    card.element.replaceWith(renewed.element);
+    shown = shown.with(shown.indexOf(card), renewed);
+    return renewed;
   }
 
   function remember() {
     const state = new URLSearchParams();
-    if (pictures.length === 1 && pictures[0].name !== null) state.set("sample", pictures[0].name);
-    if (why !== null && pictures.length === 1) state.set("why", why);
+    if (shown.length === 1) {
+      const [{ picture, why }] = shown;
+      if (picture.name !== null) state.set("sample", picture.name);
+      if (why !== null) state.set("why", why);
+    }
     keepState("classify", state);
   }
 
   /** One request per image, so that a broken file fails alone and each image has its own time. */
-  async function classifyAll() {
-    running.abort();
-    running = new AbortController();
-    const { signal } = running;
-    const many = pictures.length;
-    status.textContent = many === 1 ? "Classifying" : `Classifying ${many} images`;
-    const created = pictures.map(createCard);
-    cards.replaceChildren(...created.map((card) => card.element));
-    cards.scrollIntoView({ block: "nearest" });
-
-    const waiting = created.values();
-    const outcomes = [];
+  async function classify(some) {
+    status.textContent = some.length === 1 ? "Classifying" : `Classifying ${some.length} images`;
+    const waiting = some.values();
     const work = async () => {
-      for (const card of waiting) outcomes.push(await classifyOne(card, signal));
+      for (const card of waiting) await classifyOne(card);
     };
     await Promise.all(Array.from({ length: PARALLEL }, work));
-    if (!signal.aborted) status.textContent = summary(outcomes);
+    const outcomes = shown.map(({ outcome }) => outcome);
+    // A card that was given up has another in its place, which is not through yet.
+    if (!outcomes.includes(null)) status.textContent = summary(outcomes);
   }
 
-  /** The outcome in words; the card shows it in full. */
-  async function classifyOne(card, signal) {
+  /** Gives the card its outcome, and that in words, unless it is given up meanwhile. */
+  async function classifyOne(card) {
+    const { signal } = card.asked;
     showWaiting(card);
     try {
       const file = await card.picture.file();
-      if (signal.aborted) return null;
+      if (signal.aborted) return;
       card.showFile(file);
       await currentModel();
       const [answer, requestId] = await postFiles(askedOf("predict"), [file], signal, async (response) => [
         await response.json(),
         response.headers.get("X-Request-ID"),
       ]);
-      if (signal.aborted) return null;
+      if (signal.aborted) return;
       showAnswer(card, answer);
-      await answeredBy(answer.model, { isPrediction: true });
-      if (signal.aborted) return null;
+      card.model = answer.model;
+      const [best] = answer.predictions[0].top;
+      card.outcome = { failed: false, words: `${best.label}, ${percent(best.probability)}` };
+      // Replicas may differ for a while: the answer that the card had before must not start all over.
+      if (!isSame(answer.model, card.earlier)) await answeredBy(answer.model);
+      if (signal.aborted) return;
       offerCorrection(card, file, requestId, signal);
       startEvidence(card, file, answer, {
-        label: pictures.length === 1 ? why : null,
+        label: card.why,
         signal,
         onLabel: (label) => {
-          why = label;
+          card.why = label;
           remember();
         },
         onBreak: () => {
@@ -124,16 +136,14 @@ export async function start(section) {
           goTo("augment");
         },
       });
-      const [best] = answer.predictions[0].top;
-      return { failed: false, words: `${best.label}, ${percent(best.probability)}` };
     } catch (error) {
-      if (signal.aborted) return null;
+      if (signal.aborted) return;
       showFailure(card, error, async () => {
         card.element.focus(); // the button goes
-        const outcome = await classifyOne(card, signal);
-        if (!signal.aborted) status.textContent = outcome.words;
+        await classifyOne(card);
+        if (!signal.aborted) status.textContent = card.outcome.words;
       });
-      return { failed: true, words: error.message };
+      card.outcome = { failed: true, words: error.message };
     }
   }
 

@@ -75,7 +75,7 @@ export async function startEvidence({ element: card }, file, answer, { label, si
     try {
       if (seen.hidden) await showInput();
       const explained = await postFiles(askedOf("explain", { class: wanted }), [file], outdated);
-      await answeredBy(explained.model, { isPrediction: false });
+      await answeredBy(explained.model);
       if (outdated.aborted) return;
       drawEvidence(canvas, explained.map);
       canvas.setAttribute("aria-label", `Evidence for ${wanted}: ${placeOf(explained.map)}`);

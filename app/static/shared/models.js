@@ -17,33 +17,28 @@ let looking = null; // a promise, while the list is asked for anew
 const linked = readAddress().state;
 if (linked.has("model")) keepCommon({ model: linked.get("model"), version: linked.get("version") ?? "" });
 
-/**
- * Calls `listener` whenever the page asks another model. Its argument tells whether an answer was by that model
- * already, so that there is no need to ask again.
- */
+/** Calls `listener` whenever the page asks another model; some answers that it shows may be by that one already. */
 export function onModel(listener) {
   listeners.push(listener);
 }
 
-/**
- * Hear of the model that an answer names: where it is not the current one, others were loaded meanwhile. Without
- * `isPrediction`, predictions that the page shows are still by the earlier one.
- */
-export async function answeredBy(model, { isPrediction }) {
-  if (!isSame(model, await currentModel())) await lookAgain(isPrediction);
+/** Hear of the model that an answer names: where it is not the current one, others were loaded meanwhile. */
+export async function answeredBy(model) {
+  if (!isSame(model, await currentModel())) await lookAgain();
 }
 
 onError(({ code }) => {
-  if (code === "unknown_model") lookAgain(false);
+  if (code === "unknown_model") lookAgain();
 });
 
-function isSame(one, other) {
-  return one.name === other.name && one.version === other.version;
+/** Whether both are the same model; null is none. */
+export function isSame(one, other) {
+  return one?.name === other?.name && one?.version === other?.version;
 }
 
 /** Ask anew what is loaded, once for all that ask at the same time; panels hear of it where the current model goes. */
-function lookAgain(isAnswered) {
-  looking ??= replaceListing(isAnswered)
+function lookAgain() {
+  looking ??= replaceListing()
     .catch(() => {}) // what is known stays, until the next answer
     .finally(() => {
       looking = null;
@@ -51,7 +46,7 @@ function lookAgain(isAnswered) {
   return looking;
 }
 
-async function replaceListing(isAnswered) {
+async function replaceListing() {
   const { models } = await getJson("models");
   const before = await currentModel();
   const after = chosen === null ? 0 : models.findIndex((model) => isSame(model, chosen));
@@ -60,7 +55,7 @@ async function replaceListing(isAnswered) {
   choose(models, after >= 0 ? after : namedBy(new URLSearchParams({ model: chosen.name }), models));
   await showAgain();
   if (isSame(before, chosen ?? models[0])) return;
-  for (const listener of listeners) listener(isAnswered);
+  for (const listener of listeners) listener();
 }
 
 /** The entry of `GET /models` that the page asks; the first one is the service's default. */
@@ -175,7 +170,7 @@ export function showModels(header) {
     describe().catch((error) => {
       line.textContent = error.message;
     });
-    for (const listener of listeners) listener(false);
+    for (const listener of listeners) listener();
   }
 
   async function describe() {
