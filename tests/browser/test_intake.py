@@ -263,6 +263,45 @@ def test_dropped_file_goes_to_the_panel_that_is_shown(page: Page, picture: Path)
     expect_picture(page, "picture.png")
 
 
+@pytest.mark.parametrize("way", ["drop", "pick", "paste", "sample"])
+def test_a_folder_that_is_read_slowly_takes_no_later_image_away(
+    page: Page, server: str, picture: Path, tmp_path: Path, way: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    page.evaluate(
+        """() => {
+            const { webkitGetAsEntry } = DataTransferItem.prototype;
+            const released = new Promise((resolve) => { window.release = resolve; });
+            const entries = [{ name: "earlier.png", file: (resolve) => {
+                window.read = true;
+                resolve(new File([], "earlier.png"));
+            } }];
+            const readEntries = (resolve) => released.then(() => resolve(entries.splice(0)));
+            const slow = { isDirectory: true, createReader: () => ({ readEntries }) };
+            DataTransferItem.prototype.webkitGetAsEntry = function () {
+                const entry = webkitGetAsEntry.call(this);
+                return entry.isDirectory ? slow : entry;
+            };
+        }"""
+    )
+    drop(page, 300, 300, files=[str(folder)])
+    if way == "drop":
+        drop(page, 300, 300, files=[str(picture)])
+    elif way == "pick":
+        page.locator("#files").set_input_files(picture)
+    elif way == "paste":
+        copy(page, server, picture)
+        page.keyboard.press("Control+V")
+    else:
+        page.get_by_role("button", name="dog", exact=True).click()
+    title = {"paste": "image.png", "sample": "Sample: dog"}.get(way, "picture.png")
+    expect(page.locator(".card h3")).to_have_text(title)
+    page.evaluate("window.release()")
+    page.wait_for_function("window.read")
+    assert page.locator(".card h3").all_inner_texts() == [title]
+
+
 def test_panel_for_one_image_says_that_it_takes_the_first_of_several(page: Page, picture: Path) -> None:
     page.get_by_role("tab", name="Augment").click()
     expect(page.locator(".grid img")).to_have_count(8)
