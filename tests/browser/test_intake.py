@@ -18,15 +18,16 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def copy(page: Page, server: str, picture: Path) -> None:
+def copy(page: Page, server: str, picture: Path, **others: str) -> None:
+    """Have the clipboard hold `picture`, and `others` as text."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
     page.evaluate(
-        """async (base64) => {
+        """async ([base64, others]) => {
             const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
             const image = new Blob([bytes], { type: "image/png" });
-            await navigator.clipboard.write([new ClipboardItem({ "image/png": image })]);
+            await navigator.clipboard.write([new ClipboardItem({ "image/png": image, ...others })]);
         }""",
-        base64.b64encode(picture.read_bytes()).decode(),
+        [base64.b64encode(picture.read_bytes()).decode(), others],
     )
 
 
@@ -103,6 +104,34 @@ def test_image_that_is_pasted_while_a_field_has_the_focus_is_classified(
 ) -> None:
     copy(page, server, picture)
     page.locator("#files").focus()
+    page.keyboard.press("Control+V")
+    expect_picture(page, "image.png")
+
+
+TEXT_FIELDS = ["<input id=field>", "<input id=field type=number>", "<textarea id=field></textarea>"]
+
+
+@pytest.mark.parametrize("field", [*TEXT_FIELDS, "<p id=field contenteditable=plaintext-only></p>"])
+def test_text_that_is_copied_with_a_picture_of_it_goes_into_a_field(
+    page: Page, server: str, picture: Path, field: str
+) -> None:
+    page.locator("#cards").evaluate("(place, field) => place.insertAdjacentHTML('beforebegin', field)", field)
+    copy(page, server, picture, **{"text/plain": "42"})
+    page.locator("#field").focus()
+    page.keyboard.press("Control+V")
+    assert page.locator("#field").evaluate("field => field.value ?? field.innerText") == "42"
+    expect(page.locator(".card")).to_have_count(0)
+    page.locator("#files").focus()
+    page.keyboard.press("Control+V")
+    expect_picture(page, "image.png")
+
+
+def test_image_without_text_is_classified_from_a_text_field_too(
+    page: Page, server: str, picture: Path
+) -> None:
+    page.locator("#cards").evaluate("place => place.insertAdjacentHTML('beforebegin', '<input id=field>')")
+    copy(page, server, picture)
+    page.locator("#field").focus()
     page.keyboard.press("Control+V")
     expect_picture(page, "image.png")
 

@@ -28,12 +28,12 @@ export function listenForFiles({ onFiles, onNotice }) {
   });
 
   window.addEventListener("paste", (event) => {
-    const files = [...event.clipboardData.files];
+    const { files, types } = event.clipboardData;
+    // Text goes into a field, also where the clipboard holds a picture of it, as spreadsheets have it.
+    if (types.includes("text/plain") && event.target.matches?.(":read-write")) return;
     if (files.length > 0) {
       intakes += 1;
-      onFiles(files);
-    }
-    // Text that goes into a field is no image that went wrong.
-    else if (!event.target.matches?.("input, textarea")) onNotice("The clipboard holds no image.");
+      onFiles([...files]);
+    } else onNotice("The clipboard holds no image.");
   });
 }
