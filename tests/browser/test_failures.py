@@ -57,6 +57,21 @@ def test_oversized_file(page: Page, expected_errors: list[str]) -> None:
     expect(page.locator(".card .failure")).to_contain_text(re.compile("larger than 100000|too large"))
 
 
+def test_lost_connection_names_what_the_file_may_be(
+    page: Page, good: FilePayload, expected_errors: list[str]
+) -> None:
+    expected_errors.append("net::ERR_")
+    page.route("**/predict", lambda route: route.abort("connectionreset"), times=1)
+    page.locator("#files").set_input_files(good)
+    failure = page.locator(".card .failure")
+    expect(failure).to_contain_text(
+        "The connection was lost before an answer came. The file may be too large."
+    )
+    expect(failure.locator(".facts")).to_have_text("upload_broken_off · field file")
+    failure.get_by_role("button").click()
+    expect(page.locator(".bars li")).to_have_count(5)
+
+
 def test_file_that_is_gone_since_it_was_chosen(
     page: Page, tmp_path: Path, expected_errors: list[str]
 ) -> None:

@@ -5,8 +5,7 @@ import { currentDetails } from "../shared/models.js";
 import { sentence } from "../shared/words.js";
 
 // In Base64 an image is a third larger: one that could be classified may be more than a correction can carry.
-const TOO_LARGE = ["body_too_large", BROKEN_OFF];
-const WITHOUT = "The image is too large to be sent along: send the correction without it.";
+const TOO_LARGE = { body_too_large: "is", [BROKEN_OFF]: "may be" };
 
 let asked = null; // what the service keeps, once for the whole page
 
@@ -46,7 +45,10 @@ export async function offerCorrection({ element: card }, file, requestId, signal
       const withImage = terms.images && along.querySelector("input").checked;
       if (withImage) correction.image = await dataUrl(file);
       const { id } = await postJson("feedback", correction).catch((error) => {
-        throw withImage && TOO_LARGE.includes(error.code) ? new Error(WITHOUT) : error;
+        const certainty = withImage && TOO_LARGE[error.code];
+        throw certainty
+          ? new Error(`The image ${certainty} too large to be sent along: send the correction without it.`)
+          : error;
       });
       takeBack.onclick = () =>
         during(takeBack, async () => {

@@ -2,6 +2,7 @@
 
 import { currentKey, keyInsteadOf } from "./key.js";
 
+/** The code of an error where the connection was lost while something was sent, by a server that is alive. */
 export const BROKEN_OFF = "upload_broken_off";
 
 export class ApiError extends Error {
@@ -50,7 +51,10 @@ export async function postFiles(path, files, signal, read = json) {
     return await upload(path, { body, signal }, read);
   } catch (error) {
     if (error.code === "unreachable" || error.code === BROKEN_OFF) await requireReadable(files);
-    throw error;
+    if (error.code !== BROKEN_OFF) throw error;
+    // A server may hang up on a body that is too large before the browser reads its answer.
+    const message = `${error.message} The file may be too large.`;
+    throw new ApiError(BROKEN_OFF, message, { field: "file", retriable: true });
   }
 }
 
@@ -58,12 +62,8 @@ async function upload(path, options, read) {
   try {
     return await request(path, { method: "POST", ...options }, read);
   } catch (error) {
-    // A server may hang up on a body that is too large before the browser reads its answer.
-    if (error.code === "unreachable" && (await isAlive())) {
-      const message = "The server closed the connection during the upload. The file may be too large.";
-      throw new ApiError(BROKEN_OFF, message, { field: "file", retriable: true });
-    }
-    throw error;
+    if (error.code !== "unreachable" || !(await isAlive())) throw error;
+    throw new ApiError(BROKEN_OFF, "The connection was lost before an answer came.", { retriable: true });
   }
 }
 
