@@ -57,9 +57,7 @@ def test_nothing_of_a_url_is_in_a_span_or_told_to_a_sampler(
     paths = ["/predict", "/health/live", f"/{secret}", f"/models/{secret}"]
     with running(create_app(settings)) as client:
         for path in paths:
-            client.post(
-                f"{path}?top_k=1&{secret}={secret}", content=PNG, headers={"Content-Type": "image/png"}
-            )
+            client.post(f"{path}?top_k=1&{secret}={secret}", content=PNG, headers=HEADERS)
         assert client.app.state.context.tracing.provider.force_flush()
         spans = exporter.get_finished_spans()
     assert len([span for span in spans if span.parent is None]) == len(paths)
