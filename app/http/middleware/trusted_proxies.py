@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 from starlette.types import ASGIApp, Scope
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
 
 from app.http.client_address import parse_address
 
@@ -23,7 +24,8 @@ class TrustedProxies(ProxyHeadersMiddleware):
     """
 
     def __init__(self, app: ASGIApp, trusted_hosts: Sequence[str], root_path: str) -> None:
-        super().__init__(app, list(trusted_hosts))  # type: ignore[arg-type]
+        super().__init__(app)  # type: ignore[arg-type]
+        self.trusted_hosts = _InEitherForm(list(trusted_hosts))
         self._root_path = root_path.rstrip("/")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - uvicorn's own types
@@ -32,9 +34,9 @@ class TrustedProxies(ProxyHeadersMiddleware):
         await super().__call__(scope, receive, send)
 
     def _with_plain_client(self, scope: Scope) -> Scope:
-        """`scope` with a client such as `::ffff:10.0.0.5` as `10.0.0.5`, unless it is trusted as it is."""
+        """`scope` with a client such as `::ffff:10.0.0.5` as `10.0.0.5`."""
         client = scope.get("client")
-        if not client or client[0] in self.trusted_hosts or (address := parse_address(client[0])) is None:
+        if not client or (address := parse_address(client[0])) is None:
             return scope
         return {**scope, "client": (str(address), client[1])}
 
@@ -46,6 +48,19 @@ class TrustedProxies(ProxyHeadersMiddleware):
                 if name == b"x-forwarded-prefix" and PREFIX.fullmatch(value):
                     prefix = value.decode().rstrip("/")
         return below_prefix(scope, prefix) if prefix else scope
+
+
+class _InEitherForm(_TrustedHosts):
+    """Trusts `10.0.0.5` and `::ffff:10.0.0.5` alike, where it is told to trust one of them.
+
+    A proxy that listens on `::` writes the second into X-Forwarded-For where it means the first.
+    """
+
+    def __contains__(self, host: str | None) -> bool:
+        address = parse_address(host or "")
+        if not isinstance(address, IPv4Address):
+            return super().__contains__(host)
+        return super().__contains__(str(address)) or super().__contains__(f"::ffff:{address}")
 
 
 def below_prefix(scope: Scope, prefix: str) -> Scope:

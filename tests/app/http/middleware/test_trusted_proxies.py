@@ -41,6 +41,19 @@ def test_a_proxy_of_ipv4_is_trusted_where_the_service_listens_on_ipv6(trusted: s
     assert (other["client"][0], other["path"]) == ("10.0.1.6", "/api/predict")
 
 
+@pytest.mark.parametrize("trusted", ["10.0.0.0/24", "::ffff:10.0.0.0/120"])
+@pytest.mark.parametrize("second", ["10.0.0.4", "::ffff:10.0.0.4", "[::ffff:10.0.0.4]:4321"])
+@pytest.mark.parametrize("socket", ["10.0.0.5", "::ffff:10.0.0.5"])
+def test_a_proxy_of_ipv4_is_trusted_where_another_proxy_listens_on_ipv6(
+    trusted: str, second: str, socket: str
+) -> None:
+    """Or all visitors would share the rate limit of the first proxy."""
+    forwarded = [(b"x-forwarded-for", f"203.0.113.7, {second}".encode())]
+    assert _asked("/", forwarded, socket, trusted=trusted)["client"][0] == "203.0.113.7"
+    stranger = [(b"x-forwarded-for", b"203.0.113.7, ::ffff:10.0.1.4")]
+    assert _asked("/", stranger, socket, trusted=trusted)["client"][0] == "::ffff:10.0.1.4"
+
+
 @pytest.mark.parametrize("path", ["/api/predict", "/predict"])
 def test_a_trusted_proxy_names_the_prefix_whether_it_leaves_it_in_the_path_or_not(path: str) -> None:
     assert _seen(path, "/api") == ("/predict", "")
