@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import ApiError, StartError, image_with, installation
@@ -29,7 +30,7 @@ REMEMBERED = 10_000
 
 PRUNE_SECONDS = 60.0
 MAX_WAITING = 32
-"""Calls of the database that may wait for each other."""
+"""Calls of the database that may wait for each other, those among them that nobody waits for any more."""
 
 DAY_SECONDS = 86_400
 
@@ -51,7 +52,7 @@ class FeedbackStore:
         self._keep_seconds = settings.feedback_days * DAY_SECONDS
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
-        self._waiting = 0
+        self._places = threading.BoundedSemaphore(MAX_WAITING)
         self._is_prepared = False
         self._is_well = True
         self._own = LatestPredictions(REMEMBERED)
@@ -132,12 +133,24 @@ class FeedbackStore:
             await self._try(lambda: self._database.remember(self._clock(), latest))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """The result of `work` for a request."""
-        if self._waiting >= MAX_WAITING:
+        """The result of `work` for a request. Where nobody waits any more before its turn, it is not done."""
+        if not self._places.acquire(blocking=False):
             raise ApiError(429, "overloaded", "too many corrections at once; try again later")
-        self._waiting += 1
+        wanted = [work]
+
+        def turn() -> T:
+            try:
+                still_wanted = wanted.pop()
+            except IndexError:
+                raise TimeoutError("nobody waits for it any more") from None
+            return self._prepared(still_wanted)
+
+        # The place is free once the thread is through with this turn, not when its request has gone: else any
+        # number of turns would stand in the thread's queue while the database hangs.
+        future = self._thread.submit(turn)
+        future.add_done_callback(lambda _: self._places.release())
         try:
-            return await self._on_thread(work)
+            return await _result_of(future)
         except FeedbackFullError as error:
             raise ApiError(507, "feedback_full", str(error)) from error
         except FeedbackError as error:
@@ -145,17 +158,28 @@ class FeedbackStore:
             message = "the feedback database cannot be used at the moment; nothing was changed"
             raise ApiError(503, "feedback_unavailable", message, headers={"Retry-After": "5"}) from error
         finally:
-            self._waiting -= 1
+            wanted.clear()  # and with it what the work holds, such as an image
 
     def _on_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        def prepared() -> T:
-            # Not at the start alone: the database may come later than the service.
-            if not self._is_prepared:
-                self._database.prepare()
-                self._is_prepared = True
-            return work()
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._prepared, work)
 
-        return asyncio.get_running_loop().run_in_executor(self._thread, prepared)
+    def _prepared(self, work: Callable[[], T]) -> T:
+        # Not at the start alone: the database may come later than the service.
+        if not self._is_prepared:
+            self._database.prepare()
+            self._is_prepared = True
+        return work()
+
+
+async def _result_of(work: Future[T]) -> T:
+    """What `work` returns or raises. It is not cancelled with the wait, as what is waited for otherwise is.
+
+    A future that is cancelled is done at once, though its work still stands in the thread's queue.
+    """
+    result = asyncio.wrap_future(work)
+    result.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, if by nobody else
+    await asyncio.wait([result])
+    return result.result()
 
 
 def create_feedback(settings: Settings) -> FeedbackStore | None:

@@ -1,15 +1,20 @@
-"""What the store does by itself goes on, whatever goes wrong once."""
+"""What the store does by itself goes on, whatever goes wrong once; what requests ask of it is bounded."""
 
 import asyncio
+import threading
+import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from app.errors import ApiError
 from app.feedback import store as store_module
-from app.feedback.store import FeedbackStore
+from app.feedback.store import MAX_WAITING, FeedbackStore
+from app.inference.request_scope import Deadline
 from app.settings import Settings
 from models.feedback.database import RECENT_SECONDS, FeedbackDatabase
-from models.feedback.records import Prediction
+from models.feedback.records import Correction, Prediction
 
 
 def test_an_error_that_nobody_expected_does_not_end_pruning(
@@ -80,3 +85,48 @@ def test_predictions_are_forgotten_in_time_without_any_traffic(
         await store.close()
 
     asyncio.run(run())
+
+
+def test_requests_whose_deadline_has_passed_keep_their_places_while_the_database_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = FeedbackDatabase(f"sqlite:///{tmp_path / 'feedback.db'}")
+    hangs, goes_on = threading.Event(), threading.Event()
+    deleted: list[str] = []
+
+    def delete(known: str) -> bool:
+        hangs.set()
+        assert goes_on.wait(60)
+        deleted.append(known)
+        return True
+
+    monkeypatch.setattr(database, "delete", delete)
+
+    async def run() -> None:
+        store = FeedbackStore(database, Settings())
+        first = asyncio.create_task(store.delete("first"))
+        await asyncio.to_thread(hangs.wait, 60)
+        image = Correction("request", 0, "cat", b"image")
+        is_held = weakref.ref(image)
+        late = Deadline(asyncio.get_running_loop().time(), 0.0)
+        statuses = []
+        for number in range(2 * MAX_WAITING):
+            work = store.add(image, None) if number == 0 else store.delete("late")
+            with pytest.raises(ApiError) as caught:
+                await late.wait(work, "the feedback database")
+            statuses.append(caught.value.status)
+            del work
+        assert statuses == [504] * (MAX_WAITING - 1) + [429] * (MAX_WAITING + 1)
+        del image, caught
+        assert is_held() is None
+        goes_on.set()
+        assert await first
+        is_deleted = False
+        while not is_deleted:  # as long as it takes the thread to pass over those that are late
+            with suppress(ApiError):
+                is_deleted = await store.delete("last")
+            await asyncio.sleep(0.001)
+        await store.close()
+
+    asyncio.run(run())
+    assert deleted == ["first", "last"]
