@@ -35,6 +35,7 @@ SLOW = (
     "app/http/test_multipart_as_starlette.py",
     "app/observability/test_metric_folder.py",
     "app/registry/test_served_model.py",
+    "app/server/test_connection.py",
     "app/server/test_supervisor.py",
     "app/test_cluster.py",
     "app/test_main_command.py",

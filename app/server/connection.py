@@ -29,8 +29,11 @@ ASK_SECONDS = 1.0
 SPARE_CONNECTIONS = 32
 """How many beyond the bound are made for health checks: a service that is full is not dead."""
 
-SPARE_SECONDS = 1.0
-"""How long each of those may last at most; it is closed after one answer."""
+SPARE_SECONDS = 5.0
+"""How long each of those has for its request, and then for the one answer: as long as a probe waits."""
+
+MOMENT_SECONDS = 1.0
+"""How much longer, counted only then: after a stall of the event loop, what has come in is yet to be read."""
 
 HEALTH_PATHS = (b"/health/", b"/v2/health/")
 
@@ -48,8 +51,9 @@ class BoundedConnection(HttpToolsProtocol):
     in. A client that takes nothing of an answer for `keep_alive_seconds` is given up; an idle connection is
     uvicorn's to close. A client that has ended its sending is still answered, as long as it is there.
 
-    Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may ask for one health check each, within
-    `SPARE_SECONDS`. Whatever else they ask for is refused, and further ones are refused at once.
+    Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may ask for one health check each. Its
+    headers have `SPARE_SECONDS` and its answer as many. Whatever else they ask for is refused, and further
+    ones are refused at once.
 
     What is overridden and used here is uvicorn's own, and may change with it:
     tests/api/test_connection.py and test_spare_connections.py would tell.
@@ -86,7 +90,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(self._too_many_connections())
         elif surplus > 0:
             self._is_spare = True
-            self._timer = self.loop.call_later(SPARE_SECONDS, self._end_spare)
+            self._start_spare_timer()
         else:
             self._start_timer()
 
@@ -175,7 +179,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        if not self._is_spare:  # which has its time for the answer too
+        if not self._is_spare:  # of which only an answer is waited for any longer
             self._stop_timer()
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self._refusal = refusal(method, self.url, version, self.headers)
@@ -196,6 +200,8 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_spare:
             self.cycle.keep_alive = False  # by which what follows on the connection is never begun
+        if is_first_of_spare:
+            self._start_spare_timer()
 
     def on_message_complete(self) -> None:
         if not self._offers_upgrade:  # and this is the end of the headers only
@@ -226,6 +232,13 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(ApiError(408, "headers_too_slow", message))
         else:
             self.transport.close()  # nobody has asked for anything
+
+    def _start_spare_timer(self) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(SPARE_SECONDS, self._wait_a_moment)
+
+    def _wait_a_moment(self) -> None:
+        self._timer = self.loop.call_later(MOMENT_SECONDS, self._end_spare)
 
     def _end_spare(self) -> None:
         if self.transport.is_closing():

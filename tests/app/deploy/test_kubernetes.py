@@ -13,6 +13,7 @@ import yaml
 from app import __version__
 from app.main import create_app
 from app.observability.metrics import ServiceMetrics
+from app.server.connection import SPARE_SECONDS
 from app.server.worker import MARGIN_SECONDS
 from app.settings import Settings
 from app.settings.environment import PREFIX
@@ -172,6 +173,16 @@ def test_every_probe_asks_for_a_path_and_a_port_that_are_there(container: dict[s
         assert "get" in paths[asked["path"]]
         assert asked["port"] in ports
     assert {port["containerPort"] for port in container["ports"]} == {_port_of_the_image()}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ServingRuntime"])
+def test_no_probe_is_given_up_sooner_than_it_waits(kind: str) -> None:
+    """Of a service that has all the connections it may have."""
+    described = of_kind(kind)["spec"]
+    (container,) = described.get("template", {}).get("spec", described)["containers"]
+    probes = [content for name, content in container.items() if name.endswith("Probe")]
+    assert probes
+    assert all(probe.get("timeoutSeconds", 1) <= SPARE_SECONDS for probe in probes)
 
 
 def _port_of_the_image() -> int:
