@@ -18,6 +18,7 @@ from app.http.middleware.telemetry import REQUEST_ID_HEADER as REQUEST_ID
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_context import request_id
 from app.server.request_head import MAX_BYTES, refusal, too_large, without_upgrade
+from app.server.spare_connections import MOMENT_SECONDS, SPARE_CONNECTIONS, SPARE_SECONDS, health_paths
 from app.settings import Settings
 
 MAX_PIPELINED = 16
@@ -25,17 +26,6 @@ MAX_PIPELINED = 16
 
 ASK_SECONDS = 1.0
 """How long after the end of what a client sends it is asked whether it is still there, and how often then."""
-
-SPARE_CONNECTIONS = 32
-"""How many beyond the bound are made for health checks: a service that is full is not dead."""
-
-SPARE_SECONDS = 5.0
-"""How long each of those has for its request, and then for the one answer: as long as a probe waits."""
-
-MOMENT_SECONDS = 1.0
-"""How much longer, counted only then: after a stall of the event loop, what has come in is yet to be read."""
-
-HEALTH_PATHS = (b"/health/", b"/v2/health/")
 
 TCP_CLOSE = 7
 """The state of a connection that the other side has reset, in the first byte of Linux's TCP_INFO."""
@@ -60,6 +50,7 @@ class BoundedConnection(HttpToolsProtocol):
     """
 
     header_seconds: ClassVar[float]
+    health_paths: ClassVar[tuple[bytes, ...]]
     keep_alive_seconds: ClassVar[int]
     max_connections: ClassVar[int]
     metrics: ClassVar[ServiceMetrics]
@@ -188,7 +179,7 @@ class BoundedConnection(HttpToolsProtocol):
             message = f"more than {MAX_PIPELINED} requests wait on this connection; read their answers first"
             self._refusal = ApiError(429, "too_many_pipelined", message)
         is_first_of_spare = self._is_spare and self.cycle is None
-        if self._refusal is None and is_first_of_spare and not self.url.startswith(HEALTH_PATHS):
+        if self._refusal is None and is_first_of_spare and not self.url.startswith(self.health_paths):
             self._refusal = self._too_many_connections()
         if self._refusal is not None:
             raise self._refusal  # by which the parser ends, and `send_400_response` is called
@@ -282,6 +273,7 @@ def bounded_connections(settings: Settings, metrics: ServiceMetrics) -> type[Bou
         (BoundedConnection,),
         {
             "header_seconds": settings.header_seconds,
+            "health_paths": health_paths(settings.root_path),
             "keep_alive_seconds": settings.keep_alive_seconds,
             "max_connections": settings.max_connections,
             "metrics": metrics,

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.connection import SPARE_CONNECTIONS
+from app.server.spare_connections import SPARE_CONNECTIONS
 from tests.support.raw_connection import (
     LIVE,
     answer_in,

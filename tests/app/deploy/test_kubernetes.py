@@ -13,7 +13,7 @@ import yaml
 from app import __version__
 from app.main import create_app
 from app.observability.metrics import ServiceMetrics
-from app.server.connection import SPARE_SECONDS
+from app.server.spare_connections import SPARE_SECONDS
 from app.server.worker import MARGIN_SECONDS
 from app.settings import Settings
 from app.settings.environment import PREFIX

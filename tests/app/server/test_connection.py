@@ -12,9 +12,11 @@ import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.server import ServerState
 
+from app.http.middleware.trusted_hosts import HEALTH
 from app.observability.metrics import ServiceMetrics
 from app.server import connection as connection_module
-from app.server.connection import MOMENT_SECONDS, SPARE_SECONDS, BoundedConnection, bounded_connections
+from app.server.connection import BoundedConnection, bounded_connections
+from app.server.spare_connections import MOMENT_SECONDS, SPARE_SECONDS
 from app.settings import Settings
 from tests.support.raw_connection import LIVE, answer_in, check_error, connect, until_closed
 from tests.support.virtual_clock import on_virtual_clock
@@ -35,9 +37,9 @@ async def _slow(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallab
     await _quick(scope, receive, send)
 
 
-def _makes(app: Any, state: ServerState, max_connections: int = 1) -> Callable[[], BoundedConnection]:  # noqa: ANN401
-    """What makes a connection of a server that may have `max_connections`."""
-    settings = Settings(max_connections=max_connections, header_seconds=HEADER_SECONDS)
+def _makes(app: Any, state: ServerState, root_path: str = "") -> Callable[[], BoundedConnection]:  # noqa: ANN401
+    """What makes a connection of a server that may have one."""
+    settings = Settings(max_connections=1, header_seconds=HEADER_SECONDS, root_path=root_path)
     kind = bounded_connections(settings, ServiceMetrics())
     config = uvicorn.Config(app, http=kind, ws="none", lifespan="off", log_config=None, access_log=False)
     return lambda: kind(config, state, {})
@@ -188,3 +190,24 @@ async def test_an_answer_that_does_not_come_by_then_never_does(monkeypatch: pyte
     await asyncio.sleep(HEADER_SECONDS / 2)
     check_error(spare.received, 503, "too_many_connections")
     assert spare.closed_at == 0.5 + 1.0 + MOMENT_SECONDS
+
+
+@pytest.mark.parametrize("path", [*HEALTH, *(f"/api{path}" for path in HEALTH)])
+@on_virtual_clock
+async def test_health_checks_may_have_the_prefix_of_a_proxy(path: str) -> None:
+    make = _makes(_quick, ServerState(), "/api")
+    _, spare = _Client(make()), _Client(make())
+    spare.send(LIVE.replace(b"/health/", path.encode()))
+    await asyncio.sleep(1)
+    assert answer_in(spare.received)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("root_path", "path"), [("", "/api/health/"), ("/api", "/apihealth/"), ("/api", "/api/api/health/")]
+)
+@on_virtual_clock
+async def test_but_no_other_one(root_path: str, path: str) -> None:
+    make = _makes(_quick, ServerState(), root_path)
+    _, spare = _Client(make()), _Client(make())
+    spare.send(LIVE.replace(b"/health/", path.encode()))
+    check_error(spare.received, 503, "too_many_connections")
