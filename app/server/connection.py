@@ -43,7 +43,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may ask for one health check each. Its
     headers have `SPARE_SECONDS` and its answer as many. Whatever else they ask for is refused, and further
-    ones are refused at once.
+    ones are refused at once. Where there is room by then, such a connection is one like any other.
 
     What is overridden and used here is uvicorn's own, and may change with it:
     tests/api/test_connection.py and test_spare_connections.py would tell.
@@ -76,7 +76,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_made(transport)
         own: socket.socket = transport.get_extra_info("socket")
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * self.keep_alive_seconds)
-        surplus = len(self.connections) - self.max_connections
+        surplus = self._surplus()
         if surplus > SPARE_CONNECTIONS:
             self._refuse(self._too_many_connections())
         elif surplus > 0:
@@ -170,6 +170,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
+        if self.cycle is None and self._surplus() <= 0:
+            self._is_spare = False
         if not self._is_spare:  # of which only an answer is waited for any longer
             self._stop_timer()
         method, version = self.parser.get_method(), self.parser.get_http_version()
@@ -234,8 +236,17 @@ class BoundedConnection(HttpToolsProtocol):
     def _end_spare(self) -> None:
         if self.transport.is_closing():
             self.transport.abort()  # whoever does not take its answer holds no place for it
+        elif self._surplus() <= 0:
+            self._is_spare = False
+            self._timer = None
+            if self._is_idle():
+                self._start_timer()
         else:
             self._refuse(self._too_many_connections())
+
+    def _surplus(self) -> int:
+        """How many connections there are beyond the bound; 0 or less where this one may be."""
+        return len(self.connections) - self.max_connections
 
     def _too_many_connections(self) -> ApiError:
         message = f"there are {self.max_connections} connections already; try again later"

@@ -211,3 +211,44 @@ async def test_but_no_other_one(root_path: str, path: str) -> None:
     _, spare = _Client(make()), _Client(make())
     spare.send(LIVE.replace(b"/health/", path.encode()))
     check_error(spare.received, 503, "too_many_connections")
+
+
+@on_virtual_clock
+async def test_where_there_is_room_by_then_a_spare_connection_is_one_like_any_other() -> None:
+    make = _makes(_quick, ServerState())
+    first, spare = _Client(make()), _Client(make())
+    await asyncio.sleep(SPARE_SECONDS - 1)
+    first.close()
+    await asyncio.sleep(0.5)
+    for _ in range(2):
+        spare.received = b""
+        spare.send(LIVE.replace(b"/health/live", b"/predict"))
+        await asyncio.sleep(SPARE_SECONDS)
+        status, headers, _ = answer_in(spare.received)
+        assert status == 200
+        assert "connection" not in headers
+    assert not spare.is_closing()
+
+
+@on_virtual_clock
+async def test_one_that_asks_for_nothing_then_has_as_long_as_any_other() -> None:
+    make = _makes(_quick, ServerState())
+    first, spare = _Client(make()), _Client(make())
+    await asyncio.sleep(1)
+    first.close()
+    await asyncio.sleep(2 * HEADER_SECONDS)
+    assert spare.received == b""
+    assert spare.closed_at == SPARE_SECONDS + MOMENT_SECONDS + HEADER_SECONDS
+
+
+@on_virtual_clock
+async def test_an_answer_may_then_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "SPARE_SECONDS", 1.0)
+    make = _makes(_slow, ServerState())
+    first, spare = _Client(make()), _Client(make())
+    spare.send(LIVE)
+    await asyncio.sleep(0.5)
+    first.close()
+    await asyncio.sleep(2 * ANSWER_SECONDS)
+    assert answer_in(spare.received)[0] == 200
+    assert spare.is_closing()
