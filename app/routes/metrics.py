@@ -6,11 +6,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.observability.metrics import ServiceMetrics
 
+PATH = "/metrics"
+
 router = APIRouter(tags=["metrics"])
 
 
 @router.get(
-    "/metrics",
+    PATH,
     summary="Metrics for Prometheus",
     response_class=PlainTextResponse,
     response_description="Text in the exposition format of Prometheus.",

@@ -18,7 +18,7 @@ from app.http.middleware.telemetry import REQUEST_ID_HEADER as REQUEST_ID
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_context import request_id
 from app.server.request_head import MAX_BYTES, refusal, too_large, without_upgrade
-from app.server.spare_connections import MOMENT_SECONDS, SPARE_CONNECTIONS, SPARE_SECONDS, health_paths
+from app.server.spare_connections import MOMENT_SECONDS, SPARE_CONNECTIONS, SPARE_SECONDS, Watching
 from app.settings import Settings
 
 MAX_PIPELINED = 16
@@ -41,8 +41,8 @@ class BoundedConnection(HttpToolsProtocol):
     in. A client that takes nothing of an answer for `keep_alive_seconds` is given up; an idle connection is
     uvicorn's to close. A client that has ended its sending is still answered, as long as it is there.
 
-    Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may ask for one health check each. Its
-    headers have `SPARE_SECONDS` and its answer as many. Whatever else they ask for is refused, and further
+    Of the connections beyond `max_connections`, `SPARE_CONNECTIONS` may send one request of `Watching` each.
+    Its headers have `SPARE_SECONDS` and its answer as many. Whatever else they send is refused, and further
     ones are refused at once. Where there is room by then, such a connection is one like any other.
 
     What is overridden and used here is uvicorn's own, and may change with it:
@@ -50,10 +50,10 @@ class BoundedConnection(HttpToolsProtocol):
     """
 
     header_seconds: ClassVar[float]
-    health_paths: ClassVar[tuple[bytes, ...]]
     keep_alive_seconds: ClassVar[int]
     max_connections: ClassVar[int]
     metrics: ClassVar[ServiceMetrics]
+    watching: ClassVar[Watching]
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **options)
@@ -70,7 +70,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._has_ended = False
         """Whether the client has said that it sends no more."""
         self._is_spare = False
-        """Whether this is one of the connections beyond the bound, kept for health checks."""
+        """Whether this is one of the connections beyond the bound, kept for those who watch."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -181,7 +181,7 @@ class BoundedConnection(HttpToolsProtocol):
             message = f"more than {MAX_PIPELINED} requests wait on this connection; read their answers first"
             self._refusal = ApiError(429, "too_many_pipelined", message)
         is_first_of_spare = self._is_spare and self.cycle is None
-        if self._refusal is None and is_first_of_spare and not self.url.startswith(self.health_paths):
+        if self._refusal is None and is_first_of_spare and not self.watching.sends(method, self.url):
             self._refusal = self._too_many_connections()
         if self._refusal is not None:
             raise self._refusal  # by which the parser ends, and `send_400_response` is called
@@ -284,10 +284,10 @@ def bounded_connections(settings: Settings, metrics: ServiceMetrics) -> type[Bou
         (BoundedConnection,),
         {
             "header_seconds": settings.header_seconds,
-            "health_paths": health_paths(settings.root_path),
             "keep_alive_seconds": settings.keep_alive_seconds,
             "max_connections": settings.max_connections,
             "metrics": metrics,
+            "watching": Watching(settings.root_path),
         },
     )
 

@@ -90,7 +90,7 @@ class LimitSettings(BaseModel):
         ge=1,
         le=1_000_000,
         description="Maximum number of open connections of each worker; a further one gets status 503 and is"
-        " closed, except that health checks are answered.",
+        " closed, except that health checks and `GET /metrics` are answered.",
     )
     header_seconds: float = Field(
         10,

@@ -1,4 +1,4 @@
-"""Health checks of a service that has all the connections it may have, and what nobody gets besides."""
+"""Health checks and metrics of a service that has all its connections, and what nobody gets besides."""
 
 import sys
 import time
@@ -35,6 +35,7 @@ from app.__main__ import main
 sys.exit(main(["serve", "--port", "0"]))
 """
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+OTHER = METRICS.replace(b"/metrics", b"/predict")
 
 Address = tuple[str, int]
 
@@ -87,10 +88,27 @@ def test_a_full_service_answers_a_health_check_and_closes(full: Address, path: s
 
 
 @pytest.mark.parametrize(
-    "path", [b"/metrics", b"/healthy", b"/predict?a=/health/live", b"http://x/health/live"]
+    "target",
+    [
+        b"GET /predict",
+        b"GET /healthy",
+        b"GET /predict?a=/health/live",
+        b"GET http://x/health/live",
+        b"GET /metrics/",
+        b"POST /metrics",
+        b"GET /predict?/metrics",
+    ],
 )
-def test_all_else_is_refused(full: Address, path: bytes) -> None:
-    check_error(exchange(full, LIVE.replace(b"/health/live", path)), 503, "too_many_connections")
+def test_all_else_is_refused(full: Address, target: bytes) -> None:
+    check_error(exchange(full, LIVE.replace(b"GET /health/live", target)), 503, "too_many_connections")
+
+
+def test_a_full_service_tells_prometheus_how_many_it_refuses(full: Address) -> None:
+    exchange(full, OTHER)
+    for target in (b"/metrics", b"/metrics?a=b"):
+        answer = exchange(full, METRICS.replace(b"/metrics", target))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b'resnet_serve_rejections_total{reason="too_many_connections"} ' in answer
 
 
 def test_what_follows_a_health_check_is_not_answered(full: Address) -> None:
@@ -126,13 +144,14 @@ def test_when_the_spare_ones_are_taken_the_next_is_refused_at_once(full: Address
     assert answer_in(exchange(full, LIVE))[0] == 200
 
 
-def test_each_refusal_is_counted_once_and_no_health_check_is(started: Address) -> None:
+def test_each_refusal_is_counted_once_and_what_is_answered_is_not(started: Address) -> None:
     before = _refused(started)
     with ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS):
             require_live(stack.enter_context(connect(started)))
         exchange(started, LIVE)
         exchange(started, METRICS)
+        exchange(started, OTHER)
         exchange(started)
         silent = [stack.enter_context(connect(started)) for _ in range(SPARE_CONNECTIONS + 2)]
         for connection in silent:

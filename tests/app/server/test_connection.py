@@ -192,12 +192,13 @@ async def test_an_answer_that_does_not_come_by_then_never_does(monkeypatch: pyte
     assert spare.closed_at == 0.5 + 1.0 + MOMENT_SECONDS
 
 
-@pytest.mark.parametrize("path", [*HEALTH, *(f"/api{path}" for path in HEALTH)])
+@pytest.mark.parametrize("prefix", ["", "/api"])
+@pytest.mark.parametrize("path", [*(f"{path}live" for path in HEALTH), "/metrics"])
 @on_virtual_clock
-async def test_health_checks_may_have_the_prefix_of_a_proxy(path: str) -> None:
+async def test_what_is_answered_may_have_the_prefix_of_a_proxy(prefix: str, path: str) -> None:
     make = _makes(_quick, ServerState(), "/api")
     _, spare = _Client(make()), _Client(make())
-    spare.send(LIVE.replace(b"/health/", path.encode()))
+    spare.send(LIVE.replace(b"/health/live", f"{prefix}{path}".encode()))
     await asyncio.sleep(1)
     assert answer_in(spare.received)[0] == 200
 
