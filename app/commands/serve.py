@@ -11,7 +11,7 @@ from pydantic_settings import CliSettingsSource
 
 from app.commands.output import reason_of, show
 from app.errors import StartError
-from app.observability.logs import configure_logging, logs_json
+from app.observability.logs import configure_logging, logs_json, tell
 from app.server.self_watch import SelfWatch
 from app.server.sockets import announce, bind
 from app.server.supervisor import Supervisor
@@ -32,7 +32,7 @@ def serve(arguments: Sequence[str]) -> int:
         with bind(settings) as listener:
             source = settings.model_repository or settings.model_dir
             if settings.log_format == "json":
-                logger.info("loading %s", source)
+                tell("loading %s", source)
             else:
                 show(f"Loading {source} ...")
             run = _serve if settings.workers == 1 else _supervise

@@ -13,6 +13,10 @@ FIELDS = ["asctime", "levelname", "name", "process", "request_id", "message"]
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
 
 
+_always = logging.getLogger("app.start")
+_always.setLevel(logging.INFO)
+
+
 class _RequestIds(logging.Filter):
     """Has each line say which request it is about; `-` where it is about none."""
 
@@ -33,6 +37,14 @@ def configure_logging(settings: Settings) -> None:
         else logging.Formatter(TEXT)
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+
+
+def tell(message: str, *values: object) -> None:
+    """Log at INFO, whatever `settings.log_level` is: what is printed where the log is text, and then always.
+
+    Where a port was asked for that is free, nobody would know it otherwise.
+    """
+    _always.info(message, *values)
 
 
 def logs_json() -> bool:

@@ -1,14 +1,12 @@
 """The start before there is a model: the address to serve, telling people about it, and what goes wrong."""
 
-import logging
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 from app.errors import StartError
+from app.observability.logs import tell
 from app.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 _SAMPLE = Path(__file__).parents[1] / "static" / "samples" / "cat.png"
 
@@ -58,7 +56,7 @@ def announce(settings: Settings, listener: socket.socket) -> None:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.log_format == "json":
-        logger.info("ready on %s", url)
+        tell("ready on %s", url)
         return
     sample = _SAMPLE.relative_to(Path.cwd()) if _SAMPLE.is_relative_to(Path.cwd()) else _SAMPLE
     print(

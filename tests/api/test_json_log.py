@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.free_port import free_port
-from tests.support.server_process import PATIENCE_SECONDS, SERVE, start
+from tests.support.server_process import PATIENCE_SECONDS, SERVE, START_SECONDS, start
 
-JSON = {"RESNET_SERVE_LOG_FORMAT": "json", "RESNET_SERVE_LOG_LEVEL": "info"}
+JSON = {"RESNET_SERVE_LOG_FORMAT": "json"}
 
 
 def _lines(process: subprocess.Popen[str]) -> list[Mapping[str, Any]]:
@@ -23,10 +24,14 @@ def _lines(process: subprocess.Popen[str]) -> list[Mapping[str, Any]]:
     return [json.loads(line) for text in printed for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_every_line_is_json(model_dir: Path, workers: str) -> None:
-    process = start(model_dir, {**JSON, "WORKERS": workers})
+@pytest.mark.parametrize(("workers", "level"), [("1", "info"), ("2", "info"), ("1", ""), ("2", "error")])
+def test_every_line_is_json_and_the_port_is_told_at_any_level(
+    model_dir: Path, workers: str, level: str
+) -> None:
+    process = start(model_dir, {**JSON, "WORKERS": workers, "RESNET_SERVE_LOG_LEVEL": level})
     assert process.stderr is not None
+    watchdog = threading.Timer(START_SECONDS, process.kill)
+    watchdog.start()
     said: list[Mapping[str, Any]] = []
     try:
         while not said or not re.search(r"^ready on http://127\.0\.0\.1:\d+$", said[-1]["message"]):
@@ -34,6 +39,7 @@ def test_every_line_is_json(model_dir: Path, workers: str) -> None:
         process.terminate()
         said += _lines(process)
     finally:
+        watchdog.cancel()
         process.kill()
     assert process.returncode == 0
     assert said[0]["message"] == f"loading {model_dir}"
@@ -54,7 +60,8 @@ def test_a_start_that_fails_says_why_in_one_line(
     model_dir: Path, settings: dict[str, str], arguments: list[str], message: str
 ) -> None:
     process = start(model_dir, {**JSON, "RESNET_SERVE_LOG_LEVEL": "error", **settings}, [*SERVE, *arguments])
-    (line,) = _lines(process)
+    *before, line = _lines(process)
+    assert [each["message"].split()[0] for each in before] in ([], ["loading"])
     assert process.returncode == 1
     assert line["level"] == "CRITICAL"
     assert message in line["message"]
