@@ -33,6 +33,7 @@ SLOW = (
     "app/deploy/test_monitoring.py",
     "app/http/test_multipart.py",
     "app/http/test_multipart_as_starlette.py",
+    "app/observability/test_logs.py",
     "app/observability/test_metric_folder.py",
     "app/registry/test_served_model.py",
     "app/server/test_connection.py",

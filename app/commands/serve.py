@@ -2,23 +2,35 @@
 
 import argparse
 import logging
-import os
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from pydantic_settings import CliSettingsSource
 
 from app.commands.output import reason_of, show
 from app.errors import StartError
-from app.observability.logs import configure_logging, logs_json, tell
+from app.observability.logs import configure_logging, log_what_python_prints, logs_json, tell
 from app.server.self_watch import SelfWatch
 from app.server.sockets import announce, bind
 from app.server.supervisor import Supervisor
 from app.settings import Settings, load_settings
-from app.settings.environment import PREFIX, name_warnings, variable
+from app.settings.environment import PREFIX, Environment, name_warnings
 
 logger = logging.getLogger(__name__)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are a `StartError` where the log is JSON, and else the usage and the reason."""
+
+    logs_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.logs_json:
+            raise StartError(f"{message}; `{self.prog} --help` lists the options")
+        super().error(message)
 
 
 def serve(arguments: Sequence[str]) -> int:
@@ -56,26 +68,39 @@ def check(arguments: Sequence[str]) -> int:
 
 def _settings(command: str, description: str, arguments: Sequence[str]) -> Settings:
     """The settings of the command line and the environment, with logging as they say."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"resnet-serve {command}",
         description=description,
         epilog="Each option may also be given as an environment variable: its name in capitals with"
         f" underscores, after {PREFIX}, such as {PREFIX}LOG_LEVEL. An option overrides the variable.",
         allow_abbrev=False,
     )
+    parser.logs_json = _asks_for_json(arguments)
     command_line = CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=parser)
-    command_line(args=list(arguments))
     try:
+        command_line(args=list(arguments))
         settings = load_settings(command_line)
     except StartError:
-        # Which of the two formats was asked for is known all the same.
-        if (command_line().get("log_format") or os.environ.get(variable("log_format"))) == "json":
+        if parser.logs_json:
             configure_logging(Settings.model_construct(log_format="json"))
         raise
     configure_logging(settings)
+    log_what_python_prints()
     for warning in name_warnings(Settings.model_fields):
         logger.warning(warning)
     return settings
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether the log is to be JSON, which is known whatever else is wrong with the settings."""
+    option = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    option.add_argument("--log-format")
+    given: str | None = None
+    with suppress(argparse.ArgumentError):  # where its value is missing
+        given = option.parse_known_args(arguments)[0].log_format
+    if given is None:
+        given, *_ = Environment(Settings).get_field_value(Settings.model_fields["log_format"], "log_format")
+    return given == "json"
 
 
 def _serve(settings: Settings, listener: socket.socket) -> int:

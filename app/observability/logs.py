@@ -1,6 +1,9 @@
 """Where log lines go and what they look like."""
 
 import logging
+import sys
+import threading
+from types import TracebackType
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -12,6 +15,8 @@ TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
 FIELDS = ["asctime", "levelname", "name", "process", "request_id", "message"]
 NAMES = {"asctime": "time", "levelname": "level", "name": "logger"}
 
+
+logger = logging.getLogger(__name__)
 
 _always = logging.getLogger("app.start")
 _always.setLevel(logging.INFO)
@@ -50,3 +55,31 @@ def tell(message: str, *values: object) -> None:
 def logs_json() -> bool:
     """Whether this process logs lines of JSON."""
     return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
+def log_what_python_prints() -> None:
+    """Where the log is JSON, have it take warnings, and exceptions that nothing catches, in any thread.
+
+    Python itself would print them as lines of text among those of JSON.
+    """
+    if not logs_json():
+        return
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+    sys.unraisablehook = _log_unraisable
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
+    logger.critical("%s: %s", kind.__name__, error, exc_info=(kind, error or kind(), traceback))
+
+
+def _log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_type is not SystemExit:  # by which a thread may end itself
+        _log_uncaught(uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+
+
+def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    _log_uncaught(unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)

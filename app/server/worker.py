@@ -1,5 +1,6 @@
 """One of several processes that serve the same address, as seen from within."""
 
+import logging
 import os
 import signal
 import socket
@@ -7,12 +8,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from multiprocessing import parent_process
+from multiprocessing import current_process, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from app.errors import StartError
-from app.observability.logs import configure_logging
+from app.observability.logs import configure_logging, log_what_python_prints, logs_json
 from app.observability.metric_folder import MetricFolder
 from app.registry.plan_folder import Membership, PlanFolder
 from app.server.sockets import bind_beside
@@ -24,6 +25,8 @@ PULSE = b"."
 MARGIN_SECONDS = 2
 """How much longer than its running requests a worker may take to end: after a second it ends itself."""
 
+logger = logging.getLogger(__name__)
+
 
 def work(settings: Settings, reserved: socket.socket, number: int, folder: Path, report: Connection) -> None:
     """Serve the `reserved` address as worker `number` until SIGTERM, or until the parent process is gone.
@@ -34,6 +37,7 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
     """
     threading.Thread(target=_end_with_parent, args=(settings,), daemon=True).start()
     configure_logging(settings)
+    log_what_python_prints()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Not at the top: the parent imports this module too, and PyTorch would cost it half a gigabyte.
@@ -62,6 +66,12 @@ def work(settings: Settings, reserved: socket.socket, number: int, folder: Path,
         sys.exit(1)
     except KeyboardInterrupt:
         return
+    except Exception:
+        if not logs_json():
+            raise
+        # Not left to multiprocessing, which would print it as text.
+        logger.critical("%s failed", current_process().name, exc_info=True)
+        sys.exit(1)
 
 
 def _end_with_parent(settings: Settings) -> None:

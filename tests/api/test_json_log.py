@@ -53,8 +53,30 @@ def test_every_line_is_json_and_the_port_is_told_at_any_level(
         ({"RESNET_SERVE_MAX_BATCH": "none"}, [], "RESNET_SERVE_MAX_BATCH: "),
         ({"RESNET_SERVE_NONSENSE": "1"}, [], "RESNET_SERVE_NONSENSE: there is no such setting"),
         ({"RESNET_SERVE_LOG_FORMAT": "text"}, ["--log-format=json", "--max-batch=none"], "--max-batch: "),
+        (
+            {"RESNET_SERVE_LOG_FORMAT": "", "resnet_serve_log_format": "json", "RESNET_SERVE_NONSENSE": "1"},
+            [],
+            "RESNET_SERVE_NONSENSE: there is no such setting",
+        ),
+        ({}, ["--nonsense"], "unrecognized arguments: --nonsense; `resnet-serve serve --help` lists"),
+        ({}, ["--log-format"], "argument --log-format: expected one argument; "),
+        (
+            {"RESNET_SERVE_LOG_FORMAT": "text"},
+            ["--feedback=maybe", "--log-format", "json"],
+            "ignored explicit argument 'maybe'; ",
+        ),
     ],
-    ids=["no model", "no model for two workers", "wrong value", "wrong name", "on the command line"],
+    ids=[
+        "no model",
+        "no model for two workers",
+        "wrong value",
+        "wrong name",
+        "on the command line",
+        "format in small letters",
+        "unknown option",
+        "no format",
+        "no such value",
+    ],
 )
 def test_a_start_that_fails_says_why_in_one_line(
     model_dir: Path, settings: dict[str, str], arguments: list[str], message: str
@@ -65,6 +87,24 @@ def test_a_start_that_fails_says_why_in_one_line(
     assert process.returncode == 1
     assert line["level"] == "CRITICAL"
     assert message in line["message"]
+
+
+def test_what_nobody_expected_is_told_so_too(model_dir: Path) -> None:
+    program = (
+        "import sys, warnings\n"
+        "from app.__main__ import main\n"
+        "from app.commands import serve\n"
+        "def bind(_):\n"
+        "    warnings.warn('odd')\n"
+        "    raise RuntimeError('broken')\n"
+        "serve.bind = bind\n"
+        "sys.exit(main(['serve']))\n"
+    )
+    process = start(model_dir, JSON, [sys.executable, "-c", program])
+    warning, uncaught = _lines(process)
+    assert process.returncode == 1
+    assert (warning["level"], warning["logger"]) == ("WARNING", "py.warnings")
+    assert (uncaught["level"], uncaught["message"]) == ("CRITICAL", "RuntimeError: broken")
 
 
 def test_an_address_that_is_taken_is_told_so_too(model_dir: Path) -> None:

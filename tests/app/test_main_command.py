@@ -79,6 +79,15 @@ def test_a_former_name_is_a_warning_in_the_log(
     ) in (caplog.record_tuples)
 
 
+def test_a_wrong_option_is_told_with_the_options_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", "--nonsense"])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("usage: resnet-serve serve ")
+    assert error.endswith("resnet-serve serve: error: unrecognized arguments: --nonsense\n")
+
+
 def test_help_is_printed_for_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([])
