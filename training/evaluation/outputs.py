@@ -12,10 +12,9 @@ from models.features import last_linear
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import Reference
 from models.unfamiliarity.base import Floats
+from models.unfamiliarity.stratified import stratified
 from training.data.cifar10 import Split
 from training.evaluation.engines import BATCH_SIZE
-
-SEED = 0
 
 
 class Outputs(NamedTuple):
@@ -64,18 +63,18 @@ def answer_of_network(model: nn.Module, preprocessing: Preprocessing) -> Answer:
 
 
 def reference(answer: Answer, classifier: nn.Linear, train: Split, images: int) -> Reference:
-    """What `answer` makes of so many training images, drawn at random, or of all where there are fewer.
+    """What `answer` makes of so many training images, as many of each class, or of all where there are fewer.
 
     `classifier` is the network's last layer.
     """
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
-    chosen = order[:images].sort().values.to(train.labels.device)
-    outputs = answer(train.images[chosen])
+    labels = train.labels.cpu().numpy()
+    places = stratified(labels, images)
+    outputs = answer(train.images[torch.from_numpy(places).to(train.images.device)])
     bias = classifier.bias if classifier.bias is not None else torch.zeros(classifier.out_features)
     return Reference(
         outputs.features,
         outputs.logits,
-        train.labels[chosen].cpu().numpy(),
+        labels[places],
         classifier.weight.detach().float().cpu().numpy(),
         bias.detach().float().cpu().numpy(),
     )

@@ -20,6 +20,7 @@ from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
 from models.unfamiliarity import SCORES
 from models.unfamiliarity.detector import KEPT, Detector
+from models.unfamiliarity.nearest_neighbours import bank_size
 from training.data.cifar10 import DataError, ImageData
 from training.data.folder_layout import Skipped, files_below
 from training.data.image_file import read_image_file
@@ -29,7 +30,7 @@ from training.evaluation.outputs import Answer, Outputs, reference
 from training.evaluation.robustness import sample
 
 REFERENCE_IMAGES = 2000
-"""Training images that a score is fitted to, drawn at random."""
+"""Training images that a score is fitted to, as many of each class: so many, or more of many classes."""
 SEED = 0
 """Of the choice of test images."""
 
@@ -88,7 +89,8 @@ def measure_separation(
     require_classes(artifact.metadata, data)
     if not len(data.held_out):
         raise ValueError("held_out must be at least 1: the threshold is set on validation images")
-    known = reference(answer, last_linear(artifact.model), data.train, REFERENCE_IMAGES)
+    count_known = max(REFERENCE_IMAGES, bank_size(len(data.classes)))
+    known = reference(answer, last_linear(artifact.model), data.train, count_known)
     part = sample(data.test, count, SEED)
     validation, test, other = (answer(images) for images in (data.held_out.images, part.images, others))
     is_right = test.logits.argmax(1) == part.labels.cpu().numpy()

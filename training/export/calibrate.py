@@ -28,7 +28,7 @@ from models.artifact.save import copy_beside, save_artifact
 from models.artifact.store import ArtifactError, load_artifact
 from models.features import last_linear
 from models.unfamiliarity.detector import KEPT, Detector
-from models.unfamiliarity.nearest_neighbours import BANK
+from models.unfamiliarity.nearest_neighbours import bank_size
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.corruptions.mix import corrupted_mix
 from training.evaluation.engines import load_engine
@@ -123,7 +123,8 @@ def _calibration(
 
 
 def _detector(answer: Answer, classifier: nn.Linear, data: ImageData, clean: Outputs) -> Detector:
-    return Detector.fit(SCORE, reference(answer, classifier, data.train, BANK), *clean)
+    known = reference(answer, classifier, data.train, bank_size(len(data.classes)))
+    return Detector.fit(SCORE, known, *clean)
 
 
 def describe_detector(data: ImageData) -> Unfamiliarity | None:
@@ -132,7 +133,7 @@ def describe_detector(data: ImageData) -> Unfamiliarity | None:
         return None
     return Unfamiliarity(
         score=SCORE,
-        reference_images=min(BANK, len(data.train)),
+        reference_images=min(bank_size(len(data.classes)), len(data.train)),
         held_out_images=len(data.held_out),
         kept=KEPT,
     )

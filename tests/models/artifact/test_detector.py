@@ -35,7 +35,9 @@ def test_an_artifact_without_one_has_none(tmp_path: Path) -> None:
 
 def test_one_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     bank = np.ones((3, 5), np.float32)
-    other = Detector("nearest_neighbours", NearestNeighbours(bank), np.zeros(96, np.float32))
+    other = Detector(
+        "nearest_neighbours", NearestNeighbours(bank, np.ones(1, np.float32)), np.zeros(96, np.float32)
+    )
     for number, (known, content, message) in enumerate(
         (
             (KNOWN, other.to_bytes(), "does not fit 84 features and 10 classes"),

@@ -131,6 +131,45 @@ def test_of_many_known_images_a_part_is_kept() -> None:
     assert Neighbours.fit(Network().reference(BANK + 500)).bank.shape == (BANK, DIMENSIONS)
 
 
+@pytest.mark.parametrize(("images", "neighbours"), [(CLASSES, 1), (20, 1), (40, 3), (120, 10), (400, 10)])
+def test_where_few_images_of_a_class_are_known_fewer_neighbours_count(images: int, neighbours: int) -> None:
+    """With ten of five a class, known images would be as far away as strange ones."""
+    network = Network()
+    labels = np.arange(images) % CLASSES
+    noise = 0.3 * network.random.standard_normal((images, DIMENSIONS))
+    features = np.maximum(network.centres[labels] + noise, 0).astype(np.float32)
+    logits = network.logits(features)
+    score = Neighbours.fit(Reference(features, logits, labels, network.weight, network.bias))
+    assert score.neighbours.tolist() == [neighbours]
+    known, strange = network.known(300)[0], network.strange(300)
+    scores = [score(each, network.logits(each)) for each in (known, strange)]
+    assert roc_auc_score([0] * 300 + [1] * 300, np.concatenate(scores)) > 0.9
+
+
+def test_of_many_classes_five_images_each_are_kept() -> None:
+    random, classes = np.random.default_rng(0), 300
+    labels = np.arange(3000) % classes
+    features = random.random((3000, DIMENSIONS)).astype(np.float32)
+    weight = np.zeros((classes, DIMENSIONS), np.float32)
+    logits, bias = np.zeros((3000, classes), np.float32), np.zeros(classes, np.float32)
+    score = Neighbours.fit(Reference(features, logits, labels, weight, bias))
+    assert score.bank.shape == (1500, DIMENSIONS)
+    assert score.neighbours.tolist() == [1]
+
+
+def test_of_itself_an_image_in_the_bank_is_no_neighbour() -> None:
+    network = Network()
+    reference = network.reference()
+    neighbours = NearestNeighbors(n_neighbors=10, metric="cosine").fit(reference.features)
+    expected = neighbours.kneighbors()[0][:, -1]
+    np.testing.assert_allclose(Neighbours.fit(reference).of_bank(), expected, atol=4e-4)
+
+
+def test_a_bank_of_an_older_version_counts_ten_neighbours() -> None:
+    fitted = Neighbours.fit(Network().reference())
+    assert Neighbours.from_arrays({"bank": fitted.bank}).neighbours.tolist() == [10]
+
+
 def test_distances_are_those_of_scikit_learns_covariances() -> None:
     network = Network()
     reference = network.reference()
