@@ -200,6 +200,8 @@ def test_keyboard_alone_goes_from_an_image_to_what_breaks_the_model(page: Page) 
     tab_to(page, ".break")
     page.keyboard.press("Enter")
     expect(page.locator("#augment .summary")).to_contain_text("still “deer”")
+    # The button is hidden now: without it, the focus would be nowhere.
+    expect(page.locator("#augment")).to_be_focused()
     tab_to(page, "[value=vertical_flip]")
     with page.expect_response("**/augment-preview?*vertical_flip*"):
         page.keyboard.press("Space")

@@ -278,3 +278,22 @@ def test_what_a_link_says_wrongly_is_left_out(blank_page: Page, server: str) -> 
         ["0"],
         ["16"],
     ]
+
+
+def test_a_number_that_cannot_be_drawn_is_marked_and_then_put_back(studio: Page) -> None:
+    rows = studio.get_by_label("Rows")
+    edge = "input => getComputedStyle(input).borderColor"
+    before = rows.evaluate(edge)
+    rows.fill("99")
+    assert rows.evaluate(edge) != before
+    rows.blur()
+    expect(rows).to_have_value("2")
+    assert rows.evaluate(edge) == before
+    rows.fill("1")
+    expect(studio.locator(".grid img")).to_have_count(TILES // 2)
+
+
+@pytest.mark.parametrize("panel", ["constructor", "__proto__", "nothing"])
+def test_an_address_of_no_panel_shows_the_first_one(blank_page: Page, server: str, panel: str) -> None:
+    open_page(blank_page, server, f"#{panel}")
+    expect(blank_page.get_by_role("tab", selected=True)).to_have_text("Classify")

@@ -44,9 +44,14 @@ export async function start(section) {
   });
   parts.survey.append(survey.root);
   for (const field of ["rows", "cols", "seed"]) {
-    parts[field].addEventListener("input", () => {
-      if (parts[field].validity.valid && parts[field].value !== "")
-        change({ [field]: parts[field].valueAsNumber });
+    const input = parts[field];
+    input.addEventListener("input", () => {
+      if (input.validity.valid) change({ [field]: input.valueAsNumber });
+      else if (!input.validity.valueMissing) input.reportValidity();
+    });
+    // Left with what cannot be drawn, it shows again what is drawn.
+    input.addEventListener("change", () => {
+      if (!input.validity.valid) input.value = state[field];
     });
   }
   parts.newSeed.addEventListener("click", () => {

@@ -43,7 +43,8 @@ export function startTabs(list, panels) {
   }
 
   async function follow({ panel, state }) {
-    const id = panel in panels ? panel : Object.keys(panels)[0];
+    const id = Object.hasOwn(panels, panel) ? panel : Object.keys(panels)[0];
+    const hasFocus = shown !== id && document.getElementById(shown)?.contains(document.activeElement);
     for (const tab of tabs) {
       const selected = tab.getAttribute("aria-controls") === id;
       tab.ariaSelected = String(selected);
@@ -53,6 +54,7 @@ export function startTabs(list, panels) {
     if (shown !== null && shown !== id) leave(shown);
     shown = id;
     const section = document.getElementById(id);
+    if (hasFocus) section.focus(); // what had it is hidden now
     if (!started.has(id)) started.set(id, panels[id](section));
     try {
       const controller = await started.get(id);
