@@ -92,12 +92,15 @@ class Calibration(Strict):
 class Unfamiliarity(Strict):
     """The detector of unfamiliar images, a file for each network: `DETECTOR_FILE`, `INT8_DETECTOR_FILE`.
 
-    `score` is a key of `models.unfamiliarity.SCORES`, fitted to `reference_images` training images. Of
-    `held_out_images` images of the validation set the share `kept` is familiar.
+    `score` is a key of `models.unfamiliarity.SCORES`, fitted to `reference_images` training images, and to
+    `outliers` images that were made from training images and show none of the classes. Of `held_out_images`
+    images of the validation set the share `kept` is familiar.
     """
 
     score: str
     reference_images: Count
+    outliers: int = Field(0, ge=0, le=10**12)
+    """0 in artifacts of versions whose score took none."""
     held_out_images: Count
     kept: Share
 

@@ -2,6 +2,7 @@
 
 from models.unfamiliarity.base import Reference, Score
 from models.unfamiliarity.nearest_neighbours import NearestNeighbours
+from models.unfamiliarity.neighbours_and_probe import NeighboursAndProbe
 from models.unfamiliarity.of_logits import Energy, MaxLogit, MaxSoftmax
 from models.unfamiliarity.relative_mahalanobis import RelativeMahalanobis
 from models.unfamiliarity.scale import Scale
@@ -14,6 +15,7 @@ SCORES: dict[str, type[Score]] = {
     "max_logit": MaxLogit,
     "energy": Energy,
     "nearest_neighbours": NearestNeighbours,
+    "neighbours_and_probe": NeighboursAndProbe,
     "relative_mahalanobis": RelativeMahalanobis,
     "vim": Vim,
     "scale": Scale,

@@ -16,8 +16,9 @@ class Reference:
     """What a network makes of images that it knows, and its last layer.
 
     `features` (N, D) are what its linear classifier takes, `logits` (N, K) what that gives, `labels` (N,)
-    the right classes; `weight` (K, D) and `bias` (K,) are the classifier's own. Raises `ValueError` for
-    shapes that do not belong together.
+    the right classes; `weight` (K, D) and `bias` (K,) are the classifier's own. `outliers` (M, D) are the
+    features of images that show none of the classes. Raises `ValueError` for shapes that do not belong
+    together.
     """
 
     features: Floats
@@ -25,6 +26,7 @@ class Reference:
     labels: npt.NDArray[np.int64]
     weight: Floats
     bias: Floats
+    outliers: Floats
 
     def __post_init__(self) -> None:
         (n, dimensions), classes = self.features.shape, self.logits.shape[1]
@@ -33,6 +35,7 @@ class Reference:
             "labels": (n,),
             "weight": (classes, dimensions),
             "bias": (classes,),
+            "outliers": (len(self.outliers), dimensions),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:

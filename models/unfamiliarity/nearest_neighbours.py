@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from models.unfamiliarity.base import Floats, Reference
+from models.unfamiliarity.base import Floats, Reference, Stored
 from models.unfamiliarity.stratified import stratified
 
 NEIGHBOURS = 10
@@ -46,10 +45,14 @@ class NearestNeighbours:
         _, kept = np.unique(reference.labels[chosen], return_counts=True)
         neighbours = min(max(int(np.median(kept)) // 3, 1), NEIGHBOURS)
         # Stored in half the bytes; fitted as stored, so that the threshold belongs to what is read back.
-        bank = _directions(reference.features[chosen]).astype(np.float16).astype(np.float32)
+        bank = directions(reference.features[chosen]).astype(np.float16).astype(np.float32)
         return cls(bank, np.array([neighbours], np.float32))
 
     def __call__(self, features: Floats, logits: Floats) -> Floats:  # noqa: ARG002
+        return self.of_features(features)
+
+    def of_features(self, features: Floats) -> Floats:
+        """Scores (N,) by the `features` (N, D) alone, which is all that counts."""
         return self._distances(features, int(self.neighbours[0]))
 
     def of_bank(self) -> Floats:
@@ -57,12 +60,12 @@ class NearestNeighbours:
         return self._distances(self.bank, int(self.neighbours[0]) + 1)
 
     def _distances(self, features: Floats, neighbours: int) -> Floats:
-        similarities = _directions(features) @ self.bank.T
+        similarities = directions(features) @ self.bank.T
         place = len(self.bank) - min(neighbours, len(self.bank))
         score: Floats = 1 - np.partition(similarities, place, axis=1)[:, place]
         return score
 
-    def arrays(self) -> dict[str, npt.NDArray[np.float16] | npt.NDArray[np.float32]]:
+    def arrays(self) -> dict[str, Stored]:
         return {"bank": self.bank.astype(np.float16), "neighbours": self.neighbours}
 
     @classmethod
@@ -71,7 +74,8 @@ class NearestNeighbours:
         return cls(arrays["bank"], arrays.get("neighbours", np.array([NEIGHBOURS], np.float32)))
 
 
-def _directions(features: Floats) -> Floats:
+def directions(features: Floats) -> Floats:
+    """`features` (N, D) as unit vectors; one of zeros stays as it is."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    directions: Floats = features / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return directions
+    unit: Floats = features / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from models.unfamiliarity.base import Floats
 from models.unfamiliarity.stratified import stratified
 from training.data.cifar10 import Split
 from training.evaluation.engines import BATCH_SIZE
+from training.evaluation.outliers import PER_IMAGE, made_outliers
 
 
 class Outputs(NamedTuple):
@@ -26,6 +28,8 @@ class Outputs(NamedTuple):
 
 Answer = Callable[[Tensor], Outputs]
 """Uint8 images (N, C, S, S) to their outputs."""
+OUTLIER_SOURCES = 500
+"""Training images that outliers are made of, two of each: twice as many detect others hardly better."""
 
 
 def answer_of_engine(engine: Engine) -> Answer:
@@ -65,11 +69,12 @@ def answer_of_network(model: nn.Module, preprocessing: Preprocessing) -> Answer:
 def reference(answer: Answer, classifier: nn.Linear, train: Split, images: int) -> Reference:
     """What `answer` makes of so many training images, as many of each class, or of all where there are fewer.
 
-    `classifier` is the network's last layer.
+    `classifier` is the network's last layer. The outliers are made of some of these images.
     """
     labels = train.labels.cpu().numpy()
     places = stratified(labels, images)
-    outputs = answer(train.images[torch.from_numpy(places).to(train.images.device)])
+    outputs = answer(_images(train, places))
+    sources = _images(train, stratified(labels, OUTLIER_SOURCES))
     bias = classifier.bias if classifier.bias is not None else torch.zeros(classifier.out_features)
     return Reference(
         outputs.features,
@@ -77,4 +82,14 @@ def reference(answer: Answer, classifier: nn.Linear, train: Split, images: int) 
         labels[places],
         classifier.weight.detach().float().cpu().numpy(),
         bias.detach().float().cpu().numpy(),
+        answer(made_outliers(sources)).features,
     )
+
+
+def outlier_count(train: Split) -> int:
+    """Of how many outliers `reference` has the features."""
+    return PER_IMAGE * min(OUTLIER_SOURCES, len(train))
+
+
+def _images(train: Split, places: npt.NDArray[np.intp]) -> Tensor:
+    return train.images[torch.from_numpy(places).to(train.images.device)]

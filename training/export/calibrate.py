@@ -34,12 +34,12 @@ from training.evaluation.corruptions.mix import corrupted_mix
 from training.evaluation.engines import load_engine
 from training.evaluation.evaluate import evaluate, fit_temperature
 from training.evaluation.measure import require_own_data
-from training.evaluation.outputs import Answer, Outputs, answer_of_engine, reference
+from training.evaluation.outputs import Answer, Outputs, answer_of_engine, outlier_count, reference
 from training.evaluation.robustness import sample
 from training.report.files import render_report
 from training.report.mistakes import worst_mistakes
 
-SCORE = "nearest_neighbours"
+SCORE = "neighbours_and_probe"
 """Of `models.unfamiliarity.SCORES`; `training/LOG.md` has the measurement that chose it."""
 CORRUPTED_TEST_IMAGES = 1500
 """Twenty of each of the 15 corruptions at each of their five severities."""
@@ -134,6 +134,7 @@ def describe_detector(data: ImageData) -> Unfamiliarity | None:
     return Unfamiliarity(
         score=SCORE,
         reference_images=min(bank_size(len(data.classes)), len(data.train)),
+        outliers=outlier_count(data.train),
         held_out_images=len(data.held_out),
         kept=KEPT,
     )

@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterable
 
+from models.artifact.metadata import Int8, ModelDescription, Unfamiliarity
 from models.artifact.report import StoredReport
 from models.artifact.robustness import Robustness
-from models.artifact.store import Int8, ModelDescription
 from training.report.plots import watched_name
 from training.report.robustness import grids
 from training.report.training_command import training_command
@@ -219,12 +219,19 @@ def _honesty_paragraph(description: ModelDescription) -> str:
     if (detector := description.unfamiliarity) is not None:
         lines.append(
             f"Unfamiliar images are detected by `{detector.score}`, fitted to {detector.reference_images:,}\n"
-            f"training images; {detector.kept:.0%} of the validation images are familiar."
+            f"training images{_outliers(detector)};\n"
+            f"{detector.kept:.0%} of the validation images are familiar."
         )
     return (
         "\n".join(lines)
         or "It was not calibrated on corrupted images, and has no detector of unfamiliar ones."
     )
+
+
+def _outliers(detector: Unfamiliarity) -> str:
+    if not detector.outliers:
+        return ""
+    return f" and {detector.outliers:,} made from them\nthat show none of the classes"
 
 
 def _watched(description: ModelDescription) -> str:

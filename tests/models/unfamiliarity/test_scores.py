@@ -46,7 +46,12 @@ class Network:
 
     def reference(self, n: int = 400) -> Reference:
         features, labels = self.known(n)
-        return Reference(features, self.logits(features), labels, self.weight, self.bias)
+        return self.reference_of(features, labels)
+
+    def reference_of(self, features: Floats, labels: np.ndarray) -> Reference:
+        """With outliers that are as unlike the strange images as these are unlike the known ones."""
+        outliers = np.maximum(features.max() / 2 - features, 0)
+        return Reference(features, self.logits(features), labels, self.weight, self.bias, outliers)
 
 
 @each_score
@@ -97,7 +102,7 @@ def test_one_known_image_of_each_class_is_enough(name: str) -> None:
     network = Network()
     features = network.centres
     logits, labels = network.logits(features), np.arange(CLASSES)
-    score = SCORES[name].fit(Reference(features, logits, labels, network.weight, network.bias))
+    score = SCORES[name].fit(network.reference_of(features, labels))
     strange = network.strange(20)
     assert np.isfinite(score(strange, network.logits(strange))).all()
     assert np.isfinite(score(features, logits)).all()
@@ -138,8 +143,7 @@ def test_where_few_images_of_a_class_are_known_fewer_neighbours_count(images: in
     labels = np.arange(images) % CLASSES
     noise = 0.3 * network.random.standard_normal((images, DIMENSIONS))
     features = np.maximum(network.centres[labels] + noise, 0).astype(np.float32)
-    logits = network.logits(features)
-    score = Neighbours.fit(Reference(features, logits, labels, network.weight, network.bias))
+    score = Neighbours.fit(network.reference_of(features, labels))
     assert score.neighbours.tolist() == [neighbours]
     known, strange = network.known(300)[0], network.strange(300)
     scores = [score(each, network.logits(each)) for each in (known, strange)]
@@ -152,7 +156,7 @@ def test_of_many_classes_five_images_each_are_kept() -> None:
     features = random.random((3000, DIMENSIONS)).astype(np.float32)
     weight = np.zeros((classes, DIMENSIONS), np.float32)
     logits, bias = np.zeros((3000, classes), np.float32), np.zeros(classes, np.float32)
-    score = Neighbours.fit(Reference(features, logits, labels, weight, bias))
+    score = Neighbours.fit(Reference(features, logits, labels, weight, bias, features[:0]))
     assert score.bank.shape == (1500, DIMENSIONS)
     assert score.neighbours.tolist() == [1]
 
@@ -215,10 +219,19 @@ def test_scaled_features_are_those_of_the_papers_formula() -> None:
 
 @pytest.mark.parametrize(
     ("field", "shape"),
-    [("logits", (9, CLASSES)), ("labels", (9,)), ("weight", (CLASSES, 3)), ("bias", (CLASSES + 1,))],
+    [
+        ("logits", (9, CLASSES)),
+        ("labels", (9,)),
+        ("weight", (CLASSES, 3)),
+        ("bias", (CLASSES + 1,)),
+        ("outliers", (3, 2)),
+    ],
 )
 def test_shapes_that_do_not_belong_together_are_refused(field: str, shape: tuple[int, ...]) -> None:
     reference = Network().reference(8)
-    values = {name: getattr(reference, name) for name in ("features", "logits", "labels", "weight", "bias")}
+    values = {
+        name: getattr(reference, name)
+        for name in ("features", "logits", "labels", "weight", "bias", "outliers")
+    }
     with pytest.raises(ValueError, match=f"^{field} must have shape"):
         Reference(**{**values, field: np.zeros(shape, values[field].dtype)})

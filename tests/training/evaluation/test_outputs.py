@@ -33,6 +33,7 @@ def test_a_reference_is_of_so_many_training_images(exported: Path) -> None:
     assert len(reference(answer, classifier, train, 1000).labels) == len(train)
     part = reference(answer, classifier, train, 7)
     assert part.features.shape == (7, classifier.in_features)
+    assert part.outliers.shape == (2 * len(train), classifier.in_features)
     # Labels, features and logits are of the same images, whichever were drawn.
     whole = answer(train.images)
     for features, logits, label in zip(part.features, part.logits, part.labels, strict=True):
