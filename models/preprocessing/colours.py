@@ -17,6 +17,11 @@ MAX_PROFILE_BYTES = 4 << 20
 _KEPT_PROFILE_BYTES = 64 << 10
 """The transforms of smaller profiles are kept: most pictures have one of a few."""
 
+_FEW_PIXELS = 1 << 16
+"""Of a picture for which a profile's tables are looked into as they are. LittleCMS takes 10 to 30 ms to bring
+them into a form in which a pixel takes 0.04 µs, and 1 ms to leave them, at 0.3 µs a pixel. So a small picture
+with a profile of its own does not cost as much as a large one."""
+
 _INDISTINGUISHABLE = 1
 """Levels by which a profile may differ from sRGB and count as it: there are many that say sRGB."""
 
@@ -60,9 +65,14 @@ SRGB = Srgb()
 
 @dataclass(frozen=True)
 class ByProfile:
-    """As an embedded ICC `profile` says; as sRGB where it cannot be used, as browsers do."""
+    """As an embedded ICC `profile` says; as sRGB where it cannot be used, as browsers do.
+
+    `has_few_pixels` says whether the picture is so small that making a fast transform takes longer than a
+    slow one takes in all.
+    """
 
     profile: bytes
+    has_few_pixels: bool = False
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
         mode = self._mode_for(image.mode)
@@ -76,7 +86,7 @@ class ByProfile:
     @cached_property
     def _transform(self) -> ImageCms.ImageCmsTransform | None:
         """Made once, and not for each strip of a picture: a printer's takes as long as seven strips."""
-        return _transform_of(self.profile, _MODES[self.profile[16:20]])
+        return _transform_of(self.profile, _MODES[self.profile[16:20]], is_fast=not self.has_few_pixels)
 
     def _mode_for(self, mode: str) -> str | None:
         """The profile's mode, if pixels of `mode` can be brought to it; grey ones can be RGB as well."""
@@ -99,12 +109,15 @@ class ByCurve:
         return mode == "CMYK" or self.levels == tuple(range(256))
 
 
-def by_profile(profile: bytes | None) -> Colours:
-    """What an embedded ICC profile says; `None`, and bytes that are none, are taken for sRGB."""
+def by_profile(profile: bytes | None, pixels: int) -> Colours:
+    """What the embedded ICC profile of a picture of so many `pixels` says.
+
+    `None`, and bytes that are no profile, are taken for sRGB.
+    """
     if profile is None or not 128 < len(profile) <= MAX_PROFILE_BYTES:
         return SRGB
     sound = profile[36:40] == b"acsp" and profile[12:16] in _CLASSES and profile[16:20] in _MODES
-    return ByProfile(profile) if sound else SRGB
+    return ByProfile(profile, pixels <= _FEW_PIXELS and _has_tables(profile)) if sound else SRGB
 
 
 def by_gamma(gamma: float | None, chromaticities: tuple[float, ...] | None) -> Colours:
@@ -130,17 +143,21 @@ def _levels(gamma: float) -> tuple[int, ...]:
     return tuple(int(level) for level in (255 * srgb).round().clip(0, 255))
 
 
-def _transform_of(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _transform_of(profile: bytes, mode: str, *, is_fast: bool) -> ImageCms.ImageCmsTransform | None:
     """`None` where the profile is sRGB, as nearly as can be seen, or cannot be used."""
     if len(profile) <= _KEPT_PROFILE_BYTES:
-        return _kept_transform_of(profile, mode)
-    return _new_transform_of(profile, mode)
+        return _kept_transform_of(profile, mode, is_fast)
+    return _new_transform_of(profile, mode, is_fast)
 
 
-def _new_transform_of(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _new_transform_of(profile: bytes, mode: str, is_fast: bool) -> ImageCms.ImageCmsTransform | None:
     try:
         transform = ImageCms.ImageCmsTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(_without_elements(profile))), _srgb_profile(), mode, "RGB"
+            ImageCms.ImageCmsProfile(io.BytesIO(_without_elements(profile))),
+            _srgb_profile(),
+            mode,
+            "RGB",
+            flags=ImageCms.Flags.NONE if is_fast else ImageCms.Flags.NOOPTIMIZE,
         )
         made = transform.apply(_probe().convert(mode) if mode != "RGB" else _probe())
     except (ImageCms.PyCMSError, OSError, ValueError, MemoryError):
@@ -159,12 +176,22 @@ def _without_elements(profile: bytes) -> bytes:
     be named again and again, and all are looked through for each that is added: 80 kB of them took 9 s, and a
     megabyte would take half an hour.
     """
-    count = int.from_bytes(profile[_TAGS : _TAGS + 4], "big")
     renamed = bytearray(profile)
-    for start in range(_TAGS + 4, min(_TAGS + 4 + 12 * count, len(profile)), 12):
+    for start in _tags(profile):
         if profile[start : start + 3] == b"D2B":
             renamed[start : start + 3] = b"d2b"
     return bytes(renamed)
+
+
+def _has_tables(profile: bytes) -> bool:
+    """Whether it may say by tables what colours are (A2B0 to A2B2), and not by primaries and curves."""
+    return any(profile[start : start + 3] == b"A2B" for start in _tags(profile))
+
+
+def _tags(profile: bytes) -> range:
+    """Where the names of the tags stand."""
+    count = int.from_bytes(profile[_TAGS : _TAGS + 4], "big")
+    return range(_TAGS + 4, min(_TAGS + 4 + 12 * count, len(profile)), 12)
 
 
 _kept_transform_of = lru_cache(maxsize=32)(_new_transform_of)

@@ -39,6 +39,25 @@ def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"wtpt": _xyz(D50), b"kTRC": curve})
 
 
+def table_profile(space: bytes, number: int) -> bytes:
+    """A device's profile of `space`, RGB or CMYK, that says by a table what its colours are in Lab.
+
+    It has two points for each ink or light, and others for each `number`.
+    """
+    channels = 4 if space == b"CMYK" else 3
+    lights = np.indices((2,) * channels).reshape(channels, -1).T
+    rgb = (1 - lights[:, :3]) * (1 - lights[:, 3:]) if channels == 4 else lights
+    lightness = 10 + 80 * rgb @ (0.3, 0.6, 0.1)
+    a, b = 40 * (rgb[:, 0] - rgb[:, 1]), 40 * (rgb[:, 1] - rgb[:, 2])
+    lab = np.stack((lightness * 652.8, (a + 128) * 256, (b + 128) * 256), axis=-1)
+    lab[:, 1] += number
+    identity = struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).reshape(-1))
+    table = b"mft2" + bytes(4) + bytes([channels, 3, 2, 0]) + identity + struct.pack(">HH", 2, 2)
+    ramp = struct.pack(">HH", 0, 0xFFFF)
+    table += ramp * channels + lab.round().astype(">u2").tobytes() + ramp * 3
+    return _profile(space, {b"wtpt": _xyz(D50), b"A2B0": table}, b"Lab ")
+
+
 def in_srgb(colour: tuple[int, int, int], columns: Columns = P3_COLUMNS, gamma: float = 2.2) -> list[int]:
     """`colour` of such a profile, 0..255, in sRGB."""
     linear = (np.array(colour) / 255) ** gamma
@@ -52,13 +71,13 @@ def _xyz(values: tuple[float, ...]) -> bytes:
     return struct.pack(">4sI3i", b"XYZ ", 0, *(round(value * 65536) for value in values))
 
 
-def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+def _profile(space: bytes, tags: dict[bytes, bytes], connection: bytes = b"XYZ ") -> bytes:
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for name, value in tags.items():
         table += struct.pack(">4sII", name, start + len(body), len(value))
         body += value + bytes(-len(value) % 4)
     header = struct.pack(
-        ">I4sI4s4s4s12s4s", start + len(body), b"", 0x02400000, b"mntr", space, b"XYZ ", b"", b"acsp"
+        ">I4sI4s4s4s12s4s", start + len(body), b"", 0x02400000, b"mntr", space, connection, b"", b"acsp"
     )
     return header.ljust(68, b"\0")[:68] + _xyz(D50)[8:] + bytes(48) + table + body

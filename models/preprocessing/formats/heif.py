@@ -119,7 +119,7 @@ def _colours(image: Image.Image, content: bytes, name: str, of_stream: tuple[int
     """By the ICC profile, or else by the code points of `nclx`, or else by those of the stream."""
     profile = image.info.get("icc_profile")
     if profile:
-        return by_profile(profile)
+        return by_profile(profile, image.width * image.height)
     if name == "AVIF":
         points = code_points(content) or of_stream
     else:

@@ -72,7 +72,7 @@ class Jpeg:
 
     @cached_property
     def colours(self) -> Colours:
-        return by_profile(self.profile)
+        return by_profile(self.profile, self.width * self.height)
 
     def reduction(self, shortest_side: int | None) -> int:
         """The divisor of both sides to decode at, 1 for full scale."""

@@ -66,7 +66,7 @@ class Png:
             return coded
         profile = _profile(self.chunks.get(b"iCCP", b""))
         if profile is not None:
-            return by_profile(profile)
+            return by_profile(profile, self.width * self.height)
         gamma, chromaticities = self.chunks.get(b"gAMA", b""), self.chunks.get(b"cHRM", b"")
         if b"sRGB" in self.chunks or (len(gamma) != 4 and len(chromaticities) != 32):
             return SRGB

@@ -36,7 +36,7 @@ class WebP:
 
     @cached_property
     def colours(self) -> Colours:
-        return by_profile(self.chunks.get(b"ICCP"))
+        return by_profile(self.chunks.get(b"ICCP"), self.width * self.height)
 
     def memory(self, shortest_side: int | None) -> int:  # noqa: ARG002
         return _BYTES_PER_PIXEL * self.width * self.height

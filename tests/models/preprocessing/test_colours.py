@@ -1,5 +1,7 @@
 """Colours come out as browsers show them: converted to sRGB from what the file says they are."""
 
+from time import thread_time
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -15,6 +17,7 @@ from tests.support.colour_profiles import (
     grey_profile,
     in_srgb,
     rgb_profile,
+    table_profile,
 )
 from tests.support.image_files import saved
 
@@ -72,7 +75,7 @@ def test_a_profile_of_other_pixels_is_passed_over() -> None:
 
 def test_srgb_is_recognised_and_pixels_stay_bit_for_bit() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert by_profile(profile).are_srgb("RGB")
+    assert by_profile(profile, 1).are_srgb("RGB")
     noise = Image.effect_noise((16, 16), 90).convert("RGB")
     decoded = decode(saved(noise, "PNG", icc_profile=profile), 10_000).image
     assert decoded.tobytes() == noise.tobytes()
@@ -116,14 +119,38 @@ def test_the_transform_of_a_large_profile_is_made_once_for_all_strips(
 ) -> None:
     made, plainly = [], colours._new_transform_of
 
-    def counted(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    def counted(profile: bytes, mode: str, is_fast: bool) -> ImageCms.ImageCmsTransform | None:
         made.append(mode)
-        return plainly(profile, mode)
+        return plainly(profile, mode, is_fast)
 
     monkeypatch.setattr(colours, "_new_transform_of", counted)
     image = Image.new("RGB", (1024, 2048), COLOURS[0])
     assert close(shown(image, icc_profile=rgb_profile(padding=100_000)), in_srgb(COLOURS[0]))
     assert made == ["RGB"]
+
+
+def test_profiles_of_tables_take_little_time_for_small_pictures() -> None:
+    """As many transforms made as for large pictures would take 0.5 s."""
+    small = Image.new("CMYK", (8, 8), (90, 20, 200, 10))
+    contents = [saved(small, "JPEG", icc_profile=table_profile(b"CMYK", number)) for number in range(20)]
+    started = thread_time()
+    for content in contents:
+        decode(content, 1000)
+    assert thread_time() - started < 0.2
+
+
+def test_tables_give_small_pictures_the_colours_of_large_ones() -> None:
+    generator = np.random.default_rng(0)
+    for space, channels in ((b"CMYK", 4), (b"RGB ", 3)):
+        profile = table_profile(space, 0)
+        pixels = generator.integers(0, 256, (300, 300, channels), dtype=np.uint8)
+        large = Image.fromarray(pixels, "CMYK" if channels == 4 else "RGB")
+        small = large.crop((0, 0, 60, 60))
+        converted = np.asarray(by_profile(profile, 90_000).to_srgb(large)).astype(int)[:60, :60]
+        slowly = np.asarray(by_profile(profile, 3_600).to_srgb(small)).astype(int)
+        # In near black the fast way errs by several levels.
+        assert np.abs(converted - slowly).mean() < 1
+        assert np.abs(slowly - np.asarray(small.convert("RGB"))).max() > 20
 
 
 def test_every_random_damage_of_a_profile_gives_an_image() -> None:
@@ -132,7 +159,7 @@ def test_every_random_damage_of_a_profile_gives_an_image() -> None:
         profile = bytearray(rgb_profile())
         for place in chance.integers(0, len(profile), 4):
             profile[place] = chance.integers(256)
-        converted = by_profile(bytes(profile)).to_srgb(Image.new("RGB", (2, 2)))
+        converted = by_profile(bytes(profile), 4).to_srgb(Image.new("RGB", (2, 2)))
         assert converted.mode == "RGB"
 
 
@@ -170,4 +197,4 @@ def test_a_gamma_that_no_display_has_is_taken_for_srgb(gamma: float) -> None:
 
 def test_a_profile_of_no_device_is_passed_over() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert by_profile(profile) == SRGB
+    assert by_profile(profile, 1) == SRGB
