@@ -19,6 +19,10 @@ class StreamError(ValueError):
     """The boxes or the streams of the file cannot be found or read."""
 
 
+class CutOffError(StreamError):
+    """A box ends behind what it stands in, or before it begins."""
+
+
 class Bits:
     """Reads numbers of any count of bits. Raises `IndexError` behind the end."""
 
@@ -50,7 +54,7 @@ def tables(content: bytes) -> Iterator[tuple[bytes, list[tuple[bytes, bytes]]]]:
 def _tables(
     content: bytes, start: int, end: int, outside: bytes
 ) -> Iterator[tuple[bytes, list[tuple[bytes, bytes]]]]:
-    for name, inner, behind in boxes(content, start, end):
+    for name, inner, behind in boxes(content, start, end) if outside else _boxes_of_file(content):
         if name not in _CHILDREN[outside]:
             continue
         if name in _CHILDREN:
@@ -58,6 +62,21 @@ def _tables(
         else:
             first = inner + 4 if name == b"meta" else inner  # behind its version
             yield name, [(child, content[at:last]) for child, at, last in boxes(content, first, behind)]
+
+
+def _boxes_of_file(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Without what stands behind the last of them, once there is a picture.
+
+    Telephones append notes of their own, which are no boxes. The decoder cannot read on behind them either.
+    """
+    has_picture = False
+    try:
+        for box in boxes(content, 0, len(content)):
+            has_picture = has_picture or box[0] in _CHILDREN[b""]
+            yield box
+    except CutOffError:
+        if not has_picture:
+            raise
 
 
 def boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -75,6 +94,6 @@ def boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, in
             size, inner = int.from_bytes(content[inner : inner + 8], "big"), start + 16
         behind = start + size if size else end
         if behind > end or behind < inner:
-            raise StreamError("a box is cut off")
+            raise CutOffError("a box is cut off")
         yield content[start + 4 : start + 8], inner, behind
         start = behind

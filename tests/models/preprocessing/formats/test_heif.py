@@ -63,6 +63,30 @@ def test_an_avif_that_is_cut_off_is_damaged(end: int) -> None:
     assert caught.value.code in ("damaged_image", "unsupported_image")
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"\r\n",
+        b"zzzz" * 10,
+        b"\0\0\x01\x0aImage_UTC_Data1SEFHk\0\0\0\1\0\0\0$\0\0\0SEFT",
+        b"\0\0\0\1free" * 2,
+    ],
+)
+def test_what_stands_behind_an_avif_spoils_nothing(behind: bytes) -> None:
+    content = saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF")
+    image = decode(content + behind, 10_000).image
+    assert image.tobytes() == decode(content, 10_000).image.tobytes()
+
+
+@pytest.mark.parametrize("name", [b"meta", b"iinf"])
+def test_an_avif_with_a_box_that_goes_beyond_its_place_is_damaged(name: bytes) -> None:
+    content = bytearray(saved(Image.effect_noise((64, 64), 60).convert("RGB"), "AVIF"))
+    content[content.index(name) - 4] = 0x7F
+    with pytest.raises(ImageError) as caught:
+        decode(bytes(content), 10_000)
+    assert caught.value.code == "damaged_image"
+
+
 def test_heic_is_named_where_its_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heif, "can_read_heic", lambda: False)
     with pytest.raises(ImageError, match="HEIC pictures need the extra heic") as caught:
