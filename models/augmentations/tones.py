@@ -10,9 +10,10 @@ from models.augmentations.base import per_image
 
 
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
-    """Leave 2 ** `bits` different values, `bits` (N,) of whole numbers in 0..8; each is rounded down."""
-    levels = torch.exp2(per_image(bits, images).to(images.dtype))
-    return torch.minimum((images * levels).floor(), levels - 1) / levels
+    """Keep of each value's level, 0..255, the upper of its 8 bits: `bits`, (N,) of whole numbers in 0..8."""
+    step = torch.exp2(8 - per_image(bits, images).to(images.dtype))
+    values = (images * 255).round()
+    return (values / step).floor() * step / 255
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:

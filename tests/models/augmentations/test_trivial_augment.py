@@ -33,7 +33,7 @@ REFERENCES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "contrast": lambda image, s: F.adjust_contrast(image, 1 + 0.99 * s),
     "saturation": lambda image, s: F.adjust_saturation(image, 1 + 0.99 * s),
     "sharpness": lambda image, s: F.adjust_sharpness(image, 1 + 0.99 * s),
-    "posterize": lambda image, s: F.posterize(image, 8 - round(abs(s) * 6)),
+    "posterize": lambda image, s: F.posterize((image * 255).round().byte(), 8 - round(abs(s) * 6)) / 255,
     "solarize": lambda image, s: F.solarize(image, 1 - abs(s)),
     "autocontrast": lambda image, _: F.autocontrast(image),
     "equalize": lambda image, _: F.equalize(image),
