@@ -43,7 +43,7 @@ def upload_body(description: str, *, several: bool = False) -> dict[str, Any]:
         "properties": {JSON_FIELD: text},
         "example": {JSON_FIELD: PIXEL},
     }
-    types = [f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp")]
+    types = [f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp", "avif", "heic")]
     return {
         "requestBody": {
             "required": True,

@@ -50,8 +50,10 @@ def _images(kind: str) -> st.SearchStrategy[bytes]:
 
 
 # What the document calls binary are images; random bytes would only ever be refused.
-for _kind in ("JPEG", "PNG", "WebP", "GIF", "BMP"):
+for _kind in ("JPEG", "PNG", "WebP", "GIF", "BMP", "AVIF"):
     schemathesis.openapi.media_type(f"image/{_kind.lower()}", _images(_kind))
+# HEIC needs a package that need not be there; the content counts and not the type.
+schemathesis.openapi.media_type("image/heic", _images("PNG"))
 schemathesis.openapi.format("binary", _images("PNG"))
 schemathesis.openapi.format("byte", _images("PNG").map(lambda content: base64.b64encode(content).decode()))
 

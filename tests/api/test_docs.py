@@ -58,7 +58,7 @@ def test_every_sample_is_served(client: Client) -> None:
 @pytest.mark.parametrize("path", ["/predict", "/explain", "/augment-preview", "/models/{name}/batch-norm"])
 def test_what_takes_images_documents_both_bodies(client: Client, path: str) -> None:
     operation = _operation(client, "post", path)
-    images = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp")}
+    images = {f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "bmp", "avif", "heic")}
     others = {"multipart/form-data", "application/octet-stream", "application/json"}
     assert images | others == set(operation["requestBody"]["content"])
 
