@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from PIL import AvifImagePlugin, Image
 
-from models.preprocessing.coded_colours import by_code_points
+from models.preprocessing.coded_colours import by_code_points_in_part
 from models.preprocessing.colours import SRGB, Colours, by_profile
 from models.preprocessing.formats.avif_boxes import StreamError
 from models.preprocessing.formats.avif_colours import code_points
@@ -125,7 +125,7 @@ def _colours(image: Image.Image, content: bytes, name: str, of_stream: tuple[int
     else:
         coded = image.info.get("nclx_profile") or {}
         points = coded.get("color_primaries", 0), coded.get("transfer_characteristics", 0)
-    return (by_code_points(*points) if points else None) or SRGB
+    return (by_code_points_in_part(*points) if points else None) or SRGB
 
 
 def _brands(content: bytes) -> set[bytes]:
