@@ -242,10 +242,11 @@ _SRGB_CURVE = (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 def _to_xyz(chromaticities: tuple[float, ...]) -> NDArray[np.float64] | None:
     """(3, 3): the primaries' XYZ as columns, adapted to D50 by the Bradford transform."""
     points = np.array(chromaticities).reshape(4, 2)
-    if not (points[:, 1] > 0.01).all():
+    if points[0, 1] < 0.01:
         return None
-    xyz = np.stack((points[:, 0], points[:, 1], 1 - points.sum(axis=1))) / points[:, 1]
-    white, primaries = xyz[:, 0], xyz[:, 1:]
+    xyz = np.stack((points[:, 0], points[:, 1], 1 - points.sum(axis=1)))
+    # How bright the primaries are, white tells: some have a y of 0, as wide spaces of the cinema do.
+    white, primaries = xyz[:, 0] / points[0, 1], xyz[:, 1:]
     if abs(np.linalg.det(primaries)) < 1e-6:
         return None
     scaled = primaries * np.linalg.solve(primaries, white)

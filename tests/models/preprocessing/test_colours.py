@@ -190,6 +190,14 @@ def test_primaries_that_span_no_colours_are_taken_for_srgb(chromaticities: tuple
     assert by_gamma(None, chromaticities) == SRGB
 
 
+@pytest.mark.parametrize("blue", [(0.0366, 0.0001), (0.0001, -0.077)])
+def test_primaries_may_be_as_dark_as_those_of_wide_spaces(blue: tuple[float, float]) -> None:
+    """ProPhoto's and ACES's: a picture's green is greener than sRGB's can be."""
+    chromaticities = (0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, *blue)
+    converted = by_gamma(1 / 1.8, chromaticities).to_srgb(Image.new("RGB", (1, 1), (90, 200, 90)))
+    assert converted.tobytes()[0] == 0
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.001, 40_000.0])
 def test_a_gamma_that_no_display_has_is_taken_for_srgb(gamma: float) -> None:
     assert by_gamma(gamma, None) == SRGB
