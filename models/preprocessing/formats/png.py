@@ -13,7 +13,7 @@ from models.preprocessing.colours import MAX_PROFILE_BYTES, SRGB, Colours, by_ga
 from models.preprocessing.formats.high_bytes import high_bytes
 from models.preprocessing.formats.pillow import damage_told, opened
 from models.preprocessing.image_error import damaged, too_many
-from models.preprocessing.orientation import exif_orientation
+from models.preprocessing.orientation import EXIF_PREFIX, exif_orientation
 from models.preprocessing.picture import Stored
 from models.preprocessing.stopping import Stop, StoppableFile
 from models.preprocessing.strips import strips
@@ -37,6 +37,9 @@ _DEPTHS = {
 _ANCILLARY = (b"tRNS", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
 """What is looked at beside the pixels. Text is passed over unread, whatever its size."""
 
+_PLAIN_RGB = b"\0\1"
+"""The other half of cICP: no matrix, and the full range. Browsers pass it over if it says otherwise."""
+
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 
 
@@ -55,23 +58,25 @@ class Png:
 
     @cached_property
     def orientation(self) -> int:
-        return exif_orientation(self.chunks.get(b"eXIf", b""))
+        exif = self.chunks.get(b"eXIf", b"")
+        # In a PNG it begins without the prefix that it has in a JPEG; viewers pass over one that has it.
+        return 1 if exif.startswith(EXIF_PREFIX) else exif_orientation(exif)
 
     @cached_property
     def colours(self) -> Colours:
-        """By cICP, or else iCCP, or else sRGB, or else gAMA and cHRM."""
+        """By cICP, or else iCCP, or else sRGB, or else gAMA, with cHRM or without; by cHRM alone never."""
         points = self.chunks.get(b"cICP", b"")
-        coded = by_code_points(points[0], points[1]) if len(points) == 4 else None
+        coded = by_code_points(points[0], points[1]) if points[2:] == _PLAIN_RGB else None
         if coded is not None:
             return coded
-        profile = _profile(self.chunks.get(b"iCCP", b""))
-        if profile is not None:
-            return by_profile(profile, self.width * self.height)
+        profiled = by_profile(_profile(self.chunks.get(b"iCCP", b"")), self.width * self.height)
+        if profiled != SRGB:
+            return profiled
         gamma, chromaticities = self.chunks.get(b"gAMA", b""), self.chunks.get(b"cHRM", b"")
-        if b"sRGB" in self.chunks or (len(gamma) != 4 and len(chromaticities) != 32):
+        if b"sRGB" in self.chunks or len(gamma) != 4:
             return SRGB
         return by_gamma(
-            struct.unpack(">I", gamma)[0] / 100_000 if len(gamma) == 4 else None,
+            struct.unpack(">I", gamma)[0] / 100_000,
             tuple(n / 100_000 for n in struct.unpack(">8I", chromaticities))
             if len(chromaticities) == 32
             else None,
@@ -149,8 +154,9 @@ def inspect(content: bytes) -> Png:
                 raise damaged("PNG")
             palette = content[start:end]
         elif kind in _ANCILLARY:
-            # As viewers do, the first one counts, and none of which the checksum is wrong.
-            if kind not in ancillary and _is_sound(content, start, end):
+            # As in browsers, the first one counts, and none of which the checksum is wrong or that is late.
+            is_early = not pixels and (kind != b"tRNS" or colour_type != _PALETTE or bool(palette))
+            if is_early and kind not in ancillary and _is_sound(content, start, end):
                 ancillary[kind] = content[start + 8 : end - 4]
         elif not kind[0] & 0x20 and kind != b"IHDR":
             # What the pixels mean depends on a critical chunk, and this one is unknown.

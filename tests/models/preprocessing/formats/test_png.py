@@ -108,10 +108,61 @@ def test_code_points_go_before_a_profile_unless_they_are_of_high_dynamic_range()
         (b"\1\x04\0\1", in_srgb((200, 90, 80), SRGB_COLUMNS, 2.2)),
         (b"\1\x05\0\1", in_srgb((200, 90, 80), SRGB_COLUMNS, 2.8)),
         (b"\x09\x10\0\1", linear),
+        (b"\x0c\x0d\0\0", linear),
+        (b"\x0c\x0d\1\1", linear),
     ):
         extra = png_chunk(b"cICP", points) + profile
         levels = pixels(png(1, 1, extra=extra, pixels=bytes([0, 200, 90, 80])))[0][0]
         assert max(abs(a - b) for a, b in zip(levels, expected, strict=True)) <= 5, points
+
+
+def test_primaries_without_a_gamma_are_passed_over() -> None:
+    primaries = png_chunk(
+        b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in P3_CHROMATICITIES))
+    )
+    assert pixels(png(1, 1, extra=primaries, pixels=bytes([0, 200, 30, 40])))[0][0] == [200, 30, 40]
+
+
+@pytest.mark.parametrize("profile", [b"garbage" * 30, rgb_profile().replace(b"mntr", b"link")])
+def test_a_profile_that_is_none_does_not_hide_the_gamma(profile: bytes) -> None:
+    extra = png_chunk(b"iCCP", b"a\0\0" + zlib.compress(profile)) + GAMMA
+    levels = pixels(png(1, 1, extra=extra, pixels=bytes([0, 200, 30, 40])))
+    assert levels == pixels(png(1, 1, extra=GAMMA, pixels=bytes([0, 200, 30, 40]))) != [[[200, 30, 40]]]
+
+
+EXIF = b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+"""Turns the picture by a quarter."""
+
+GAMMA = png_chunk(b"gAMA", struct.pack(">I", 100_000))
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"eXIf", EXIF),
+        GAMMA,
+        png_chunk(b"cICP", b"\x0c\x0d\0\1"),
+        png_chunk(b"iCCP", b"a\0\0" + zlib.compress(rgb_profile())),
+        png_chunk(b"tRNS", struct.pack(">3H", 200, 30, 40)),
+    ],
+    ids=lambda chunk: chunk[4:8].decode(),
+)
+def test_what_stands_behind_the_pixels_comes_too_late(chunk: bytes) -> None:
+    plain = png(2, 1, pixels=bytes([0, 200, 30, 40, 5, 6, 7]))
+    end = plain.index(b"IEND") - 4
+    before = png(2, 1, extra=chunk, pixels=bytes([0, 200, 30, 40, 5, 6, 7]))
+    assert pixels(before) != pixels(plain)
+    assert pixels(plain[:end] + chunk + plain[end:]) == pixels(plain)
+
+
+def test_alpha_that_stands_before_its_palette_is_passed_over() -> None:
+    palette = png_chunk(b"tRNS", b"\0") + png_chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60]))
+    assert pixels(png(2, 1, 8, 3, palette, b"\0\0\1"))[0] == [[10, 20, 30], [40, 50, 60]]
+
+
+def test_exif_with_the_prefix_of_a_jpeg_is_passed_over() -> None:
+    for prefix, size in ((b"", (1, 2)), (b"Exif\0\0", (2, 1))):
+        assert decode(png(2, 1, extra=png_chunk(b"eXIf", prefix + EXIF)), 1000).image.size == size
 
 
 def test_orientation_in_text_or_xmp_alone_does_not_turn_a_picture() -> None:
