@@ -12,7 +12,7 @@ from models.preprocessing.coded_colours import by_code_points
 from models.preprocessing.colours import MAX_PROFILE_BYTES, SRGB, Colours, by_gamma, by_profile
 from models.preprocessing.formats.high_bytes import high_bytes
 from models.preprocessing.formats.pillow import damage_told, opened
-from models.preprocessing.image_error import damaged, too_many
+from models.preprocessing.image_error import ImageError, damaged, too_many
 from models.preprocessing.orientation import EXIF_PREFIX, exif_orientation
 from models.preprocessing.picture import Stored
 from models.preprocessing.stopping import Stop, StoppableFile
@@ -40,12 +40,17 @@ _ANCILLARY = (b"tRNS", b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf")
 _PLAIN_RGB = b"\0\1"
 """The other half of cICP: no matrix, and the full range. Browsers pass it over if it says otherwise."""
 
+_NO_SUM = bytes(4)
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 
 
 @dataclass(frozen=True)
 class Png:
-    """`chunks` are the contents of the ancillary chunks, `kept` the file without those."""
+    """`chunks` are the contents of the ancillary chunks, `kept` the file without those.
+
+    `pieces` are the chunks of pixels, which are one in `kept`: of each the length, and the checksum that the
+    file states, or -1 where it is cut off.
+    """
 
     width: int
     height: int
@@ -53,6 +58,7 @@ class Png:
     colour_type: int
     chunks: dict[bytes, bytes]
     kept: bytes
+    pieces: tuple[tuple[int, int], ...]
     name: str = "PNG"
     passes: int = 1
 
@@ -124,8 +130,36 @@ class Png:
         return Stored(grey_or_rgb, mask=_mask((grey_or_rgb,), tuple(scale * level for level in key), stop))
 
     def _load(self, stop: Stop, raw_mode: str | None = None) -> Image.Image:
-        """`raw_mode` is Pillow's for the stored samples; RGB;16L takes the low bytes for the high ones."""
-        image = opened(StoppableFile(self.kept, stop), self.name)
+        """`raw_mode` is Pillow's for the stored samples; RGB;16L takes the low bytes for the high ones.
+
+        The last 4 bytes of the pixels are a checksum, which some encoders leave zero. The decoder calls it
+        damage if they are wrong but not if they lack, and browsers show such a picture.
+        """
+        try:
+            return self._loaded(self.kept, stop, raw_mode)
+        except ImageError as error:
+            if error.code != "damaged_image" or not self._are_pieces_sound():
+                raise
+            return self._loaded(self._without_checksum(), stop, raw_mode)
+
+    def _are_pieces_sound(self) -> bool:
+        """Whether the pixels are those that were written, by the checksums of their chunks."""
+        start = len(self.kept) - len(_NO_SUM + _END) - sum(length for length, _ in self.pieces)
+        for length, stated in self.pieces:
+            if zlib.crc32(memoryview(self.kept)[start : start + length], zlib.crc32(b"IDAT")) != stated:
+                return False
+            start += length
+        return True
+
+    def _without_checksum(self) -> bytes:
+        size = sum(length for length, _ in self.pieces)
+        end = len(self.kept) - len(_NO_SUM + _END)
+        start, size = end - size, max(size - 4, 0)
+        head = struct.pack(">I4s", size, b"IDAT")
+        return b"".join((self.kept[: start - 8], head, self.kept[start : start + size], _NO_SUM, _END))
+
+    def _loaded(self, content: bytes, stop: Stop, raw_mode: str | None) -> Image.Image:
+        image = opened(StoppableFile(content, stop), self.name)
         assert isinstance(image, ImageFile.ImageFile)
         if raw_mode is not None:
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
@@ -138,7 +172,7 @@ class Png:
 def inspect(content: bytes) -> Png:
     """Raises `ImageError`."""
     width, height, depth, colour_type, interlaced = _header(content)
-    start, pixels, ancillary = len(SIGNATURE), [], {}
+    start, pixels, pieces, ancillary = len(SIGNATURE), [], [], {}
     palette = b""
     for _ in range(MAX_CHUNKS):
         if start + 8 > len(content):
@@ -147,6 +181,8 @@ def inspect(content: bytes) -> Png:
         end = start + 12 + length
         if kind == b"IDAT":
             pixels.append((start + 8, min(start + 8 + length, len(content))))
+            stated = struct.unpack_from(">I", content, end - 4)[0] if end <= len(content) else -1
+            pieces.append((pixels[-1][1] - pixels[-1][0], stated))
         elif kind == b"IEND" or end > len(content):
             break
         elif kind == b"PLTE" and not pixels:
@@ -172,10 +208,10 @@ def inspect(content: bytes) -> Png:
         if b"tRNS" in ancillary:
             kept.append(_chunk(b"tRNS", ancillary[b"tRNS"]))
     # Pillow does not look at the checksum of pixels, nor is it worth the time.
-    size = sum(end - start for start, end in pixels)
-    data = [struct.pack(">I4s", size, b"IDAT"), *(content[start:end] for start, end in pixels), b"\0\0\0\0"]
+    size = sum(length for length, _ in pieces)
+    data = [struct.pack(">I4s", size, b"IDAT"), *(content[start:end] for start, end in pixels), _NO_SUM]
     whole = b"".join((SIGNATURE, *kept, *data, _END))
-    return Png(width, height, depth, colour_type, ancillary, whole)
+    return Png(width, height, depth, colour_type, ancillary, whole, tuple(pieces))
 
 
 def _header(content: bytes) -> tuple[int, int, int, int, int]:

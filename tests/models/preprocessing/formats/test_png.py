@@ -165,6 +165,31 @@ def test_exif_with_the_prefix_of_a_jpeg_is_passed_over() -> None:
         assert decode(png(2, 1, extra=png_chunk(b"eXIf", prefix + EXIF)), 1000).image.size == size
 
 
+def test_a_wrong_checksum_at_the_end_of_the_pixels_is_passed_over() -> None:
+    """As some encoders write it: the pixels themselves are those that were written."""
+    rows = (b"\0" + bytes(range(90))) * 30
+    stream = zlib.compress(rows)
+    plain = png(30, 30, pixels=rows)
+
+    def with_stream(*parts: bytes) -> bytes:
+        return plain.replace(png_chunk(b"IDAT", stream), b"".join(png_chunk(b"IDAT", part) for part in parts))
+
+    assert pixels(with_stream(stream[:-4] + bytes(4))) == pixels(plain)
+    assert pixels(with_stream(stream[:50], stream[50:-2], bytes(2))) == pixels(plain)
+    assert pixels(with_stream(stream[:-4])) == pixels(plain)
+
+
+def test_wrong_pixels_are_damage_by_the_checksum_of_their_chunk() -> None:
+    stream = zlib.compress(bytes(31 * 30), 0)
+    plain = png(10, 30)[:33] + png_chunk(b"IDAT", stream) + png_chunk(b"IEND", b"")
+    flipped = bytearray(plain)
+    flipped[plain.index(stream) + 100] ^= 1
+    assert pixels(plain)[0][0] == [0, 0, 0]
+    with pytest.raises(ImageError) as caught:
+        decode(bytes(flipped), 1000)
+    assert caught.value.code == "damaged_image"
+
+
 def test_orientation_in_text_or_xmp_alone_does_not_turn_a_picture() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Raw profile type exif", "\nexif\n10\n" + b"Exif\0\0MM\0*".hex())
