@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.preprocessing.colours import SRGB, Colours
+from models.preprocessing.colours import SRGB, Colours, by_profile
 from models.preprocessing.formats.bmp_runs import MAX_RUN_BYTES, read_runs
 from models.preprocessing.image_error import damaged, too_many, unsupported
 from models.preprocessing.picture import Stored
@@ -20,6 +20,8 @@ _HEADER_START = 14
 _CORE_HEADER = 12
 _OS2_HEADERS = range(16, 65)
 _WINDOWS_HEADERS = (40, 52, 56, 108, 124)
+_EMBEDDED = b"DEBM"
+"""Kind of colours of a header of 124 bytes, as its number stands in the file, where it has an ICC profile."""
 _STORED, _RUNS_8, _RUNS_4, _MASKS, _JPEG, _PNG, _MASKS_WITH_ALPHA = range(7)
 _OS2_RUNS_24 = _JPEG
 _COMPRESSIONS = {_MASKS: "Huffman coding", _JPEG: "JPEG inside", _PNG: "PNG inside"}
@@ -91,7 +93,8 @@ class Bmp:
                 alpha = _field(self._values(rows), self.masks[3])
                 mask.paste(Image.fromarray(np.ascontiguousarray(alpha)), strip)
         if mask is not None and mask.getbbox() is None:
-            # Many programs leave the fourth byte zero; viewers then show the picture as opaque.
+            # Many programs leave the fourth byte zero, and mean an opaque picture. Chromium shows nothing of
+            # one that has a mask for alpha.
             mask = None
         return Stored(image, mask=mask)
 
@@ -161,7 +164,10 @@ def inspect(content: bytes) -> Bmp:
     palette = _palette(content[after_header : after_header + entry * entries], entry)
     if compression in (_RUNS_8, _RUNS_4) and len(content) - start > MAX_RUN_BYTES:
         raise too_many("BMP", "bytes of runs", MAX_RUN_BYTES)
-    return Bmp(width, abs(height), depth, compression, height < 0, palette, masks, start, content)
+    profiled = by_profile(_profile(content, header_size), width * abs(height))
+    return Bmp(
+        width, abs(height), depth, compression, height < 0, palette, masks, start, content, colours=profiled
+    )
 
 
 def _require_supported(depth: int, compression: int, *, is_os2: bool) -> None:
@@ -190,6 +196,14 @@ def _masks(content: bytes, header_size: int, depth: int, compression: int) -> tu
         return default
     red, green, blue, *alpha = masks
     return red, green, blue, alpha[0] if alpha else 0
+
+
+def _profile(content: bytes, header_size: int) -> bytes | None:
+    """The ICC profile that a header of 124 bytes names by its place, counted from it, and its length."""
+    if header_size != 124 or content[_HEADER_START + 56 : _HEADER_START + 60] != _EMBEDDED:
+        return None
+    start, length = struct.unpack_from("<II", content, _HEADER_START + 112)
+    return content[_HEADER_START + start : _HEADER_START + start + length]
 
 
 def _palette(content: bytes, entry: int) -> NDArray[np.uint8]:

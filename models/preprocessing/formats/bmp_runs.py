@@ -1,4 +1,8 @@
-"""The runs of BMP, RLE8 and RLE4. Pixels that they skip are unknown; viewers show them as transparent."""
+"""The runs of BMP, RLE8 and RLE4.
+
+Pixels that they skip are unknown. We take them for transparent, since nothing says that they have a colour;
+Chromium shows them black.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -9,6 +9,7 @@ from PIL import Image
 from models.preprocessing.decode import decode, inspect
 from models.preprocessing.formats import bmp_runs
 from models.preprocessing.image_error import ImageError
+from tests.support.colour_profiles import in_srgb, rgb_profile
 from tests.support.image_files import saved
 
 COLOURS = [[200, 30, 40], [30, 160, 60], [40, 60, 190]]
@@ -110,6 +111,21 @@ def test_rows_stand_from_bottom_to_top_unless_the_height_is_negative() -> None:
     bottom_up = [[COLOURS[1]], [COLOURS[0]]]
     assert shown(bmp(8, rows, size=(1, 2), palette=palette(4))) == bottom_up
     assert shown(bmp(8, rows, size=(1, -2), palette=palette(4))) == bottom_up[::-1]
+
+
+def test_an_embedded_profile_is_used() -> None:
+    """Its place is counted from the header on."""
+
+    def with_profile(profile: bytes, kind: bytes, length: int) -> bytes:
+        fields = bytes(16) + kind + bytes(48) + struct.pack("<4I", 4, 124 + len(BGR), length, 0)
+        return bmp(24, BGR, header_size=124, extra=fields) + profile
+
+    profile = rgb_profile()
+    converted = shown(with_profile(profile, b"DEBM", len(profile)))
+    expected = [in_srgb((red, green, blue)) for red, green, blue in COLOURS]
+    assert np.abs(np.array(converted) - [expected]).max() <= 3
+    assert shown(with_profile(profile, b"BGRs", len(profile))) == [COLOURS]
+    assert shown(with_profile(profile[:100], b"DEBM", 4_000_000_000)) == [COLOURS]
 
 
 def test_runs_of_8_and_of_4_bits_and_pixels_that_are_skipped() -> None:
