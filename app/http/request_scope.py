@@ -18,6 +18,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 
 from app.batching.batch_errors import QueueFullError
+from app.batching.retry_after import PlacesKeptError
 from app.batching.thread_pools import OverloadedError
 from app.errors import ApiError, client_left, invalid_parameter
 from app.http.content_encoding import decompress, is_compressed
@@ -104,14 +105,15 @@ async def _require_place(request: Request, scope: RequestScope) -> None:
     context = scope.context
     images = await estimated_images(request, scope.body, context.settings.max_files)
     if not context.has_place(request_key(request, scope.body), images):
-        raise OverloadedError("the places that are free are kept for requests that were told to come back")
+        raise PlacesKeptError
 
 
 async def _rejected(request: Request, scope: RequestScope, sent: bytes, error: Exception) -> ApiError:
     """429 with the time to come back, when there is a place for this very request."""
     context = scope.context
     images = await estimated_images(request, sent, context.settings.max_files)
-    seconds = context.retry_after(request_key(request, sent), images)
+    keeps_place = not isinstance(error, PlacesKeptError)
+    seconds = context.retry_after(request_key(request, sent), images, keeps_place=keeps_place)
     return ApiError(429, "overloaded", str(error), headers={"Retry-After": str(seconds)})
 
 

@@ -39,24 +39,27 @@ class InferenceContext:
     def has_place(self, key: bytes, images: int) -> bool:
         """Whether a request may be let in as far as places are kept for those who were told to come back.
 
-        It was told so itself, or no more than half of all places are taken.
+        It was told so itself, or no more than half of all places are taken with it. Where no images wait, it
+        may be of any size: a request for more than half of the places would otherwise find no idle service.
         """
         if self.schedule.redeem(key) or not self.schedule.is_expecting():
             return True
-        return (
-            2 * self.threads.admitted < self.settings.max_concurrent_requests
-            and 2 * (self.queue_depth() + images) <= self.settings.max_queue
+        waiting = self.queue_depth()
+        return 2 * self.threads.admitted < self.settings.max_concurrent_requests and (
+            not waiting or 2 * (waiting + images) <= self.settings.max_queue
         )
 
-    def retry_after(self, key: bytes = b"", images: int = 1) -> int:
+    def retry_after(self, key: bytes, images: int, *, keeps_place: bool) -> int:
         """Whole seconds, 1..300, until there will be a place for a request of so many images.
 
         Until then, at the recent rate, what waits now will be done, and those will have come who were told to
-        come before.
+        come before. `keeps_place` says whether others leave it its place.
         """
         waiting = max(self.threads.admitted, self.queue_depth())
         rate = self.images_per_second()
-        return self.schedule.reserve(key, images, waiting / rate, rate) if rate else 1
+        if not rate:
+            return 1
+        return self.schedule.reserve(key, images, waiting / rate, rate, keeps_place=keeps_place)
 
     def images_per_second(self) -> float:
         """How many were computed recently, by all models; 0 before there is one."""

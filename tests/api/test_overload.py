@@ -83,6 +83,25 @@ def test_bodies_beyond_the_memory_for_all_of_them_are_429(
         assert client.post("/predict", content=body, headers=RAW).status_code == 200
 
 
+def test_who_is_rejected_for_a_kept_place_is_kept_none(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(model_dir=model_dir, device="cpu", max_concurrent_requests=2)
+    with running(create_app(settings)) as client, ThreadPoolExecutor(1) as pool:
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200  # so that a rate is known
+        schedule = client.app.state.context.schedule
+        schedule.reserve(b"who does not come", 1, 0.0, 1000.0)
+        release, busy = _blocked(client, monkeypatch)
+        first = pool.submit(client.post, "/predict", content=PNG, headers=RAW)
+        assert busy.acquire(timeout=60)
+        response = client.post("/predict", content=PNG, headers=RAW)
+        release.set()
+        assert first.result().status_code == 200
+        assert "kept for requests" in _check(response, 429, "overloaded", None)
+        assert schedule.redeem(b"who does not come")
+        assert not schedule.is_expecting()
+
+
 def _blocked(client: Client, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Semaphore]:
     """Let every batch wait for the event; the semaphore counts the batches that do."""
     engine = client.app.state.context.model.engine

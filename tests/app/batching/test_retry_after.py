@@ -80,3 +80,15 @@ def test_who_comes_too_late_is_expected_no_more() -> None:
     clock.now += 0.1
     assert not schedule.is_expecting()
     assert not schedule.redeem(b"mine")
+
+
+def test_who_is_recognised_need_not_be_left_a_place() -> None:
+    clock = Clock()
+    schedule = RetryAfterSchedule(clock)
+    assert schedule.reserve(b"mine", 1, 0.5, 10, keeps_place=False) == 1
+    assert not schedule.is_expecting()
+    assert schedule.redeem(b"mine")
+    schedule.reserve(b"mine", 1, 0.5, 10)
+    assert schedule.is_expecting()
+    schedule.reserve(b"mine", 1, 0.5, 10, keeps_place=False)
+    assert not schedule.is_expecting()

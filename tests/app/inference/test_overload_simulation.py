@@ -12,7 +12,7 @@ import pytest
 
 from app.batching.batch_errors import QueueFullError
 from app.batching.batcher import Batcher
-from app.batching.retry_after import RetryAfterSchedule
+from app.batching.retry_after import PlacesKeptError, RetryAfterSchedule
 from app.inference.context import InferenceContext
 from app.settings import Settings
 from tests.support.virtual_clock import run
@@ -86,13 +86,16 @@ class Load:
             with self._admit(key):
                 await self.batcher.submit([0] * self.images)
         except QueueFullError:
-            return self.context.retry_after(key, self.images)
+            return self.context.retry_after(key, self.images, keeps_place=True)
+        except PlacesKeptError:
+            return self.context.retry_after(key, self.images, keeps_place=False)
         return None
 
     @contextmanager
     def _admit(self, key: bytes) -> Iterator[None]:
-        full = self.admitted >= SETTINGS.max_concurrent_requests
-        if full or not self.context.has_place(key, self.images):
+        if not self.context.has_place(key, self.images):
+            raise PlacesKeptError
+        if self.admitted >= SETTINGS.max_concurrent_requests:
             raise QueueFullError(self.images, self.batcher.depth, SETTINGS.max_queue)
         self.admitted += 1
         try:
