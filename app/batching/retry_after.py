@@ -59,8 +59,8 @@ class RetryAfterSchedule:
         """
         now = self._clock()
         self._expire(now)
-        at = max(now + min(earliest, LATEST_BACKLOG_SECONDS), self._booked_until)
-        seconds = max(1, math.ceil(at - now)) if at - now < LATEST_SECONDS else LATEST_SECONDS
+        at = self._next_time(now, earliest)
+        seconds = _seconds_until(at, now)
         if at - now < LATEST_SECONDS and len(self.tickets) < MAX_TICKETS:
             self._booked_until = at + images / (BOOKED_SHARE * per_second)
             self.tickets[key] = now + seconds
@@ -69,6 +69,11 @@ class RetryAfterSchedule:
             if keeps_place:
                 self._kept[key] = None
         return seconds
+
+    def ask(self, earliest: float) -> int:
+        """What `reserve` would say, for a request that could not be recognised: nothing is kept for it."""
+        now = self._clock()
+        return _seconds_until(self._next_time(now, earliest), now)
 
     def redeem(self, key: bytes) -> bool:
         """Whether this request was told to come now; it is so only once."""
@@ -85,6 +90,9 @@ class RetryAfterSchedule:
         self._expire(self._clock())
         return bool(self._kept)
 
+    def _next_time(self, now: float, earliest: float) -> float:
+        return max(now + min(earliest, LATEST_BACKLOG_SECONDS), self._booked_until)
+
     def _expire(self, now: float) -> None:
         while self.tickets:
             key, due = next(iter(self.tickets.items()))
@@ -95,3 +103,7 @@ class RetryAfterSchedule:
     def _forget(self, key: bytes) -> None:
         del self.tickets[key]
         self._kept.pop(key, None)
+
+
+def _seconds_until(at: float, now: float) -> int:
+    return max(1, math.ceil(at - now)) if at - now < LATEST_SECONDS else LATEST_SECONDS

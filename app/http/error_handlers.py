@@ -159,7 +159,7 @@ def error_response(error: Exception, request: Request) -> JSONResponse:
         context = request.app.state.context
         answered.headers = {
             **(answered.headers or {}),
-            "Retry-After": str(context.retry_after(b"", 1, keeps_place=False) if context else 1),
+            "Retry-After": str(context.retry_after(None, 1, keeps_place=False) if context else 1),
         }
     if answered.status == 405 and (methods := allowed_methods(request.app.routes, request.scope["path"])):
         # Of several routes for a path, the error knows the methods of the first one only.

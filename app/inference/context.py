@@ -49,16 +49,19 @@ class InferenceContext:
             not waiting or 2 * (waiting + images) <= self.settings.max_queue
         )
 
-    def retry_after(self, key: bytes, images: int, *, keeps_place: bool) -> int:
+    def retry_after(self, key: bytes | None, images: int, *, keeps_place: bool) -> int:
         """Whole seconds, 1..300, until there will be a place for a request of so many images.
 
         Until then, at the recent rate, what waits now will be done, and those will have come who were told to
-        come before. `keeps_place` says whether others leave it its place.
+        come before. `key` is None for a request that has not been read, and so will not be recognised.
+        `keeps_place` says whether others leave it its place.
         """
         waiting = max(self.threads.admitted, self.queue_depth())
         rate = self.images_per_second()
         if not rate:
             return 1
+        if key is None:
+            return self.schedule.ask(waiting / rate)
         return self.schedule.reserve(key, images, waiting / rate, rate, keeps_place=keeps_place)
 
     def images_per_second(self) -> float:

@@ -71,10 +71,13 @@ def test_bodies_beyond_the_memory_for_all_of_them_are_429(
     settings = Settings(model_dir=model_dir, device="cpu", max_body_bytes=1000, max_bodies_bytes=1000)
     body = PNG.ljust(600, b"\0")
     with running(create_app(settings)) as client, ThreadPoolExecutor(1) as pool:
+        assert client.post("/predict", content=PNG, headers=RAW).status_code == 200  # so that a rate is known
         release, busy = _blocked(client, monkeypatch)
         first = pool.submit(client.post, "/predict", content=body, headers=RAW)
         assert busy.acquire(timeout=60)
         response = client.post("/predict", content=body, headers=RAW)
+        # It has not been read, and would not be recognised when it comes back.
+        assert not client.app.state.context.schedule.tickets
         release.set()
         assert "1000 bytes" in _check(response, 429, "overloaded", None)
         assert response.headers["retry-after"] == "1"

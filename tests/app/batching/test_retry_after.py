@@ -92,3 +92,11 @@ def test_who_is_recognised_need_not_be_left_a_place() -> None:
     assert schedule.is_expecting()
     schedule.reserve(b"mine", 1, 0.5, 10, keeps_place=False)
     assert not schedule.is_expecting()
+
+
+def test_who_cannot_be_recognised_is_told_the_time_and_takes_none() -> None:
+    schedule = RetryAfterSchedule(Clock())
+    assert schedule.ask(4.2) == 5
+    assert reserve(schedule, 2, 4.2, 1) == 5
+    assert [schedule.ask(4.2) for _ in range(3)] == [7, 7, 7]
+    assert len(schedule.tickets) == 1
