@@ -96,7 +96,8 @@ class Batcher(Generic[Item, Result]):
     `run` gets the items of one batch (1 to `max_batch`) and returns an awaitable of their results, one for
     each item, in the same order; it is never cancelled from here. At most `concurrency` batches run at a time
     and at most `max_queue` items wait. `on_batch(size)` is called for each batch once it has started.
-    `throughput` counts what is finished. Raises `ValueError` for a limit below 1.
+    `throughput` counts what is finished, over the seconds that `clock` gives, by default those of the loop.
+    Raises `ValueError` for a limit below 1.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Batcher(Generic[Item, Result]):
         max_queue: int,
         concurrency: int = 1,
         on_batch: Callable[[int], None] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         for name, limit in (("max_batch", max_batch), ("max_queue", max_queue), ("concurrency", concurrency)):
             if limit < 1:
@@ -115,7 +117,7 @@ class Batcher(Generic[Item, Result]):
         self._for_throughput: _Way[Item, Result] | None = None
         self._max_queue = max_queue
         self._on_batch = on_batch
-        self.throughput = Throughput(lambda: asyncio.get_running_loop().time())
+        self.throughput = Throughput(clock or (lambda: asyncio.get_running_loop().time()))
         # An ordered set: the front has the next turn, and a submission can leave from anywhere.
         self._waiting: OrderedDict[_Submission[Item, Result], None] = OrderedDict()
         self._depth = 0

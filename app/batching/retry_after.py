@@ -19,7 +19,8 @@ LATEST_SECONDS = 300
 """Nobody is sent away for longer, nor are places kept for longer."""
 
 LATEST_BACKLOG_SECONDS = 60
-"""What waits now is not expected to take longer: a rate so low is more likely the end of a pause."""
+"""What waits now is not expected to take longer, nor is a request: an engine that has been slow or has hung
+for a while would otherwise send clients away for as long as it takes the booked time to pass."""
 
 BOOKED_SHARE = 0.9
 """Of the recent rate: the rest is for those who come back late, and for what is not as it was."""
@@ -62,7 +63,9 @@ class RetryAfterSchedule:
         at = self._next_time(now, earliest)
         seconds = _seconds_until(at, now)
         if at - now < LATEST_SECONDS and len(self.tickets) < MAX_TICKETS:
-            self._booked_until = at + images / (BOOKED_SHARE * per_second)
+            # By a rate at which what waits now is done in the time that is expected of it.
+            rate = per_second * max(1.0, earliest / LATEST_BACKLOG_SECONDS)
+            self._booked_until = at + min(images / (BOOKED_SHARE * rate), LATEST_BACKLOG_SECONDS)
             self.tickets[key] = now + seconds
             self.tickets.move_to_end(key)
             self._kept.pop(key, None)

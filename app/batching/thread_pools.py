@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TypeVar
 
 from app.batching.decoding_memory import MOST_BYTES, DecodingMemory
+from app.batching.working_time import WorkingTime
 from models.preprocessing.stopping import Stop
 
 T = TypeVar("T")
@@ -54,7 +55,8 @@ class ThreadPools:
     """Threads for decoding, for inference and for loading, behind a bound on the requests that use them.
 
     There are `decode_threads` for large pictures, and as many for small ones and for drawing, which so never
-    wait behind them; `memory` bounds what the large ones take together.
+    wait behind them; `memory` bounds what the large ones take together. `worked` goes on while any request is
+    worked on.
 
     Threads start when they are first needed, and work goes to an idle one before another is started: an
     engine that computes one batch at a time always runs on the same thread.
@@ -76,6 +78,7 @@ class ThreadPools:
         self._stops: set[Stop] = set()
         self.memory = memory or DecodingMemory(MOST_BYTES)
         self.admitted = 0
+        self.worked = WorkingTime()
 
     @property
     def is_full(self) -> bool:
@@ -91,6 +94,7 @@ class ThreadPools:
             raise OverloadedError(f"{self.admitted} requests are already being worked on; try again later")
         with self._lock:
             self.admitted += 1
+        self.worked.begin()
         admission = _Admission(self._give_back)
         token = _ADMISSION.set(admission)
         try:
@@ -100,6 +104,7 @@ class ThreadPools:
             admission.leave()
 
     def _give_back(self) -> None:
+        self.worked.end()
         with self._lock:
             self.admitted -= 1
 

@@ -170,6 +170,7 @@ class ModelLoader:
             max_queue=self._settings.max_queue,
             concurrency=model.engine.concurrency,
             on_batch=self._metrics.batch,
+            clock=self._threads.worked,
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,19 @@ def test_beyond_the_bound_on_requests_it_is_429(model_dir: Path, monkeypatch: py
         assert answers == [200, 200]
         assert client.post("/predict", content=PNG, headers=RAW).status_code == 200
         assert client.get("/health/ready").status_code == 200
+
+
+def test_a_pause_does_not_look_like_a_slow_service(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(create_app(Settings(model_dir=model_dir, device="cpu"))) as client:
+        for _ in range(3):
+            client.post("/predict", content=PNG, headers=RAW)
+        context = client.app.state.context
+        rate = context.images_per_second()
+        assert rate > 0
+        monkeypatch.setattr(context.threads.worked, "_clock", lambda: time.monotonic() + 60)
+        assert context.images_per_second() == rate
+        assert context.retry_after(b"a", 1, keeps_place=True) == 1
+        assert context.retry_after(b"b", 1, keeps_place=True) < 60
 
 
 def test_bodies_beyond_the_memory_for_all_of_them_are_429(

@@ -51,9 +51,9 @@ def test_time_that_has_passed_is_not_given() -> None:
 
 def test_nobody_is_sent_away_for_longer_than_the_latest() -> None:
     schedule = RetryAfterSchedule(Clock())
-    assert schedule.reserve(b"a", 1, 1e9, 0.01) == LATEST_BACKLOG_SECONDS
-    assert schedule.reserve(b"b", 1, float("inf"), 0.01) == LATEST_BACKLOG_SECONDS + 112
+    assert schedule.reserve(b"a", 1, 100, 0.01) == LATEST_BACKLOG_SECONDS
     given = [schedule.reserve(b"%d" % number, 1, 1, 0.01) for number in range(10)]
+    assert given[0] == 2 * LATEST_BACKLOG_SECONDS
     assert given[-1] == LATEST_SECONDS
     assert not schedule.redeem(b"9")  # for which no place could be kept
 
@@ -100,3 +100,16 @@ def test_who_cannot_be_recognised_is_told_the_time_and_takes_none() -> None:
     assert reserve(schedule, 2, 4.2, 1) == 5
     assert [schedule.ask(4.2) for _ in range(3)] == [7, 7, 7]
     assert len(schedule.tickets) == 1
+
+
+def test_a_rate_that_was_low_for_a_moment_is_made_up_for_soon() -> None:
+    """A hundred wait when an engine has just hung: it is taken to do a hundred a minute."""
+    clock = Clock()
+    schedule = RetryAfterSchedule(clock)
+    for number in range(10):
+        schedule.reserve(b"%d" % number, 1, 100 / 0.001, 0.001)
+    assert schedule.ask(0.5) == pytest.approx(LATEST_BACKLOG_SECONDS + 10 * 0.6 / BOOKED_SHARE, abs=1)
+    clock.now += 70
+    assert schedule.ask(0.5) == 1
+    schedule.reserve(b"a", 100_000, float("inf"), 1e-300)
+    assert schedule.ask(0.5) <= 2 * LATEST_BACKLOG_SECONDS

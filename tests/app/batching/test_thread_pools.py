@@ -75,6 +75,18 @@ def test_admission_is_bounded_and_given_back_even_after_a_failure() -> None:
     pools.close()
 
 
+def test_the_time_in_which_requests_are_worked_on_is_counted() -> None:
+    pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=1)
+    with pools.admit():
+        start = pools.worked()
+        while pools.worked() == start:
+            pass
+    worked = pools.worked()
+    threading.Event().wait(0.01)
+    assert pools.worked() == worked > 0
+    pools.close()
+
+
 def test_close_drops_what_waits() -> None:
     async def scenario() -> None:
         pools = ThreadPools(decode_threads=1, inference_threads=1, max_concurrent_requests=8)
