@@ -127,6 +127,7 @@ class DriftMonitor:
         self._clock = clock
         self._lock = threading.Lock()
         self._published = -PUBLISH_SECONDS
+        self._is_cleared = False
         labels, self._label_of, shares = _grouped(reference.classes)
         self._predictions = [metrics.predictions.labels(name, version, label) for label in labels]
         self._windows = {"class": Window(shares, size), "unfamiliar": Window(UNFAMILIAR, size)}
@@ -173,16 +174,20 @@ class DriftMonitor:
             self.publish()
 
     def publish(self) -> None:
-        """Set the gauges to how things stand."""
+        """Set the gauges to how things stand; no more after `clear`, for requests that end later."""
         self._published = self._clock()
         with self._lock:
+            if self._is_cleared:
+                return
             for feature, window in self._windows.items():
                 self._distances[feature].set(window.distance())
 
     def clear(self) -> None:
         """Say nothing any more."""
-        for gauge in self._distances.values():
-            gauge.set(0)
+        with self._lock:
+            self._is_cleared = True
+            for gauge in self._distances.values():
+                gauge.set(0)
 
 
 def _grouped(shares: dict[str, float]) -> tuple[list[str], list[int], list[float]]:

@@ -1,6 +1,7 @@
 """Drift is seen in a window of the latest images, per feature, and nothing of the images stays."""
 
 import gc
+import math
 import weakref
 
 import numpy as np
@@ -140,6 +141,10 @@ def test_a_model_that_is_not_served_any_more_says_nothing() -> None:
     monitor.observe(_grey(10, 10, 10, 10), [0] * 4, [0.4] * 4)
     assert _distances(metrics)["class"] == 0.5
     metrics.drift.remove(monitor)
+    assert set(_distances(metrics).values()) == {0}
+    # A request that still runs is answered, and its batch watched.
+    monitor._published = -math.inf
+    monitor.observe(_grey(10, 10, 10, 10), [0] * 4, [0.4] * 4)
     assert set(_distances(metrics).values()) == {0}
 
 
