@@ -36,7 +36,7 @@ from app.registry.first_plan import first_plan
 from app.registry.free_memory import return_free_memory
 from app.registry.loader import ModelLoader, load_entry
 from app.registry.plan_folder import Membership
-from app.registry.pytorch import PyTorch
+from app.registry.pytorch import PyTorch, require_pytorch
 from app.routes import (
     augment_preview,
     augmentations,
@@ -111,12 +111,27 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
+def _needs_pytorch(settings: Settings) -> bool:
+    """Whether PyTorch is imported before the service is ready.
+
+    Raises `StartError` if it would have to be and is not installed.
+    """
+    if settings.preload == "torch":
+        require_pytorch("RESNET_SERVE_PRELOAD=torch")
+    elif settings.views > 1:
+        require_pytorch(f"RESNET_SERVE_VIEWS={settings.views}")
+    else:
+        return False
+    return True
+
+
 def check(settings: Settings) -> list[str]:
     """Load and prove the models as the start does; returns a line for each that would be served.
 
     Raises `StartError` if one of them is not fit to serve, or what is asked for is not installed.
     """
     options = engine_options(settings)
+    _needs_pytorch(settings)
     tracing = create_tracing(settings)
     if tracing is not None:
         tracing.close()
@@ -148,6 +163,7 @@ def create_app(
     """
     settings = settings or load_settings()
     measured = measured or ServiceMetrics()
+    needs_pytorch = _needs_pytorch(settings)
     tracing = create_tracing(settings)
     feedback_store = create_feedback(settings)
 
@@ -169,7 +185,7 @@ def create_app(
             membership,
         )
         try:
-            if settings.preload == "torch" or settings.views > 1:
+            if needs_pytorch:
                 await PyTorch().ready()
             await control.start()
             loader.beside_requests.set()

@@ -8,7 +8,7 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.errors import ApiError
+from app.errors import ApiError, StartError, installation
 
 _LOCK = threading.Lock()
 _imported = False
@@ -32,6 +32,12 @@ def import_pytorch() -> None:
         # It stays for good: see `app.main`, which does the same for what the start brings.
         gc.freeze()
         _imported = True
+
+
+def require_pytorch(setting: str) -> None:
+    """Raises `StartError` where a `setting` needs PyTorch and it is not installed."""
+    if not _imported and find_spec("torch") is None:
+        raise StartError(f"{setting} needs PyTorch, which is not installed: {installation('serve')}")
 
 
 def _load_libraries() -> None:

@@ -1,12 +1,16 @@
 """What the app is put together from."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import main, routes, v2
-from app.main import ROUTERS, engine_options
+from app.errors import StartError
+from app.main import ROUTERS, check, create_app, engine_options
+from app.registry import pytorch
 from app.settings import Settings
 
 
@@ -38,3 +42,24 @@ def test_every_file_with_endpoints_has_a_line() -> None:
     routers = [module.router for module in modules if hasattr(module, "router")]
     assert len(routers) > 8
     assert {id(router) for router in routers} == {id(router) for router in ROUTERS.values()}
+
+
+@pytest.mark.parametrize("begin", [check, create_app])
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"views": 2}, "RESNET_SERVE_VIEWS=2"),
+        ({"preload": "torch"}, "RESNET_SERVE_PRELOAD=torch"),
+        ({"preload": "torch", "views": 4}, "RESNET_SERVE_PRELOAD=torch"),
+    ],
+)
+def test_what_needs_pytorch_is_refused_before_anything_is_loaded_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Callable[[Settings], object],
+    settings: dict[str, Any],
+    named: str,
+) -> None:
+    monkeypatch.setattr(pytorch, "_imported", False)
+    monkeypatch.setattr(pytorch, "find_spec", lambda _: None)
+    with pytest.raises(StartError, match=f"^{named} needs PyTorch, which is not installed: pip install"):
+        begin(Settings(**settings))
