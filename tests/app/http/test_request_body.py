@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from app.errors import ApiError
-from app.http.content_encoding import PIECE_BYTES, decompress, is_compressed
+from app.http.content_encoding import MAX_MEMBERS, PIECE_BYTES, decompress, is_compressed
 from app.http.error_handlers import render
 from app.http.request_scope import BodyLimits, RequestBody
 from app.inference.request_scope import Deadline
@@ -228,6 +228,16 @@ def test_a_compressed_body_comes_out_as_it_was(encoding: str, size: int) -> None
     assert max(held, default=0) <= PIECE_BYTES
 
 
+@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 3 * PIECE_BYTES])
+@pytest.mark.parametrize("members", [2, MAX_MEMBERS])
+def test_a_gzip_body_may_have_several_members(size: int, members: int) -> None:
+    content = b"a" * size
+    packed = gzip.compress(content) + gzip.compress(b"b") * (members - 1)
+    assert decompress(packed, "gzip", lambda _: None) == content + b"b" * (members - 1)
+    with pytest.raises(ApiError, match="not valid deflate"):
+        decompress(zlib.compress(content) * 2, "deflate", lambda _: None)
+
+
 def test_no_more_is_decompressed_once_it_is_too_much() -> None:
     """Of 100 MB in 100 kB, one piece beyond the limit is made."""
     held: list[int] = []
@@ -249,9 +259,10 @@ def test_no_more_is_decompressed_once_it_is_too_much() -> None:
         b"plain",
         gzip.compress(b"x" * 999, mtime=0)[:-1],
         gzip.compress(b"x", mtime=0) + b"y",
-        gzip.compress(b"", mtime=0) * 2,
+        gzip.compress(b"x", mtime=0) + gzip.compress(b"y", mtime=0)[:-1],
+        gzip.compress(b"", mtime=0) * (MAX_MEMBERS + 1),
     ],
-    ids=["empty", "plain", "cut off", "followed", "two members"],
+    ids=["empty", "plain", "cut off", "followed", "second cut off", "too many members"],
 )
 def test_a_damaged_stream_is_400(packed: bytes) -> None:
     with pytest.raises(ApiError) as rejected:
