@@ -10,9 +10,12 @@ from fastapi import Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
+from starlette.staticfiles import NotModifiedResponse
 from starlette.types import Scope
 
 NO_WEIGHT = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
+
+CONDITIONS = (b"if-none-match", b"if-modified-since")
 
 COMPRESSED_FROM = 1000
 """Bytes: below, a file fits into the packet that its headers need anyway."""
@@ -43,17 +46,31 @@ class CompressedFiles(StaticFiles):
         self._compressed: dict[Path, tuple[str, bytes | None]] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        asked = Headers(scope=scope)
+        # Whether it has changed is told below, once it is known in which form it is sent.
+        others = [header for header in scope["headers"] if header[0] not in CONDITIONS]
+        response = await super().get_response(path, {**scope, "headers": others})
         response.headers["cache-control"] = "no-cache"
         response.headers.add_vary_header("Accept-Encoding")
-        accepted = Headers(scope=scope).get("accept-encoding", "")
-        if not isinstance(response, FileResponse) or not accepts_gzip(accepted):
+        if not isinstance(response, FileResponse):
             return response
-        content = await run_sync(self._compress, Path(response.path), response.headers["etag"])
+        if accepts_gzip(asked.get("accept-encoding", "")):
+            response = await self._compressed_response(response)
+        return (
+            NotModifiedResponse(response.headers)
+            if self.is_not_modified(response.headers, asked)
+            else response
+        )
+
+    async def _compressed_response(self, plain: FileResponse) -> Response:
+        """The same file, compressed where it becomes smaller, and with a tag of its own (RFC 9110, 8.8.3)."""
+        tag = plain.headers["etag"]
+        content = await run_sync(self._compress, Path(plain.path), tag)
         if content is None:
-            return response
-        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        return Response(content, headers={**headers, "content-encoding": "gzip"})
+            return plain
+        headers = {name: value for name, value in plain.headers.items() if name != "content-length"}
+        headers |= {"content-encoding": "gzip", "etag": f'{tag[:-1]}-gzip"'}
+        return Response(content, headers=headers)
 
     def _compress(self, path: Path, tag: str) -> bytes | None:
         """The file that has this tag; None where it would not become smaller."""

@@ -73,3 +73,18 @@ def test_a_browser_asks_each_time_and_is_told_whether_the_file_has_changed(tmp_p
     (tmp_path / "a.js").write_bytes(TEXT + b"changed")
     (changed,) = ask(files, "a.js", known)
     assert (changed.status_code, changed.content) == (200, TEXT + b"changed")
+
+
+def test_both_forms_of_a_file_have_tags_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_bytes(TEXT)
+    files = CompressedFiles(tmp_path)
+    tags = {}
+    for accepted in ("gzip", "identity"):
+        (response,) = ask(files, "a.js", {"Accept-Encoding": accepted})
+        tags[accepted] = response.headers["etag"]
+    assert tags["gzip"] != tags["identity"]
+    for accepted in tags:
+        for known, tag in tags.items():
+            (again,) = ask(files, "a.js", {"Accept-Encoding": accepted, "If-None-Match": f"W/{tag}"})
+            assert again.status_code == (304 if known == accepted else 200)
+            assert again.headers["etag"] == tags[accepted]
