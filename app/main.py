@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.middleware.cors import CORSMiddleware
 from threadpoolctl import threadpool_limits
 
 from app import __version__
@@ -19,6 +18,7 @@ from app.errors import StartError
 from app.feedback.store import create_feedback
 from app.http import error_handlers
 from app.http.middleware.api_keys import ApiKeys
+from app.http.middleware.cross_origin import CrossOrigin
 from app.http.middleware.dispatch import Dispatch, Endpoint
 from app.http.middleware.rate_limit import Quota, RateLimit
 from app.http.middleware.telemetry import RequestTelemetry
@@ -247,7 +247,7 @@ def create_app(
         app.add_middleware(TrustedHosts, hosts=hosts)
     if origins := settings.allowed_origins():
         app.add_middleware(
-            CORSMiddleware,
+            CrossOrigin,
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
