@@ -36,6 +36,9 @@ MAX_ID = 1000
 """Characters of a request's id, which the answer repeats. With ten million of them, a compressed request of
 10 kB asked for 10 MB, written while all others waited."""
 
+DATA_KINDS = ("list[any]", "str")
+"""What the library puts into the path of an error of `data`: it is either, and no part of what was sent."""
+
 MAX_SIDE = 2**63 - 1
 """Of a shape, as 64 bits hold it. Far larger ones have a product that Python does not write out."""
 
@@ -151,7 +154,10 @@ def _read_header(text: bytes) -> tuple[_Header, dict[str, Numbers]]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         # The library's own words name the class of ours that it would make.
         message = "must be an object" if first["type"] == "model_type" else first["msg"]
-        raise ProtocolError(f"{_path(first['loc']) or 'the JSON'}: {message}") from error
+        location = [part for part in first["loc"] if part not in DATA_KINDS]
+        if len(location) < len(first["loc"]):
+            message = "must be an array"
+        raise ProtocolError(f"{_path(location) or 'the JSON'}: {message}") from error
     except ValueError as error:
         raise ProtocolError(f"Invalid JSON: {error}") from error
 

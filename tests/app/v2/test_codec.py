@@ -90,6 +90,8 @@ def test_bytes_in_json_are_text() -> None:
             body(tensor(datatype="INT64")),
             r"^inputs\[0\].datatype: Input should be 'UINT8'",
         ),
+        (body(tensor(data=5)), r"^inputs\[0\].data: must be an array"),
+        (body(tensor(data={"a": 1})), r"^inputs\[0\].data: must be an array"),
         (body(tensor(data=None)), r"^inputs\[0\].data: is missing"),
         (body(tensor(data=[1, 2, 3])), r"^inputs\[0\]: shape \[2, 2\] has 4 elements, but the data have 3"),
         (body(tensor(data=[])), r"^inputs\[0\]: shape \[2, 2\] has 4 elements, but the data have 0"),
