@@ -162,14 +162,15 @@ async def _read(request: Request, scope: RequestScope) -> Feedback:
     # No form or text: those a page of another web site may send without asking whether it may.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_TYPE:
         raise ApiError(415, "unsupported_media_type", f"send the correction as {JSON_TYPE}", "Content-Type")
-    if sum(map(scope.body.count, (b",", b"[", b"{"))) > MAX_COMMAS:
-        raise ApiError(400, "malformed_json", "the JSON body has more fields than a correction")
     if len(scope.body) <= INLINE_BYTES:
         return _parsed(scope.body)
     return await scope.run(partial(_parsed, scope.body), "the body to be read")
 
 
 def _parsed(body: bytes) -> Feedback:
+    """Raises `ApiError` 400 for what is no JSON or has too much in it, and `RequestValidationError`."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_COMMAS:
+        raise ApiError(400, "malformed_json", "the JSON body has more fields than a correction")
     try:
         return Feedback.model_validate_json(body)
     except ValidationError as error:
