@@ -28,7 +28,7 @@ from app.client.sending import (
 
 
 class AsyncClient:
-    """As `Client`, for an event loop."""
+    """As `Client`, for an event loop. Here `timeout` is for each attempt as a whole."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._patience = Patience(retries, longest_wait)
+        self._timeout = timeout
         settings = settings_of(url, api_key, timeout)
         with proxies_explained():
             self._http = httpx.AsyncClient(**settings, transport=transport)
@@ -97,8 +98,9 @@ class AsyncClient:
     async def is_ready(self) -> bool:
         """Whether the service takes requests now; asked once."""
         try:
-            return (await self._http.get("/health/ready")).is_success
-        except httpx.RequestError:
+            async with asyncio.timeout(self._timeout):
+                return (await self._http.get("/health/ready")).is_success
+        except (httpx.RequestError, TimeoutError):
             return False
 
     async def close(self) -> None:
@@ -127,9 +129,12 @@ class AsyncClient:
         while True:
             outcome: httpx.Response | httpx.RequestError
             try:
-                outcome = await self._http.request(method, path, **options)
+                async with asyncio.timeout(self._timeout):
+                    outcome = await self._http.request(method, path, **options)
             except httpx.RequestError as error:
                 outcome = error
+            except TimeoutError:
+                outcome = httpx.ReadTimeout(f"there was no whole answer within {self._timeout:g} s")
             delay = self._patience.delay(attempt, outcome, once=once)
             if delay is None:
                 return outcome

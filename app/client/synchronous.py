@@ -33,8 +33,10 @@ class Client:
     A request that is refused for load, or not answered at all, is sent again up to `retries` times: after the
     time that the service names in Retry-After, unless that is more than `longest_wait` seconds, else after a
     growing one. A correction, or its deletion, is sent again only where the service has certainly not done it
-    yet. `timeout` is in seconds, for each attempt. Every method raises `ServiceError`, and so does the
-    construction, which raises `ValueError` for a number that is out of range.
+    yet. `timeout` is in seconds, for each time that a connection, or the next part of a request or an answer,
+    is waited for: an answer that comes in many small parts may take longer, which `AsyncClient` does not let
+    it. Every method raises `ServiceError`, and so does the construction, which raises `ValueError` for a
+    number that is out of range.
     """
 
     def __init__(
