@@ -29,6 +29,9 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 CORRECTION_ID = re.compile(r"[A-Za-z0-9_-]+")
 """What is no part of a path but itself."""
 
+API_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""What a header can carry: spaces at the end of its value would be no part of it."""
+
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
 """Seconds before the first retry, doubled for each further one, where the service names no time."""
 
@@ -99,8 +102,8 @@ def settings_of(url: str, api_key: str | None, timeout: float) -> dict[str, Any]
     """The arguments of an HTTP client. Raises `ServiceError`, and `ValueError` for a wrong `timeout`."""
     if not 0 < timeout < float("inf"):
         raise ValueError(f"timeout must be more than 0 seconds and finite, got {timeout}")
-    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
-        message = "the API key must consist of visible ASCII characters"
+    if api_key is not None and not API_KEY.fullmatch(api_key):
+        message = "the API key must consist of visible ASCII characters, at least one"
         raise ServiceError(None, "invalid_client", message, "api_key")
     try:
         address = httpx.URL(url)

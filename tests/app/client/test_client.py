@@ -234,6 +234,9 @@ def test_a_proxy_that_cannot_be_used_is_said_so(
         ("http://a..b", None, "url"),
         ("http://test", "schlüssel", "api_key"),
         ("http://test", "a\nb", "api_key"),
+        ("http://test", "", "api_key"),
+        ("http://test", " a", "api_key"),
+        ("http://test", "a ", "api_key"),
     ],
 )
 def test_an_address_or_key_that_cannot_be_sent_is_refused_by_name(
