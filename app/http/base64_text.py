@@ -16,7 +16,10 @@ def decode_file(text: str, field: str) -> bytes:
     Raises `ApiError` 400, which names the `field`, if it stands for none.
     """
     if text[:5].lower() == "data:":
-        described, _, text = text.partition(",")
+        described, comma, text = text.partition(",")
+        if not comma:
+            message = f"{field}: a data URL must have a comma before its data"
+            raise ApiError(400, "malformed_base64", message, field)
         if not described.lower().endswith(";base64"):
             raise ApiError(400, "malformed_base64", f"{field}: a data URL must be in Base64", field)
     try:

@@ -87,7 +87,7 @@ def _read(content_type: str, body: bytes, max_files: int) -> list[Upload]:
         return _files(parts, max_files)
     # No image begins so, and whoever sends JSON by curl may have left the type as it was.
     if media_type == "application/json" or (media_type in RAW_TYPES and body[:1] == b"{"):
-        return [Upload(None, _from_json(body))]
+        return [Upload(None, _from_json(body), JSON_FIELD)]
     if media_type.startswith("image/") or media_type in RAW_TYPES:
         return [Upload(None, body)]
     raise ApiError(

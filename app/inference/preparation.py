@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 from app.batching.decoding_memory import DecodingMemory
 from app.errors import ApiError
@@ -31,8 +32,11 @@ _IMAGE_STATUS = {"empty_file": 400, "damaged_image": 400, "image_too_large": 413
 
 @dataclass(frozen=True)
 class Upload:
+    """A file to be classified, and which `field` of the request an error of it names."""
+
     filename: str | None
     content: bytes
+    field: str = "file"
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,19 @@ class Limits:
         return cls(settings.max_image_pixels, most, context.threads.memory)
 
 
+class _Name(NamedTuple):
+    """Of an image in an error: its field, and what the message begins with where there are several."""
+
+    field: str
+    prefix: str
+
+
 @dataclass(frozen=True)
 class Inspected:
     """The pictures of a request, of which no pixel is decoded yet, and what to call each in an error."""
 
     pictures: list[Picture]
-    prefixes: list[str]
+    names: list["_Name"]
     model: ServedModel
     seconds: float
 
@@ -121,9 +132,9 @@ def _prepared_at_once(
     """None for what takes too long for the event loop."""
     if len(uploads) > 1 or len(uploads[0].content) > INLINE_BYTES:
         return None
-    prefixes = _prefixes(uploads, numbers)
+    names = _names(uploads, numbers)
     started = perf_counter()
-    with _named(prefixes[0]):
+    with _named(names[0]):
         try:
             picture = inspect(uploads[0].content, INLINE_PIXELS)
         except ImageError as error:
@@ -133,7 +144,7 @@ def _prepared_at_once(
             return None
     if not picture.is_quick or picture.colours != SRGB:
         return None
-    return prepare(Inspected([picture], prefixes, model, perf_counter() - started), None, Stop())
+    return prepare(Inspected([picture], names, model, perf_counter() - started), None, Stop())
 
 
 def prepare_small(
@@ -158,11 +169,11 @@ def inspect_all(
 ) -> Inspected:
     """Raises `ApiError` for an image that is refused, naming it where there are `numbers`."""
     started = perf_counter()
-    pictures, prefixes = [], _prefixes(uploads, numbers)
+    pictures, names = [], _names(uploads, numbers)
     pixels = 0
-    for upload, prefix in zip(uploads, prefixes, strict=True):
+    for upload, name in zip(uploads, names, strict=True):
         stop.check()
-        with _named(prefix):
+        with _named(name):
             picture = inspect(upload.content, limits.max_pixels)
             needed = memory_of(picture, model.preprocessing.input_size)
             if needed > limits.memory.size:
@@ -179,7 +190,7 @@ def inspect_all(
                     f" at most {limits.max_request_pixels} are accepted in one request",
                 )
         pictures.append(picture)
-    return Inspected(pictures, prefixes, model, perf_counter() - started)
+    return Inspected(pictures, names, model, perf_counter() - started)
 
 
 def work_of(picture: Picture) -> int:
@@ -206,11 +217,11 @@ def prepare(inspected: Inspected, memory: DecodingMemory | None, stop: Stop) -> 
     preprocess_seconds = 0.0
     started = perf_counter() - inspected.seconds
     decode_seconds = inspected.seconds
-    for picture, prefix in zip(inspected.pictures, inspected.prefixes, strict=True):
+    for picture, name in zip(inspected.pictures, inspected.names, strict=True):
         stop.check()
         with _part(memory, memory_of(picture, side), stop):
             start = perf_counter()
-            with _named(prefix):
+            with _named(name):
                 decoded = decode_picture(picture, side, stop)
             between = perf_counter()
             images.append(preprocessing.resize(decoded.image, decoded.box))
@@ -230,23 +241,23 @@ def _part(memory: DecodingMemory | None, needed: int, stop: Stop) -> Iterator[No
             yield
 
 
-def _prefixes(uploads: Sequence[Upload], numbers: Sequence[int] | None) -> list[str]:
+def _names(uploads: Sequence[Upload], numbers: Sequence[int] | None) -> list[_Name]:
     if not numbers:
-        return [""] * len(uploads)
+        return [_Name(upload.field, "") for upload in uploads]
     return [
-        f"file {n}: " if upload.filename is None else f"file {n} ({upload.filename}): "
+        _Name(upload.field, f"file {n}: " if upload.filename is None else f"file {n} ({upload.filename}): ")
         for n, upload in zip(numbers, uploads, strict=True)
     ]
 
 
 @contextmanager
-def _named(prefix: str) -> Iterator[None]:
+def _named(name: _Name) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise of_image(error, prefix) from error
+        raise of_image(error, name.prefix, name.field) from error
 
 
-def of_image(error: ImageError, prefix: str = "") -> ApiError:
+def of_image(error: ImageError, prefix: str = "", field: str = "file") -> ApiError:
     """The answer to an image that was refused; `prefix` says which one, where there are several."""
-    return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", "file")
+    return ApiError(_IMAGE_STATUS[error.code], error.code, f"{prefix}{error}", field)

@@ -186,7 +186,7 @@ async def _image(text: str, scope: RequestScope) -> bytes:
         message = "RESNET_SERVE_FEEDBACK_IMAGES is not set: send the correction without its image"
         raise ApiError(403, "feedback_images_off", message, "image")
     content = await scope.run(partial(decode_file, text, "image"), "the image to be decoded")
-    await prepare_images([Upload(None, content)], scope)
+    await prepare_images([Upload(None, content, "image")], scope)
     return content
 
 

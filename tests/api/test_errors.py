@@ -134,8 +134,9 @@ def test_other_content_type_is_415(client: Client, content_type: str) -> None:
         (b'{"image": "A=A="}', 400, "malformed_base64", "image"),
         ('{"image": "ä"}'.encode(), 400, "malformed_base64", "image"),
         (b'{"image": "data:image/png,xyz"}', 400, "malformed_base64", "image"),
-        (b'{"image": "AAAA"}', 415, "unsupported_image", "file"),
-        (b'{"image": ""}', 400, "empty_file", "file"),
+        (b'{"image": "data:image/png;base64"}', 400, "malformed_base64", "image"),
+        (b'{"image": "AAAA"}', 415, "unsupported_image", "image"),
+        (b'{"image": ""}', 400, "empty_file", "image"),
         (b"{" + b",".join(b'"%d":0' % number for number in range(65)) + b"}", 400, "malformed_json", "image"),
     ],
 )

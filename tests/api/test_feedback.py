@@ -129,8 +129,8 @@ def test_a_correction_can_be_deleted_by_its_id(client: Client, file: Path) -> No
         ({"request_id": "a", "label": "dog", "item": "0"}, 422, "invalid_parameter", "item"),
         ({"request_id": "a", "label": "dog", "more": 1}, 422, "unknown_parameter", "more"),
         ({"request_id": "a", "label": "dog", "image": "?"}, 400, "malformed_base64", "image"),
-        ({"request_id": "a", "label": "dog", "image": ""}, 400, "empty_file", "file"),
-        ({"request_id": "a", "label": "dog", "image": "aGVsbG8="}, 415, "unsupported_image", "file"),
+        ({"request_id": "a", "label": "dog", "image": ""}, 400, "empty_file", "image"),
+        ({"request_id": "a", "label": "dog", "image": "aGVsbG8="}, 415, "unsupported_image", "image"),
         ([1] * 1000, 400, "malformed_json", None),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_file_may_be_a_data_url_and_have_white_space(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["QUJ", "ä", "QU\u00a0JD", "data:image/png,QUJD", "data:", "data:;base64,=="]
+    "text", ["QUJ", "ä", "QU\u00a0JD", "data:image/png,QUJD", "data:", "data:;base64", "data:;base64,=="]
 )
 def test_what_is_no_file_names_its_field(text: str) -> None:
     with pytest.raises(ApiError, match=r"^image: ") as caught:
