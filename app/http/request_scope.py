@@ -52,15 +52,13 @@ async def request_scope(
     """Everything a route that computes enters; by default for the model that answers requests that name none.
 
     Raises `ApiError` 422 for a repeated query parameter or an illegal X-Request-Timeout, 413, 408 and 429 for
-    a body beyond its bounds, 504 where the body took all the time, 503 where the service is stopped and has
-    waited for as long as it does, and 499 once the client has left;
+    a body beyond its bounds, 504 where the body took all the time, and 499 once the client has left;
     `UnknownModelError`, and `OverloadedError` if too many requests are being worked on.
     """
     reject_repeated(request)
     started = perf_counter()
     deadline = request_deadline(request, context.settings.request_seconds)
     with (
-        _told_when_stopped(request),
         context.control.find(model, version) as loaded,
         RequestBody(request) as body,
     ):
@@ -84,21 +82,6 @@ async def request_scope(
             if isinstance(error, QueueFullError) and error.count > error.limit:
                 raise  # for which there is never a place
             raise await _rejected(request, scope, sent, error) from error
-
-
-@contextmanager
-def _told_when_stopped(request: Request) -> Iterator[None]:
-    """The server cancels what runs too long when it is stopped; whoever waits for it is told so."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        work = asyncio.current_task()
-        if work is None or not request.app.state.is_stopping:
-            raise
-        work.uncancel()
-        message = "the service is being stopped, and the request took longer than it waits"
-        headers = {"Retry-After": "1", "Connection": "close"}
-        raise ApiError(503, "stopping", message, headers=headers) from None
 
 
 async def _require_place(request: Request, scope: RequestScope) -> None:

@@ -1,5 +1,6 @@
 """From a request's method and path to its endpoint: the fast path, HEAD, and errors that nobody expected."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request, Response
@@ -28,6 +29,8 @@ class Dispatch:
     Range asks for, as RFC 9110, 14.2, allows: Starlette answers errors of it in words of its own, also where
     it has to ignore it. An unexpected error is answered here, inside of what adds headers for other web
     sites, and raised again for the server to log.
+
+    The server cancels what runs too long when it is stopped; whoever waits for it is told so, by status 503.
     """
 
     def __init__(self, app: ASGIApp, fast_path: Mapping[tuple[str, str], Endpoint]) -> None:
@@ -67,6 +70,12 @@ class Dispatch:
                 await self._call(route, scope, receive, watched_send)
         except ApiError as error:
             await error_response(error, Request(scope, receive))(scope, receive, watched_send)
+        except asyncio.CancelledError:
+            work = asyncio.current_task()
+            if started or work is None or not scope["app"].state.is_stopping:
+                raise
+            work.uncancel()
+            await error_response(_stopped(), Request(scope, receive))(scope, receive, watched_send)
         except Exception as error:
             if not started:
                 await error_response(error, Request(scope, receive))(scope, receive, watched_send)
@@ -84,3 +93,8 @@ class Dispatch:
             if response.status_code == 500:
                 raise
         await response(scope, receive, send)
+
+
+def _stopped() -> ApiError:
+    message = "the service is being stopped, and the request took longer than it waits"
+    return ApiError(503, "stopping", message, headers={"Retry-After": "1", "Connection": "close"})
