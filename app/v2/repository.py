@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import ApiError, ProtocolError
+from app.http.content_encoding import decompress, is_compressed
 from app.http.query import NO_QUERY
 from app.http.request_scope import ReadyContext, RequestBody
 from app.inference.context import InferenceContext
@@ -80,14 +81,20 @@ def _from_body(kind: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
     """The body as a `kind`, whatever its content type, as clients send none; an empty one as `{}`."""
 
     async def read(request: Request) -> Asked:
+        encoding = request.headers.get("content-encoding")
         with RequestBody(request, MAX_BODY_BYTES) as received:
             body = await received.receive()
+            if encoding is not None and is_compressed(encoding):
+                body = decompress(body, encoding, received.hold_decompressed)  # little, as it is bounded
         # Counted before they are made, for each unknown key would make an error.
         if body.count(b",") > MAX_PARAMETERS:
             raise ProtocolError(f"the body has more than {MAX_PARAMETERS} parameters")
         try:
             return kind.model_validate_json(body or b"{}")
         except ValidationError as error:
+            first = error.errors()[0]
+            if first["type"] == "json_invalid":
+                raise ProtocolError(first["msg"]) from error
             errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
             raise RequestValidationError(errors) from error
 
@@ -106,7 +113,7 @@ def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
 @router.post(
     "/index",
     summary="List the models and their states",
-    responses=v2_documented(408, 413, 422, 429, 503),
+    responses=v2_documented(400, 408, 413, 415, 422, 429, 503),
     openapi_extra=_body_of(IndexRequest),
 )
 async def index(
@@ -134,7 +141,7 @@ async def index(
 
 
 _CHANGE: dict[str, Any] = {
-    "responses": v2_documented(403, 404, 408, 409, 413, 422, 429, 500, 503),
+    "responses": v2_documented(400, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
     "response_class": Response,
     "response_description": "Done, by all worker processes; the body is empty.",
 }

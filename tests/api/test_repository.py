@@ -202,19 +202,21 @@ def test_what_is_unloaded_is_gone_and_may_come_back(served: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "status", "message"),
     [
-        (b'{"parameters": {"config": "{}"}}', "config: there is no such parameter"),
-        (b'{"version": "1"}', "version: there is no such parameter"),
-        (b'{"parameters": {"version": 1}}', "version: Input should be a valid string"),
-        (b"[]", "Input should be an object"),
-        (b"{", "Invalid JSON"),
+        (b'{"parameters": {"config": "{}"}}', 422, "config: there is no such parameter"),
+        (b'{"version": "1"}', 422, "version: there is no such parameter"),
+        (b'{"parameters": {"version": 1}}', 422, "version: Input should be a valid string"),
+        (b"[]", 422, "Input should be an object"),
+        (b"{", 400, "Invalid JSON"),
     ],
 )
-def test_a_body_that_is_not_understood_is_422(served: Client, body: bytes, message: str) -> None:
+def test_a_body_that_is_not_understood_is_refused(
+    served: Client, body: bytes, status: int, message: str
+) -> None:
     """The message names the field. JSON needs no content type here, as clients send none."""
     refused = served.post(f"{ROOT}/models/dogs/load", content=body)
-    assert refused.status_code == 422
+    assert refused.status_code == status
     assert message in refused.json()["error"]
 
 
