@@ -265,6 +265,7 @@ class Supervisor:
             worker.process.terminate()
         allowed = self._settings.unready_seconds + self._settings.drain_seconds
         deadline = time.monotonic() + allowed + MARGIN_SECONDS
+        in_order = True
         while self._workers:
             happened = self._wait([signals.fileno()], max(deadline - time.monotonic(), 0))
             if signals.take():
@@ -275,10 +276,13 @@ class Supervisor:
                     self._settings.drain_seconds,
                 )
                 return False
-            for worker in list(self._workers.values()):
-                if worker.process.sentinel in happened:
-                    self._remove(worker)
-        return True
+            for worker in [each for each in self._workers.values() if each.process.sentinel in happened]:
+                how = self._remove(worker)
+                # One that is not ready yet does not catch the signal.
+                if how.startswith("was ended by") and not how.endswith("SIGTERM"):
+                    logger.error("%s %s while the service stopped", worker.name, how)
+                    in_order = False
+        return in_order
 
     def _kill(self) -> None:
         for worker in list(self._workers.values()):

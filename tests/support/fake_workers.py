@@ -106,6 +106,17 @@ def stop_when_told(
     _say_that_all_is_well(report)
 
 
+def be_killed_as_it_stops(
+    _settings: Settings, _reserved: socket.socket, number: int, _folder: Path, report: Connection
+) -> None:
+    """Become ready, and as number 1 be killed once it is told to stop, as where memory is short."""
+    signal.signal(
+        signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL) if number == 1 else sys.exit(0)
+    )
+    report.send_bytes(b"")
+    _say_that_all_is_well(report)
+
+
 def be_interrupted_or_stop(
     _settings: Settings, _reserved: socket.socket, _number: int, _folder: Path, report: Connection
 ) -> None:

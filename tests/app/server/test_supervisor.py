@@ -257,6 +257,14 @@ def test_workers_that_do_not_stop_in_time_are_ended(run: Run, monkeypatch: pytes
     assert multiprocessing.active_children() == []
 
 
+def test_a_worker_that_is_killed_while_it_stops_has_not_ended_in_order(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not run(fake_workers.be_killed_as_it_stops, _stop)
+    assert re.search(r"worker 1 \(pid \d+\) was ended by SIGKILL while the service stopped", caplog.text)
+    assert "worker 0" not in caplog.text
+
+
 @pytest.mark.timeout(30)
 def test_a_second_signal_ends_workers_at_once(run: Run) -> None:
     """Long before the time that they are given to stop, which is more than that of this test."""
