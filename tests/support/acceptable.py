@@ -84,17 +84,20 @@ def _as_binary_data(image: bytes) -> tuple[bytes, bytes]:
 
 
 def _infer(body: dict[str, Any]) -> None:
-    """A tensor has as many elements as its shape says, `images` fit the model, and outputs come once."""
+    """A tensor has as many elements as its shape says, `images` fit the model, and outputs come once.
+
+    The small model has no detector, and so no output `unfamiliarity`.
+    """
     (tensor,) = body["inputs"]
     tensor.pop("parameters", None)
     if tensor["name"] == "images":
         tensor.update(PIXELS)
     else:
         tensor["shape"] = [len(tensor["data"])]
-    outputs = body.get("outputs") or []
+    outputs = [output for output in body.get("outputs") or [] if output["name"] != "unfamiliarity"]
     for output in outputs:
         (output.get("parameters") or {}).pop("classification", None)
-    if outputs:
+    if body.get("outputs"):
         body["outputs"] = list({output["name"]: output for output in outputs}.values())
 
 
