@@ -15,9 +15,7 @@ from models.artifact.metadata import (
 )
 from models.artifact.store import Artifact
 from models.engines import ENGINES, Engine, EngineOptions, Precision
-
-BATCH_SIZE = 500
-"""Images that an engine is given at once which has no largest batch."""
+from training.evaluation.batch_size import batch_size
 
 ENGINE_CHOICES: dict[str, tuple[str, Precision]] = {
     **{name: (name, "float32") for name in ENGINES},
@@ -50,5 +48,5 @@ def files_read(artifact: Artifact, choice: str) -> tuple[str, ...]:
 
 def engine_logits(engine: Engine, images: Tensor) -> Tensor:
     """Logits (N, classes) float32 on the CPU of uint8 `images` (N, C, S, S) on any device."""
-    batches = torch.split(images, engine.max_batch or BATCH_SIZE)
+    batches = torch.split(images, engine.max_batch or batch_size(images))
     return torch.cat([torch.from_numpy(engine.predict(batch.cpu().numpy())) for batch in batches])

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from models.artifact.report import Evaluation
 from models.preprocessing.transform import Preprocessing
+from training.evaluation.batch_size import batch_size
 from training.loop.device import autocast
 
 CALIBRATION_BINS = 15
@@ -22,7 +23,6 @@ def predict(
     dtype: torch.dtype = torch.float32,
     *,
     image_size: int | None = None,
-    batch_size: int = 500,
 ) -> Tensor:
     """Logits (N, classes) float32 of uint8 `images` (N, C, H, W), batch norm in eval mode.
 
@@ -32,7 +32,7 @@ def predict(
     was_training = model.training
     model.eval()
     logits = []
-    for batch in torch.split(images, batch_size):
+    for batch in torch.split(images, batch_size(images)):
         inputs = preprocessing.normalize(batch)
         if image_size is not None and inputs.shape[2:] != (image_size, image_size):
             inputs = F.interpolate(inputs, (image_size, image_size), mode="bilinear", antialias=True)

@@ -15,7 +15,7 @@ from models.unfamiliarity import Reference
 from models.unfamiliarity.base import Floats
 from models.unfamiliarity.stratified import stratified
 from training.data.cifar10 import Split
-from training.evaluation.engines import BATCH_SIZE
+from training.evaluation.batch_size import batch_size
 from training.evaluation.outliers import PER_IMAGE, made_outliers
 
 
@@ -36,7 +36,7 @@ def answer_of_engine(engine: Engine) -> Answer:
     """By what the service computes with."""
 
     def answer(images: Tensor) -> Outputs:
-        batches = torch.split(images, engine.max_batch or BATCH_SIZE)
+        batches = torch.split(images, engine.max_batch or batch_size(images))
         computed = [engine.predict_with_features(batch.cpu().numpy()) for batch in batches]
         logits, features = (np.concatenate(parts) for parts in zip(*computed, strict=True))
         return Outputs(features, logits)
@@ -57,7 +57,7 @@ def answer_of_network(model: nn.Module, preprocessing: Preprocessing) -> Answer:
         try:
             logits = [
                 model(preprocessing.normalize(batch)).float().cpu()
-                for batch in torch.split(images, BATCH_SIZE)
+                for batch in torch.split(images, batch_size(images))
             ]
         finally:
             hook.remove()

@@ -14,8 +14,8 @@ from models.artifact.store import Artifact, ArtifactError
 from models.engines import Engine
 from models.views import VIEWS, views_of
 from training.data.cifar10 import ImageData, Split
+from training.evaluation.batch_size import batch_size
 from training.evaluation.corruptions.mix import corrupted_mix
-from training.evaluation.engines import BATCH_SIZE
 from training.evaluation.evaluate import evaluate
 from training.evaluation.measure import require_classes
 from training.evaluation.robustness import sample
@@ -64,7 +64,8 @@ def measure_views(
         """Probabilities (N, views, classes), and the seconds that they took."""
         began = perf_counter()
         parts = []
-        for batch in torch.split(images.cpu(), max(1, (engine.max_batch or BATCH_SIZE) // len(VIEWS))):
+        pictures = (engine.max_batch or batch_size(images)) // len(VIEWS)
+        for batch in torch.split(images.cpu(), max(1, pictures)):
             views = views_of(batch, len(VIEWS))
             logits = torch.from_numpy(engine.predict(views.flatten(0, 1).numpy()))
             parts.append((logits / temperature).softmax(1).view(len(batch), len(VIEWS), -1))

@@ -4,7 +4,7 @@ Source: Kozlov et al., "Neural Network Compression Framework for fast model infe
 https://arxiv.org/abs/2002.08679, by its implementation, NNCF.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -85,7 +85,7 @@ def quantize(
         return None
     network = convert(model, preprocessing)
     calibration = calibration_images(data.train.images, preprocessing)
-    inputs = samples(validation, preprocessing)
+    inputs = Samples(validation, preprocessing)
     float32 = count_correct(validation_logits, validation)
     allowed = len(validation) // IMAGES_PER_LOST_ONE
     for method, quantize_by in METHODS.items():
@@ -119,10 +119,25 @@ def calibration_images(images: Tensor, preprocessing: Preprocessing) -> list[Ima
     return list(preprocessing.normalize(chosen).unsqueeze(1).numpy())
 
 
-def samples(split: Split, preprocessing: Preprocessing) -> list[Sample]:
-    """All images of `split`, whose pixels are of the network's size, normalised as for serving."""
-    images = preprocessing.normalize(split.images.cpu()).unsqueeze(1).numpy()
-    return list(zip(images, split.labels.tolist(), strict=True))
+@dataclass(frozen=True)
+class Samples:
+    """All images of `split`, whose pixels are of the network's size, normalised as for serving.
+
+    Each is normalised when it is asked for: in float32, all at once would need four times the split's memory.
+    """
+
+    split: Split
+    preprocessing: Preprocessing
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> Sample:
+        image = self.preprocessing.normalize(self.split.images[index : index + 1].cpu()).numpy()
+        return image, int(self.split.labels[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def count_correct(logits: Tensor, split: Split) -> int:
@@ -146,7 +161,7 @@ def first_convolution(network: ov.Model) -> list[str]:
 
 
 def post_training(
-    network: ov.Model, calibration: list[Image], _validation: list[Sample], _allowed: int
+    network: ov.Model, calibration: list[Image], _validation: Samples, _allowed: int
 ) -> ov.Model:
     """Every layer but the first in int8."""
     import nncf
@@ -160,7 +175,7 @@ def post_training(
 
 
 def accuracy_controlled(
-    network: ov.Model, calibration: list[Image], validation: list[Sample], allowed: int
+    network: ov.Model, calibration: list[Image], validation: Samples, allowed: int
 ) -> ov.Model:
     """As `post_training`, then layer by layer back to float32 until `allowed` validation images are lost."""
     import nncf
@@ -198,7 +213,7 @@ def advanced_options() -> "nncf.AdvancedQuantizationParameters":
     return nncf.AdvancedQuantizationParameters(disable_bias_correction=True)
 
 
-METHODS: dict[Method, Callable[[ov.Model, list[Image], list[Sample], int], ov.Model]] = {
+METHODS: dict[Method, Callable[[ov.Model, list[Image], Samples, int], ov.Model]] = {
     "post-training": post_training,
     "accuracy-controlled": accuracy_controlled,
 }

@@ -66,14 +66,28 @@ def test_predict_uses_running_statistics_and_leaves_the_mode_alone() -> None:
     model = create_model("lenet", 3).train()
     images = torch.randint(0, 256, (7, 3, 20, 20)).to(torch.uint8)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    whole = predict(model, images, PREPROCESSING, batch_size=7)
-    singly = predict(model, images, PREPROCESSING, batch_size=1)
+    whole = predict(model, images, PREPROCESSING)
+    singly = torch.cat([predict(model, image, PREPROCESSING) for image in torch.split(images, 1)])
     torch.testing.assert_close(whole, singly)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     model.eval()
     predict(model, images, PREPROCESSING)
     assert not model.training
+
+
+def test_predict_computes_few_large_images_at_once() -> None:
+    sizes: list[int] = []
+
+    class Recorder(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(images))
+            return images.mean((2, 3))
+
+    images = torch.randint(0, 256, (12, 3, 320, 320)).to(torch.uint8)
+    logits = predict(Recorder(), images, PREPROCESSING)
+    assert sizes == [5, 5, 2]
+    torch.testing.assert_close(logits, PREPROCESSING.normalize(images).mean((2, 3)))
 
 
 def test_predict_can_scale_the_images() -> None:

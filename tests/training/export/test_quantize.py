@@ -16,7 +16,7 @@ from tests.support.small_model import CLASSES, DESCRIPTION, lenet, random_images
 from training.data.cifar10 import ImageData, Split
 from training.evaluation.engines import engine_logits
 from training.evaluation.evaluate import predict
-from training.export.quantize import CALIBRATION_IMAGES, Quantized, calibration_images, quantize
+from training.export.quantize import CALIBRATION_IMAGES, Quantized, Samples, calibration_images, quantize
 
 PREPROCESSING = Preprocessing.from_metadata(DESCRIPTION)
 
@@ -220,3 +220,22 @@ def test_calibration_takes_the_same_images_every_time_and_not_the_first_ones() -
 
 def test_calibration_takes_all_images_where_there_are_few() -> None:
     assert len(calibration_images(random_images(7), PREPROCESSING)) == 7
+
+
+def test_validation_images_are_normalised_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = Split(random_images(5), torch.tensor([2, 0, 1, 1, 0]))
+    expected = PREPROCESSING.normalize(split.images).numpy()
+    counts: list[int] = []
+    normalize = Preprocessing.normalize
+
+    def counted(self: Preprocessing, images: Tensor) -> Tensor:
+        counts.append(len(images))
+        return normalize(self, images)
+
+    monkeypatch.setattr(Preprocessing, "normalize", counted)
+    samples = Samples(split, PREPROCESSING)
+    assert (len(samples), counts) == (5, [])
+    for number, (image, label) in enumerate(samples):
+        assert (image == expected[number : number + 1]).all()
+        assert label == split.labels[number] == samples[number][1]
+    assert set(counts) == {1}
