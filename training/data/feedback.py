@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from rich.console import Console
 from models.feedback.records import Entry
 from models.preprocessing.decode import inspect
 from models.preprocessing.image_error import ImageError
-from training.data.folder_layout import is_class_name
+from training.data.folder_layout import class_folders, class_key, class_name, is_class_name
 from training.data.image_folder import MAX_PIXELS
 from training.output_folder import write_file
 
@@ -28,6 +29,7 @@ class Exported:
     there is just one. `superseded` are those of an image that was corrected once more, with the image again.
     `unfit` are no images that training reads, or last said to be of a class that no folder can be named
     after. `ambiguous` are of those without an image: their request and item have different images.
+    `new_classes` are those that got a folder beside the folders of others that were there.
     """
 
     written: dict[str, int]
@@ -35,6 +37,7 @@ class Exported:
     superseded: int
     unfit: int
     ambiguous: int
+    new_classes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -44,6 +47,9 @@ class Exported:
             console.print(f"  {name:12} {count}", markup=False)
         words = f"{sum(self.written.values())} images written to {folder}"
         console.print(words, markup=False, soft_wrap=True)
+        if self.new_classes:
+            words = f"new beside the classes that the folder had: {', '.join(self.new_classes)}"
+            console.print(words, markup=False, soft_wrap=True)
         for count, why in (
             (self.without_image, "have no image"),
             (self.ambiguous, "of these have a request id that came with different images, and are not used"),
@@ -58,6 +64,9 @@ def export_corrections(
     entries: Sequence[Entry], image: Callable[[str], bytes | None], folder: Path
 ) -> Exported:
     """Write the image of each of `entries`, the oldest first, to `folder`/CLASS/feedback-ID.FORMAT.
+
+    A label goes to the folder of its class that is there, also where that is written in another case or form
+    of Unicode: training takes no two classes that differ in nothing else.
 
     `image` gives that of an entry by its id. An image is known by its content: request ids may come from
     clients, which may use one again. Of several corrections of an image the last one counts, also where that
@@ -86,6 +95,8 @@ def export_corrections(
             labels.setdefault(next(iter(of_request)), entry.label)
         elif of_request and not entry.image_bytes:
             ambiguous += 1
+    folders = class_folders(folder)
+    former_classes = set(folders)
     written: Counter[str] = Counter()
     places: set[Path] = set()
     seen: set[str] = set()
@@ -95,15 +106,15 @@ def export_corrections(
         if content is None:
             continue  # or deleted since
         digest, name = files[entry.id]
-        label = labels[digest]
+        label = unicodedata.normalize("NFC", labels[digest])
         if digest in seen:
             superseded += 1
         elif is_class_name(label):
-            file = folder / label / name
+            file = folders.setdefault(class_key(label), folder / label) / name
             file.parent.mkdir(parents=True, exist_ok=True)
             write_file(file, content)
             places.add(file)
-            written[label] += 1
+            written[class_name(file.parent)] += 1
         else:
             unfit += 1
         seen.add(digest)
@@ -113,7 +124,8 @@ def export_corrections(
         if former.name in names:
             former.unlink(missing_ok=True)
     without_image = sum(not entry.image_bytes for entry in entries)
-    return Exported(dict(sorted(written.items())), without_image, superseded, unfit, ambiguous)
+    new = [name for name in sorted(written) if former_classes and class_key(name) not in former_classes]
+    return Exported(dict(sorted(written.items())), without_image, superseded, unfit, ambiguous, tuple(new))
 
 
 def _suffix(content: bytes) -> str | None:

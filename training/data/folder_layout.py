@@ -93,6 +93,16 @@ def is_class_name(name: str) -> bool:
     )
 
 
+def class_folders(folder: Path) -> dict[str, Path]:
+    """The folders of the classes in `folder` by `class_key`; none where there is no such folder yet."""
+    return {class_key(each.name): each for each in sub_folders(folder)} if folder.is_dir() else {}
+
+
+def class_key(name: str) -> str:
+    """What is the same for names of which `find_layout` takes one class only: those that look alike."""
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
 def require_no_conflicts(folder: Path, conflicts: list[str]) -> None:
     """Raise `DataError` naming all `conflicts`, where there are any."""
     if conflicts:
@@ -220,8 +230,8 @@ def _wrong_names(names: list[str]) -> list[str]:
         for name in names
         if len(name) > LONGEST_LABEL
     ]
-    count = Counter(name.casefold().strip() for name in names)
-    if alike := [name for name in names if count[name.casefold().strip()] > 1]:
+    count = Counter(map(class_key, names))
+    if alike := [name for name in names if count[class_key(name)] > 1]:
         wrong.append(f"class names must differ in more than case or form: {', '.join(alike)}")
     return wrong
 

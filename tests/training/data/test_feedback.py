@@ -3,16 +3,18 @@
 import io
 import json
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from models.feedback.database import FeedbackDatabase
 from models.feedback.records import Bounds, Correction, Entry
 from training.__main__ import main
 from training.data.feedback import Exported, export_corrections
-from training.data.folder_layout import training_part
+from training.data.folder_layout import class_name, training_part
 from training.data.image_folder import load_image_folder
 
 
@@ -93,7 +95,7 @@ def test_a_request_id_that_is_used_again_mixes_no_images_up(kept: Kept, tmp_path
     assert sorted(_files(tmp_path)) == [f"frog/feedback-{first}.png"]
     second = kept.add("a", "truck", _image(2))
     kept.add("a", "bird", None)  # which of the two is it?
-    assert kept.export(tmp_path) == Exported({"cat": 1, "truck": 1}, 2, 0, 0, 2)
+    assert kept.export(tmp_path) == Exported({"cat": 1, "truck": 1}, 2, 0, 0, 2, ("cat", "truck"))
     assert sorted(_files(tmp_path)) == [f"cat/feedback-{first}.png", f"truck/feedback-{second}.png"]
 
 
@@ -118,6 +120,40 @@ def test_another_export_into_the_same_folder_brings_it_up_to_date(kept: Kept, tm
     assert sorted(_files(tmp_path)) == ["cat/own.png", f"dog/feedback-{later}.png"]
 
 
+@pytest.mark.parametrize("present", [unicodedata.normalize("NFD", "café"), "café", "Café"])
+@pytest.mark.parametrize("label", [unicodedata.normalize("NFD", "café"), "café", "CAFÉ"])
+def test_a_label_goes_to_the_folder_of_its_class_in_any_form(
+    kept: Kept, tmp_path: Path, present: str, label: str
+) -> None:
+    for name in (present, "tea"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            (tmp_path / name / f"{number}.png").write_bytes(_image(10 * len(name) + number))
+    known = kept.add("a", label, _image(1))
+    name = class_name(tmp_path / present)
+    assert kept.export(tmp_path) == Exported({name: 1}, 0, 0, 0, 0)
+    assert (tmp_path / present / f"feedback-{known}.png").is_file()
+    assert load_image_folder(tmp_path, 16).data.classes == tuple(sorted((name, "tea")))
+
+
+def test_labels_that_differ_in_case_make_one_new_folder(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", _image(1))
+    kept.add("b", "Cat", _image(2))
+    assert kept.export(tmp_path) == Exported({"Cat": 2}, 0, 0, 0, 0)
+
+
+def test_a_class_that_is_new_beside_others_is_told(kept: Kept, tmp_path: Path) -> None:
+    kept.add("a", "cat", _image(1))
+    kept.add("b", "airplane", _image(2))
+    (tmp_path / "cat").mkdir()
+    exported = kept.export(tmp_path)
+    assert exported == Exported({"airplane": 1, "cat": 1}, 0, 0, 0, 0, ("airplane",))
+    console = Console(record=True, width=200)
+    exported.show(tmp_path, console)
+    assert "new beside the classes that the folder had: airplane" in console.export_text()
+    assert kept.export(tmp_path).new_classes == ()
+
+
 def test_a_correction_without_its_image_counts_for_an_earlier_one_s(kept: Kept, tmp_path: Path) -> None:
     first = kept.add("a", "cat", _image(1))
     other_item = kept.add("a", "frog", _image(2), item=1)
@@ -130,9 +166,9 @@ def test_a_correction_without_its_image_counts_for_an_earlier_one_s(kept: Kept, 
             f"{label}/feedback-{first}.png": _image(1),
             f"frog/feedback-{other_item}.png": _image(2),
         }
-    assert exported == Exported({"frog": 1, "ship": 1}, 2, 0, 0, 0)
+    assert exported == Exported({"frog": 1, "ship": 1}, 2, 0, 0, 0, ("ship",))
     later = kept.add("a", "truck", _image(1))
-    assert kept.export(tmp_path) == Exported({"frog": 1, "truck": 1}, 2, 1, 0, 0)
+    assert kept.export(tmp_path) == Exported({"frog": 1, "truck": 1}, 2, 1, 0, 0, ("truck",))
     assert sorted(_files(tmp_path)) == [f"frog/feedback-{other_item}.png", f"truck/feedback-{later}.png"]
 
 
@@ -196,6 +232,7 @@ def test_the_command_exports_a_database(tmp_path: Path, capsys: pytest.CaptureFi
         "superseded": 0,
         "unfit": 0,
         "ambiguous": 0,
+        "new_classes": [],
     }
 
 
