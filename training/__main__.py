@@ -11,11 +11,10 @@ from models.artifact.robustness import FILE_NAME as ROBUSTNESS_FILE
 from training import cli, cli_report, cli_serving
 from training.argument_types import folder, folder_to_read, image_size, positive, seed, slug
 from training.campaign import RUNS
-from training.data.cifar10 import DEFAULT_FOLDER
-from training.evaluation.engines import ENGINE_CHOICES
 from training.failures import EXPECTED, explain
 from training.loop.distributed import PATIENCE
 from training.loop.fine_tune import BUNDLED
+from training.options import takes_artifact, takes_data, takes_device, takes_engine, takes_test
 from training.recipes import RECIPES
 
 ROBUSTNESS_IMAGES = 1000
@@ -33,41 +32,7 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run_command=run)
         return sub
 
-    def takes_data(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--data",
-            type=folder,
-            default=DEFAULT_FOLDER,
-            help="folder with cifar-10-batches-py, or with a sub-folder of images for each class"
-            " (default: %(default)s)",
-        )
-
-    def takes_test(sub: argparse.ArgumentParser) -> None:
-        takes_data(sub)
-        words = "measure on all images of this folder, a sub-folder for each class, instead"
-        sub.add_argument("--test", type=folder_to_read, metavar="FOLDER", help=words)
-
-    def takes_artifact(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--artifact", type=folder, required=True, help="folder of the artifact")
-
-    def takes_engine(sub: argparse.ArgumentParser, default: str, option: str = "--engine") -> None:
-        sub.add_argument(
-            option,
-            choices=tuple(ENGINE_CHOICES),
-            default=default,
-            help="engine and precision: the stored weights in float32 or bfloat16, or the int8 network"
-            " (default: %(default)s)",
-        )
-
-    def takes_device(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--device",
-            choices=("auto", "cpu", "cuda"),
-            default="auto",
-            help="device to compute on (default: cuda if there is a GPU, else cpu)",
-        )
-
-    takes_data(command("data", cli.data_command, "Download CIFAR-10."))
+    takes_data(command("data", cli.data_command, "Download CIFAR-10."), "folder to download CIFAR-10 to")
 
     sub = command("train", cli.train_command, "Train a recipe, with a checkpoint after each epoch.")
     sub.add_argument("--recipe", choices=sorted(RECIPES), required=True, help="what and how to train")
@@ -132,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--out", type=folder, default=Path("runs/campaign"), help="folder of the runs (default: %(default)s)"
     )
-    takes_data(sub)
+    takes_data(sub, "folder with cifar-10-batches-py")
     takes_device(sub)
 
     sub = command("evaluate", cli.evaluate_command, "Measure an artifact on the test set.")
@@ -228,6 +193,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--database", required=True, help="as in RESNET_SERVE_FEEDBACK_DATABASE", metavar="URL")
     sub.add_argument(
         "--out", type=folder, required=True, help="folder of the classes, which may already contain images"
+    )
+    sub.add_argument(
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 

@@ -19,7 +19,7 @@ from models.artifact.store import Artifact, load_artifact, read_metadata
 from models.preprocessing.transform import Preprocessing
 from training.campaign import parse_runs, run_campaign
 from training.data.adapt import fitted, with_image_size
-from training.data.cifar10 import download_cifar10, load_cifar10
+from training.data.cifar10 import DataError, download_cifar10, load_cifar10
 from training.data.load import holds_cifar10, load, load_test, require_own_images
 from training.export.destination import destination, slugified
 from training.loop.checkpoint import FILE_NAME, CheckpointError, load_checkpoint
@@ -138,6 +138,10 @@ def holds_run(folder: Path, processes: Processes) -> bool:
 
 
 def campaign_command(arguments: argparse.Namespace) -> None:
+    if not holds_cifar10(arguments.data):
+        raise DataError(
+            f"--data: {arguments.data} holds your own images, and a campaign is of CIFAR-10 alone"
+        )
     require_writable(arguments.out)
     device = select_device(arguments.device)
     figures = run_campaign(

@@ -57,6 +57,21 @@ def test_a_wrong_out_is_told_before_any_work(arguments: tuple[str, ...], tmp_pat
     assert said == f"error: --out: {tmp_path / 'file'} is a file, and must be a folder"
 
 
+def test_a_campaign_has_no_use_for_images_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    said = error_of(("campaign", "--data", str(tmp_path), "--device", "cpu"))
+    assert said == f"error: --data: {tmp_path} holds your own images, and a campaign is of CIFAR-10 alone"
+    assert "your own" not in error_of(("campaign", "--data", "/nowhere", "--device", "cpu"))
+    assert "your own" in error_of(("train", "--recipe", "lenet", "--data", "/nowhere"))
+    for command in ("campaign", "data"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert "sub-folder" not in capsys.readouterr().out
+
+
 def test_int8_without_nncf_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_checkpoint(tmp_path, state())
     monkeypatch.setattr(quantize, "find_spec", lambda _: None)

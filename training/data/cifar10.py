@@ -117,10 +117,11 @@ def download_cifar10(folder: Path) -> None:
         raise DataError(f"CIFAR-10 could not be downloaded to {folder}: {error}") from error
 
 
-def load_cifar10(folder: Path, held_out: int) -> ImageData:
+def load_cifar10(folder: Path, held_out: int, alternative: str = "") -> ImageData:
     """CIFAR-10 from `folder`, with `held_out` of the 50,000 training images kept apart.
 
-    Raises `DataError` where the data set is not there or is damaged, and where it does not fit into memory.
+    `alternative` ends the error that tells what may be given in its place. Raises `DataError` where the data
+    set is not there or is damaged, and where it does not fit into memory.
     """
     if lack := lack_of_memory(CIFAR10_IMAGES, CIFAR10_PIXELS):
         raise DataError(f"{folder}: {lack}: give it more")
@@ -129,8 +130,7 @@ def load_cifar10(folder: Path, held_out: int) -> ImageData:
     except RuntimeError as error:
         raise DataError(
             f"no intact CIFAR-10 in {folder}: run `python -m training data --data {folder}` to download it, "
-            f"or give by --data the folder that holds cifar-10-batches-py, or one of your own images, with a "
-            f"sub-folder for each class"
+            f"or give by --data the folder that holds cifar-10-batches-py{alternative}"
         ) from error
     train, test = (
         Split(

@@ -38,7 +38,7 @@ def load(folder: Path, held_out: int, image_size: int, console: Console) -> Imag
     and the files left out are printed. Raises `DataError` for a folder that is neither, or damaged.
     """
     if holds_cifar10(folder):
-        return load_cifar10(folder, held_out)
+        return load_cifar10(folder, held_out, ", or one of your own images, with a sub-folder for each class")
     loaded = load_image_folder(folder, image_size)
     describe(loaded, console)
     return loaded.data
