@@ -195,6 +195,7 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=folder, required=True, help="folder of the classes, which may already contain images"
     )
     sub.add_argument(
+        "--model", metavar="NAME", help="export only the corrections of this model's predictions"
     )
     sub.add_argument("--json", action="store_true", help="print the figures as JSON")
 

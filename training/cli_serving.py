@@ -10,7 +10,7 @@ from models.artifact.store import load_artifact
 from models.feedback.records import FeedbackError
 from models.preprocessing.transform import Preprocessing
 from training.data.cifar10 import DataError
-from training.data.feedback import export_corrections
+from training.data.feedback import export_corrections, of_model
 from training.data.folder_layout import training_part
 from training.data.load import load
 from training.loop.device import select_device
@@ -78,7 +78,9 @@ def export_feedback_command(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise DataError(f"--database: {error}") from error
     try:
-        exported = export_corrections(database.entries(), database.image, folder)
+        # What is told here goes where it does not mix with the JSON.
+        entries = of_model(database.entries(), arguments.model, Console(stderr=True))
+        exported = export_corrections(entries, database.image, folder)
     except FeedbackError as error:
         raise DataError(f"--database: {error}") from error
     finally:

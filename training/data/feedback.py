@@ -13,6 +13,7 @@ from rich.console import Console
 from models.feedback.records import Entry
 from models.preprocessing.decode import inspect
 from models.preprocessing.image_error import ImageError
+from training.data.cifar10 import DataError
 from training.data.folder_layout import class_folders, class_key, class_name, is_class_name
 from training.data.image_folder import MAX_PIXELS
 from training.output_folder import write_file
@@ -58,6 +59,27 @@ class Exported:
         ):
             if count:
                 console.print(f"{count} corrections {why}")
+
+
+def of_model(entries: Sequence[Entry], name: str | None, console: Console) -> list[Entry]:
+    """Those of `entries` whose prediction the model `name` made, or all where none is named.
+
+    The console says how many are left out, and which models they are of where none is named and there are
+    several: their classes may have nothing in common. Raises `DataError` where nothing is left of some.
+    """
+    counts = Counter(entry.prediction.model for entry in entries if entry.prediction is not None)
+    listed = ", ".join(f"{model} ({count})" for model, count in sorted(counts.items()))
+    if name is None:
+        if len(counts) > 1:
+            words = f"the corrections are of several models: {listed}; --model exports those of one"
+            console.print(words, markup=False, soft_wrap=True)
+        return list(entries)
+    own = [entry for entry in entries if entry.prediction is not None and entry.prediction.model == name]
+    if entries and not own:
+        raise DataError(f"--model: no correction is of {name}; known are those of {listed or 'no model'}")
+    if left_out := len(entries) - len(own):
+        console.print(f"{left_out} corrections are of other models, or of none that is known")
+    return own
 
 
 def export_corrections(

@@ -11,9 +11,10 @@ from PIL import Image
 from rich.console import Console
 
 from models.feedback.database import FeedbackDatabase
-from models.feedback.records import Bounds, Correction, Entry
+from models.feedback.records import Bounds, Correction, Entry, Prediction
 from training.__main__ import main
-from training.data.feedback import Exported, export_corrections
+from training.data.cifar10 import DataError
+from training.data.feedback import Exported, export_corrections, of_model
 from training.data.folder_layout import class_name, training_part
 from training.data.image_folder import load_image_folder
 
@@ -31,10 +32,20 @@ class Kept:
         self.entries: list[Entry] = []
         self.images: dict[str, bytes] = {}
 
-    def add(self, request_id: str, label: str, image: bytes | None, item: int = 0) -> str:
+    def add(
+        self, request_id: str, label: str, image: bytes | None, item: int = 0, model: str | None = None
+    ) -> str:
         known = f"{len(self.entries):032x}"
         self.entries.append(
-            Entry(known, float(len(self.entries)), request_id, item, label, None, len(image or b""))
+            Entry(
+                known,
+                float(len(self.entries)),
+                request_id,
+                item,
+                label,
+                None if model is None else Prediction("cat", 0.5, model, "1"),
+                len(image or b""),
+            )
         )
         if image is not None:
             self.images[known] = image
@@ -154,6 +165,22 @@ def test_a_class_that_is_new_beside_others_is_told(kept: Kept, tmp_path: Path) -
     assert kept.export(tmp_path).new_classes == ()
 
 
+def test_of_several_models_one_is_chosen(kept: Kept) -> None:
+    for number, model in enumerate(("pets", "pets", "cifar", None)):
+        kept.add(str(number), "cat", _image(number), model=model)
+    console = Console(record=True, width=200)
+    assert of_model(kept.entries, None, console) == kept.entries
+    told = "the corrections are of several models: cifar (1), pets (2); --model exports those of one\n"
+    assert console.export_text() == told
+    assert of_model(kept.entries, "pets", console) == kept.entries[:2]
+    assert console.export_text() == "2 corrections are of other models, or of none that is known\n"
+    with pytest.raises(DataError, match=r"--model: no correction is of owls; .* of cifar \(1\), pets \(2\)"):
+        of_model(kept.entries, "owls", console)
+    of_model(kept.entries[:2], None, console)
+    assert of_model([], "pets", console) == []
+    assert console.export_text() == ""
+
+
 def test_a_correction_without_its_image_counts_for_an_earlier_one_s(kept: Kept, tmp_path: Path) -> None:
     first = kept.add("a", "cat", _image(1))
     other_item = kept.add("a", "frog", _image(2), item=1)
@@ -215,7 +242,8 @@ def test_the_command_exports_a_database(tmp_path: Path, capsys: pytest.CaptureFi
     url = f"sqlite:///{tmp_path / 'feedback.db'}"
     database = FeedbackDatabase(url)
     database.prepare()
-    known = database.add(1.0, Correction("a", 0, "cat", _image(1)), None, Bounds(10, 10_000))
+    of_pets = Prediction("dog", 0.5, "pets", "1")
+    known = database.add(1.0, Correction("a", 0, "cat", _image(1)), of_pets, Bounds(10, 10_000))
     database.add(2.0, Correction("b", 0, "dog"), None, Bounds(10, 10_000))
     database.close()
     command = ["export-feedback", "--database", url, "--out", str(tmp_path / "out")]
@@ -234,6 +262,11 @@ def test_the_command_exports_a_database(tmp_path: Path, capsys: pytest.CaptureFi
         "ambiguous": 0,
         "new_classes": [],
     }
+
+    main([*command, "--model", "pets", "--json"])
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["without_image"] == 0
+    assert shown.err == "1 corrections are of other models, or of none that is known\n"
 
 
 @pytest.mark.parametrize(
