@@ -57,6 +57,11 @@ def test_a_wrong_out_is_told_before_any_work(arguments: tuple[str, ...], tmp_pat
     assert said == f"error: --out: {tmp_path / 'file'} is a file, and must be a folder"
 
 
+@pytest.mark.parametrize("arguments", [("export", "--run"), ("curves", "--out", "curves.png")])
+def test_only_training_is_told_to_do_without_resume(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert error_of((*arguments, str(tmp_path))) == f"error: no checkpoint at {tmp_path / 'checkpoint.pt'}"
+
+
 def test_a_campaign_has_no_use_for_images_of_ones_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

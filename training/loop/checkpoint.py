@@ -92,7 +92,7 @@ def load_checkpoint(folder: Path, tell: Callable[[str], None] = lambda _: None) 
     """
     path = folder / FILE_NAME
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}: start the run without --resume")
+        raise CheckpointError(f"no checkpoint at {path}")
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
         if "format_version" not in values and "sha256" not in values:

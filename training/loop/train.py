@@ -18,6 +18,8 @@ from training.loop.batch_norm_statistics import reestimate_batch_norm
 from training.loop.batches import Batches
 from training.loop.build_model import build_model
 from training.loop.checkpoint import (
+    FILE_NAME,
+    CheckpointError,
     RunState,
     is_finished,
     load_checkpoint,
@@ -89,6 +91,8 @@ class Run:
 
     def restore(self, tell: Callable[[str], None]) -> None:
         """Go on from the checkpoint; a finished run that is given more epochs follows the longer schedule."""
+        if self.processes.writes and not (self.out / FILE_NAME).is_file():
+            raise CheckpointError(f"no checkpoint at {self.out / FILE_NAME}: start the run without --resume")
         state = self.processes.from_writer(
             load_checkpoint(self.out, tell) if self.processes.writes else self.state
         )
