@@ -26,6 +26,7 @@ from training.loop.checkpoint import (
     require_same_run,
     save_checkpoint,
 )
+from training.loop.compilation import explained_compilation
 from training.loop.device import autocast, describe_hardware, resolve_precision
 from training.loop.distributed import ALONE, PeerLostError, Processes, detect_peer_loss
 from training.loop.ema import Ema
@@ -254,12 +255,13 @@ def train(
     from its weights.
 
     Raises `Interrupted` after such a stop, `TrainingError` where the loss is no longer finite or another
-    process has ended, `ValueError` where the recipe does not fit the data, and `CheckpointError` where the
-    checkpoint is absent, damaged or of another run.
+    process has ended, `CompilationError` where the recipe's network cannot be compiled, `ValueError` where
+    the recipe does not fit the data, and `CheckpointError` where the checkpoint is absent, damaged or of
+    another run.
     """
     progress = progress or Progress.silent()
     try:
-        with detect_peer_loss():
+        with detect_peer_loss(), explained_compilation(recipe.name):
             run = Run(recipe, data, seed, out, processes, initial)
             if resume:
                 run.restore(progress.note)
