@@ -91,7 +91,8 @@ class Airbench(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.flatten(self.pool(self.groups(self.stem(images))))
-        logits: Tensor = self.classifier(features) * LOGIT_SCALE
+        # Before the classifier and not after it: scores of unfamiliarity take its output to be the logits.
+        logits: Tensor = self.classifier(features * LOGIT_SCALE)
         return logits
 
 

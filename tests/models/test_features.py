@@ -22,6 +22,14 @@ def test_every_network_gives_features_beside_its_own_logits(name: str) -> None:
     assert features.shape == (2, last_linear(model).in_features)
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.no_grad()
+def test_the_last_linear_layer_makes_the_logits_of_the_features(name: str) -> None:
+    model = create_model(name, 10).eval()
+    logits, features = with_features(model)(IMAGES)
+    torch.testing.assert_close(last_linear(model)(features), logits)
+
+
 def test_a_network_without_a_linear_layer_is_refused() -> None:
     with pytest.raises(ValueError, match="Sequential has no linear layer"):
         with_features(nn.Sequential(nn.Flatten()))
