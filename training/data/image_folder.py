@@ -15,7 +15,7 @@ from models.hardware import usable_cores
 from models.preprocessing.decode import decode
 from models.preprocessing.image_error import ImageError
 from models.preprocessing.transform import Preprocessing
-from training.data.cifar10 import DataError, ImageData, Split, channel_statistics
+from training.data.cifar10 import CIFAR10_NAME, DataError, ImageData, Split, channel_statistics
 from training.data.folder_layout import (
     File,
     Layout,
@@ -72,7 +72,7 @@ def load_image_folder(folder: Path, image_size: int, *, only_test: bool = False)
     if min(std) < LEAST_STD and not only_test:
         raise DataError(f"{folder}: all training images have the same value in one channel: nothing to learn")
     data = ImageData(
-        name=_printable(folder.resolve().name) or "images",
+        name=_data_name(folder),
         classes=classes,
         train=parts["train"],
         held_out=parts["held_out"],
@@ -88,6 +88,12 @@ def class_counts(split_: Split, classes: tuple[str, ...]) -> dict[str, int]:
     """Images of each class."""
     counts = torch.bincount(split_.labels.cpu(), minlength=len(classes)).tolist()
     return dict(zip(classes, counts, strict=True))
+
+
+def _data_name(folder: Path) -> str:
+    """The folder's own name; one that is called as CIFAR-10 is gets a path, as that name is CIFAR-10's."""
+    name = _printable(folder.resolve().name) or "images"
+    return f"./{name}" if name == CIFAR10_NAME else name
 
 
 def _printable(name: str) -> str:

@@ -6,12 +6,15 @@ import pytest
 import torch
 from PIL import Image
 
+from models.artifact.store import read_metadata
 from models.preprocessing.decode import decode
 from models.preprocessing.transform import Preprocessing
 from tests.support.image_files import hostile_files, saved
 from training.data import image_folder, memory
-from training.data.cifar10 import DataError, channel_statistics
+from training.data.cifar10 import CIFAR10_NAME, DataError, channel_statistics
 from training.data.image_folder import class_counts, load_image_folder
+from training.export.destination import slugified
+from training.report.training_command import training_command
 
 SIZE = 12
 NOISE = np.random.default_rng(0)
@@ -231,3 +234,14 @@ def test_labels_are_the_places_of_the_classes(tmp_path: Path) -> None:
     for part in (data.train, data.held_out, data.test):
         bright = part.images.float().mean((1, 2, 3)) > 128
         assert torch.equal(part.labels, (~bright).long())
+
+
+def test_a_folder_that_is_called_as_cifar10_is_not_taken_for_it(tmp_path: Path, exported: Path) -> None:
+    data = load_image_folder(fill(tmp_path / CIFAR10_NAME, cat=5, dog=5), SIZE).data
+    assert data.name == f"./{CIFAR10_NAME}"
+    assert slugified(data.name) == CIFAR10_NAME
+    metadata = read_metadata(exported)
+    described = metadata.model_copy(
+        update={"dataset": metadata.dataset.model_copy(update={"name": data.name})}
+    )
+    assert f"--data ./{CIFAR10_NAME}" in training_command(described)
