@@ -178,7 +178,7 @@ def evaluate_command(arguments: argparse.Namespace) -> None:
 
 
 def views_command(arguments: argparse.Namespace) -> None:
-    from training.evaluation import unfamiliar, views
+    from training.evaluation import measure, unfamiliar, views
     from training.evaluation.engines import load_engine
 
     if given := [f"--{name}" for name in ("out", "save") if getattr(arguments, name) not in (None, False)]:
@@ -188,10 +188,12 @@ def views_command(arguments: argparse.Namespace) -> None:
     others = None
     if arguments.others is not None:
         others = unfamiliar.read_pictures(arguments.others, preprocessing).images
+    images = load_test(arguments.data, arguments.test, artifact.metadata.input_size)
+    measure.note_other_data(artifact.metadata, images, Console(stderr=True))
     gains = views.measure_views(
         artifact,
         load_engine(artifact, arguments.engine, select_device(arguments.device)),
-        load_test(arguments.data, arguments.test, artifact.metadata.input_size),
+        images,
         others,
         count=arguments.images,
         seed=arguments.seed or 0,
@@ -228,6 +230,7 @@ def compare_command(arguments: argparse.Namespace) -> None:
 def unfamiliar_command(arguments: argparse.Namespace) -> None:
     from training.evaluation import unfamiliar
     from training.evaluation.engines import load_engine
+    from training.evaluation.measure import require_own_data
     from training.evaluation.outputs import answer_of_engine
 
     artifact = load_artifact(arguments.artifact)
@@ -238,6 +241,7 @@ def unfamiliar_command(arguments: argparse.Namespace) -> None:
         console.print(words, markup=False, soft_wrap=True)
     held_out = RecordedRecipe.of(about).held_out
     images = load(arguments.data, held_out, about.input_size, Console(quiet=True))
+    require_own_data(about, images)
     engine = load_engine(artifact, arguments.engine, torch.device("cpu"))
     answer = answer_of_engine(engine)
     separations = unfamiliar.measure_separation(artifact, answer, images, others, arguments.images)

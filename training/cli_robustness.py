@@ -10,7 +10,7 @@ from models.artifact.robustness import FILE_NAME
 from models.artifact.store import load_artifact
 from training.data.cifar10 import ImageData
 from training.data.load import load_test
-from training.evaluation.measure import require_own_data
+from training.evaluation.measure import note_other_data, require_own_data
 from training.evaluation.robustness import show
 from training.export.robustness import keep_robustness, measure_artifact
 from training.loop.device import select_device
@@ -32,8 +32,8 @@ def robustness_command(arguments: argparse.Namespace) -> None:
     if arguments.save:
         # Its card would show these figures as its own.
         require_own_data(artifact.metadata, images)
-    elif images.sha256 != artifact.metadata.dataset.sha256:
-        console.print("the data set is not the one that the artifact was trained on")
+    else:
+        note_other_data(artifact.metadata, images, console)
     robustness = measure_artifact(
         artifact,
         arguments.engine,

@@ -45,6 +45,7 @@ def reference_command(arguments: argparse.Namespace) -> None:
 def photos_command(arguments: argparse.Namespace) -> None:
     from training.evaluation import photos
     from training.evaluation.engines import load_engine
+    from training.evaluation.measure import require_own_data
 
     artifact = load_artifact(arguments.artifact)
     about, device = artifact.metadata, select_device(arguments.device)
@@ -54,6 +55,7 @@ def photos_command(arguments: argparse.Namespace) -> None:
     if arguments.data is not None:
         held_out = RecordedRecipe.of(about).held_out
         data = load(arguments.data, held_out, about.input_size, Console(quiet=True))
+        require_own_data(about, data)
     engine = load_engine(artifact, arguments.engine, device)
     report = photos.measure_photos(artifact, engine, read, data)
     if arguments.json:

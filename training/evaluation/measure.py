@@ -16,6 +16,8 @@ from training.data.cifar10 import ImageData
 from training.evaluation.engines import ENGINE_CHOICES, engine_logits, load_engine
 from training.evaluation.evaluate import evaluate
 
+OTHER_DATA = "the data set is not the one that the artifact was trained on"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -53,7 +55,7 @@ class Measured:
         for name, value in evaluation.per_class_accuracy.items():
             console.print(f"  {name:12} {value:.2%}", markup=False)
         if not self.same_data:
-            console.print("the data set is not the one that the artifact was trained on")
+            console.print(OTHER_DATA)
 
 
 def as_served(images: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -85,6 +87,12 @@ def require_own_data(metadata: ModelMetadata, data: ImageData) -> None:
             f"--data: must be what {metadata.name} {metadata.version} was trained on, "
             f"{metadata.dataset.name}, and is another data set"
         )
+
+
+def note_other_data(metadata: ModelMetadata, data: ImageData, console: Console) -> None:
+    """Say so where `data` is not what the artifact was trained on."""
+    if metadata.dataset.sha256 != data.sha256:
+        console.print(OTHER_DATA)
 
 
 def measure(artifact: Artifact, engine: str, data: ImageData, device: torch.device) -> Measured:

@@ -1,6 +1,7 @@
 """One's own photographs: read by folder, measured by class, and told from other things."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,15 @@ def test_with_the_training_data_every_score_is_measured(artifact_folder: Path, f
     assert all(0 <= value <= 1 for value in report.auroc.values())
     assert report.served is not None
     assert report.served.score in SCORES
+
+
+def test_the_command_takes_the_artifacts_own_data_alone(
+    artifact_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.cli_serving.load", lambda *_: replace(tiny_data(), sha256="0" * 64))
+    command = ["photos", "--artifact", str(artifact_folder), "--folder", str(folder), "--device", "cpu"]
+    with pytest.raises(SystemExit, match=r"--data: must be what tiny 1 was trained on, .* is another"):
+        main([*command, "--data", "other"])
 
 
 def test_without_others_nothing_is_said_of_them(artifact_folder: Path, folder: Path) -> None:

@@ -68,6 +68,9 @@ def test_the_command_prints_them(
     printed = capsys.readouterr()
     assert [each["score"] for each in json.loads(printed.out)] == list(SCORES)
     assert "1 files are no images" in printed.err
+    monkeypatch.setattr("training.cli.load", lambda *_: replace(tiny_data(), sha256="0" * 64))
+    with pytest.raises(SystemExit, match="--data: must be what tiny 1 was trained on, tiny, and is another"):
+        main(["unfamiliar", "--artifact", str(artifact_folder), "--others", str(others)])
 
 
 def test_the_area_is_scikit_learns_with_ties_too() -> None:

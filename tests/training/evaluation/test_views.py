@@ -50,7 +50,12 @@ def test_the_command_prints_them(
     monkeypatch.setattr("training.cli.load_test", lambda *_: tiny_data())
     command = ["evaluate", "--artifact", str(exported), "--device", "cpu"]
     main([*command, "--views", "--images", "8", "--json"])
-    assert [each["views"] for each in json.loads(capsys.readouterr().out)] == [1, 2, 3, 4]
+    printed = capsys.readouterr()
+    assert [each["views"] for each in json.loads(printed.out)] == [1, 2, 3, 4]
+    assert printed.err == ""
+    monkeypatch.setattr("training.cli.load_test", lambda *_: replace(tiny_data(), sha256="0" * 64))
+    main([*command, "--views", "--images", "8", "--json"])
+    assert capsys.readouterr().err == "the data set is not the one that the artifact was trained on\n"
     for wrong, message in (
         (["--views", "--out", "x"], "--out: only with --robustness"),
         (["--others", "/"], "--others: only with --views"),
