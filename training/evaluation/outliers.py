@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.augmentations.random_resized_crop import RandomResizedCrop
+from training.evaluation.batch_size import batch_size
 
 DETAIL = RandomResizedCrop(scale=(0.035, 0.25), ratio=(1, 1))
 """A fifth to a half of the image's side: a patch of fur or sky, and no subject."""
@@ -23,7 +24,9 @@ def made_outliers(images: Tensor) -> Tensor:
     Uint8 (`PER_IMAGE` N, C, S, S), always the same.
     """
     generator = torch.Generator().manual_seed(SEED)
-    parameters = DETAIL.sample(len(images), (images.shape[2], images.shape[3]), generator)
-    details = DETAIL.apply(images / 255, parameters)
-    enlarged = (details * 255).round().to(torch.uint8)
-    return torch.cat([enlarged, 255 - images])
+    enlarged = []
+    # In parts: as floats, all of them would take four times the memory.
+    for part in torch.split(images, batch_size(images)):
+        parameters = DETAIL.sample(len(part), (part.shape[2], part.shape[3]), generator)
+        enlarged.append((DETAIL.apply(part / 255, parameters) * 255).round().to(torch.uint8))
+    return torch.cat([*enlarged, 255 - images])
