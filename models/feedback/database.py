@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 WAIT_SECONDS = 2
 """How long a transaction waits for another one, of whichever process."""
+
+PRIMARY_CODE = 0xFF
+"""The bits of an error's number that say of what kind it is."""
+
+RETRY_SECONDS = 0.01
 
 LOCK = 0x52455346
 """The number of the lock that PostgreSQL's transactions take here, any that others there do not use."""
@@ -252,4 +258,18 @@ def _set_up_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the dr
     # transaction that first reads and then writes would fail where another has written in between.
     connection.isolation_level = None
     for pragma in ("foreign_keys=ON", "secure_delete=ON", "journal_mode=WAL", "synchronous=NORMAL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+        _execute_when_free(connection, f"PRAGMA {pragma}")
+
+
+def _execute_when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Of several that change the journal of a new database at once, SQLite refuses all but one at once."""
+    deadline = monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute(statement).close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+                raise
+            sleep(RETRY_SECONDS)
+        else:
+            return

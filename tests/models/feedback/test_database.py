@@ -1,6 +1,7 @@
 """The feedback database: SQLite always, PostgreSQL where its server is installed."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -191,6 +192,21 @@ def test_several_processes_may_prepare_and_write_at_once(url: str) -> None:
     assert len(databases[0].entries()) == 25
     for each in databases:
         each.close()
+
+
+def test_a_new_file_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    """As by the workers of a service that starts: whoever came second was told that it is locked."""
+    together = threading.Barrier(4, timeout=60)
+
+    def work(_: int) -> None:
+        for number in range(20):
+            together.wait()
+            database = FeedbackDatabase(f"sqlite:///{tmp_path / str(number)}.db")
+            database.prepare()
+            database.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
 
 
 def test_migrations_that_cannot_be_read_are_an_error_as_any_other(
