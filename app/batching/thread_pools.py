@@ -10,7 +10,6 @@ from time import monotonic
 from typing import TypeVar
 
 from app.batching.decoding_memory import MOST_BYTES, DecodingMemory
-from app.batching.working_time import WorkingTime
 from models.preprocessing.stopping import Stop
 
 T = TypeVar("T")
@@ -25,6 +24,40 @@ TIMES_LONGEST = 10
 
 class OverloadedError(Exception):
     """As much work as may wait is waiting already."""
+
+
+class WorkingTime:
+    """A clock that stands still while there is nothing to do: calling it gives the seconds with work so far.
+
+    How many images a second are computed is measured by it: otherwise a pause would look like a service that
+    has become slow, and those who are rejected in the first rush after it would be sent away for minutes.
+    `clock` gives seconds. Every method may be called from any thread.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pieces = 0
+        self._worked = 0.0
+        self._since = 0.0
+
+    def __call__(self) -> float:
+        with self._lock:
+            return self._worked + (self._clock() - self._since if self._pieces else 0.0)
+
+    def begin(self) -> None:
+        """Count a piece of work that is there from now on; several may be at the same time."""
+        with self._lock:
+            if not self._pieces:
+                self._since = self._clock()
+            self._pieces += 1
+
+    def end(self) -> None:
+        """Say that a piece of work is done."""
+        with self._lock:
+            self._pieces -= 1
+            if not self._pieces:
+                self._worked += self._clock() - self._since
 
 
 class _Admission:

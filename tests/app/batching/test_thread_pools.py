@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from app.batching.thread_pools import OverloadedError, ThreadPools
+from app.batching.thread_pools import OverloadedError, ThreadPools, WorkingTime
 from models.preprocessing.stopping import Stop, StoppedError
 
 
@@ -187,3 +187,32 @@ def test_small_work_does_not_wait_behind_large() -> None:
         return answer
 
     assert asyncio.run(scenario()) == "small"
+
+
+class Clock:
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_working_time_goes_on_while_there_is_work() -> None:
+    clock = Clock()
+    worked = WorkingTime(clock)
+    assert worked() == 0
+    clock.now += 10
+    assert worked() == 0
+    worked.begin()
+    clock.now += 2
+    assert worked() == 2
+    worked.begin()
+    clock.now += 1
+    worked.end()
+    assert worked() == 3
+    clock.now += 4
+    worked.end()
+    clock.now += 60
+    assert worked() == 7
+    worked.begin()
+    clock.now += 1
+    assert worked() == 8
