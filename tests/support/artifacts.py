@@ -57,14 +57,16 @@ def small_detector(model: nn.Module) -> Detector:
             logits, features = with_features(model)(preprocessing.normalize(images))
         return features.numpy(), logits.numpy()
 
+    features, logits = answer(noise(40, 2))
     known = Reference(
-        *answer(noise(40, 2)),
+        features,
+        logits,
         np.arange(40) % len(CLASSES),
         classifier.weight.detach().numpy(),
         classifier.bias.detach().numpy(),
-        answer(255 - noise(40, 2) // 4)[0],
+        features[:0],
     )
-    return Detector.fit("neighbours_and_probe", known, *answer(noise(40, 3)))
+    return Detector.fit("nearest_neighbours", known, *answer(noise(40, 3)))
 
 
 def description(name: str = "lenet-test", version: str = "1") -> ModelDescription:
@@ -121,9 +123,7 @@ def save_small_artifact(
     about = description(name, version)
     files = {**(small_network() if model is None else {}), **(files or {})}
     if with_detector:
-        known = Unfamiliarity(
-            score="neighbours_and_probe", reference_images=40, held_out_images=40, kept=0.95
-        )
+        known = Unfamiliarity(score="nearest_neighbours", reference_images=40, held_out_images=40, kept=0.95)
         about = about.model_copy(update={"unfamiliarity": known})
         files[DETECTOR_FILE] = small_detector(fit).to_bytes()
     images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
